@@ -1,0 +1,104 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+const (
+	// VerifiedCondition is the condition of an Image that says whether its signatures
+	// satisfy every TrustPolicy that applies to it:
+	//   - True: verified; the reason is Verified.
+	//   - False: refused; the reason is that of the signature that came furthest.
+	//   - Unknown: could not be checked, and is checked again when that may have changed.
+	// Always present after the first check. Normal-true.
+	VerifiedCondition = "Verified"
+
+	// ReadyCondition is the condition of a TrustPolicy that says whether it can be applied:
+	//   - True: at least one of its keys can verify signatures.
+	//   - False: none can; images in its scopes are Unknown with KeysUnavailable.
+	// Always present after the first reconciliation. Normal-true.
+	ReadyCondition = "Ready"
+)
+
+// ProbeRequestedAtAnnotation, when its value changes, makes Assay check the Image again
+// at once. By convention the value is the time of the request in RFC 3339.
+const ProbeRequestedAtAnnotation = "assay.dev/probe-requested-at"
+
+// Reasons of a verified signature or image.
+const (
+	// ReasonVerified: a trusted key signed this image's digest under an accepted identity.
+	ReasonVerified = "Verified"
+)
+
+// Reasons of a refused signature or image: looking again at the same content with the
+// same keys gives the same answer.
+const (
+	// ReasonMalformedSignature: the content is not a signed message in the accepted form.
+	ReasonMalformedSignature = "MalformedSignature"
+	// ReasonUnsupportedSignatureVersion: the signature packet has a version that is not verified.
+	ReasonUnsupportedSignatureVersion = "UnsupportedSignatureVersion"
+	// ReasonWeakAlgorithm: the digest, the key's size or its algorithm is below the accepted strength.
+	ReasonWeakAlgorithm = "WeakAlgorithm"
+	// ReasonUntrustedKey: the key that made the signature is not one that the policy trusts for signing.
+	ReasonUntrustedKey = "UntrustedKey"
+	// ReasonInvalidSignature: the cryptographic check failed; the signed data was altered.
+	ReasonInvalidSignature = "InvalidSignature"
+	// ReasonKeyExpired: the trusted key has expired.
+	ReasonKeyExpired = "KeyExpired"
+	// ReasonKeyRevoked: the trusted key has been revoked.
+	ReasonKeyRevoked = "KeyRevoked"
+	// ReasonSignatureExpired: the signature itself has expired.
+	ReasonSignatureExpired = "SignatureExpired"
+	// ReasonSignatureInFuture: the signature claims to be made later than now.
+	ReasonSignatureInFuture = "SignatureInFuture"
+	// ReasonMalformedPayload: the signed data is not the JSON of an atomic container signature.
+	ReasonMalformedPayload = "MalformedPayload"
+	// ReasonDigestMismatch: the signature is for another image.
+	ReasonDigestMismatch = "DigestMismatch"
+	// ReasonIdentityMismatch: the signature is for another name than the policy accepts for this image.
+	ReasonIdentityMismatch = "IdentityMismatch"
+	// ReasonPublicKeyIDMismatch: another key than issuedTo.publicKeyID asks for made the signature.
+	ReasonPublicKeyIDMismatch = "PublicKeyIDMismatch"
+	// ReasonInvalidImage: the Image contradicts itself, so no signature can be for it.
+	ReasonInvalidImage = "InvalidImage"
+	// ReasonNoSignatures: a policy asks for signatures and the Image has none. Of Images only.
+	ReasonNoSignatures = "NoSignatures"
+	// ReasonInsufficientSignatures: signatures are verified, but not by as many different
+	// keys, or not for as many policies, as are asked for. Of Images only.
+	ReasonInsufficientSignatures = "InsufficientSignatures"
+)
+
+// Reasons of a signature or image that could not be checked: neither trusted nor refused.
+const (
+	// ReasonNoTrustPolicy: no TrustPolicy covers the image.
+	ReasonNoTrustPolicy = "NoTrustPolicy"
+	// ReasonKeysUnavailable: keys that the policy names are missing or cannot be read, and
+	// the others do not decide.
+	ReasonKeysUnavailable = "KeysUnavailable"
+	// ReasonDigestUnknown: nothing on the Image tells its digest.
+	ReasonDigestUnknown = "DigestUnknown"
+	// ReasonUnsupportedType: the signature's type is not one that Assay verifies.
+	ReasonUnsupportedType = "UnsupportedType"
+)
+
+// Reasons of the Ready condition of a TrustPolicy.
+const (
+	// ReasonKeysUsable: every key can verify signatures.
+	ReasonKeysUsable = "KeysUsable"
+	// ReasonSomeKeysUnusable: some keys cannot verify signatures; status.keys says why.
+	ReasonSomeKeysUnusable = "SomeKeysUnusable"
+	// ReasonNoUsableKeys: no key can verify signatures; status.keys says why.
+	ReasonNoUsableKeys = "NoUsableKeys"
+	// ReasonInvalidPolicy: a scope or the signed identity cannot be used as it is written.
+	ReasonInvalidPolicy = "InvalidPolicy"
+)
+
+// Reasons of a key in a TrustPolicy's status that is not usable, beside KeyExpired,
+// KeyRevoked and WeakAlgorithm.
+const (
+	// ReasonSourceNotFound: the Secret or ConfigMap, or the key in it, does not exist.
+	ReasonSourceNotFound = "SourceNotFound"
+	// ReasonMalformedKey: the data is not an OpenPGP public key.
+	ReasonMalformedKey = "MalformedKey"
+	// ReasonUnusableKey: the key may not sign: it has no valid self-signature, or lacks the sign flag.
+	ReasonUnusableKey = "UnusableKey"
+)

@@ -1,0 +1,353 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TrustPolicy says which keys may sign which images.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,path=trustpolicies,singular=trustpolicy,shortName=tp
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Keys",type=string,JSONPath=`.status.keySummary`,description="usable keys / all keys"
+// +kubebuilder:printcolumn:name="Enforcement",type=string,JSONPath=`.spec.enforcement`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+type TrustPolicy struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what is trusted.
+	// +required
+	Spec TrustPolicySpec `json:"spec"`
+
+	// status is what Assay made of it.
+	// +optional
+	Status TrustPolicyStatus `json:"status,omitempty"`
+}
+
+// TrustPolicySpec says which keys may sign which images.
+type TrustPolicySpec struct {
+	// scopes are the images that the policy is for, each one of:
+	//   - registry.example.com/team/app:v1 or …@sha256:<hex>: one reference
+	//   - registry.example.com/team/app: a repository
+	//   - registry.example.com/team: every repository below it
+	//   - registry.example.com or registry.example.com:5000: a registry
+	//   - *.example.com: every registry below a domain
+	// Names are written in full, docker.io/library/busybox for busybox. For each image the
+	// most specific scope wins, and every policy that has it must be satisfied.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=512
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^([*]([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)+(:[0-9]+)?|([a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*|[[][a-f0-9:]+[]])(:[0-9]+)?((/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@(sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}))?)?)$')",message="a scope is host[:port], host[:port]/path, host[:port]/path:tag, host[:port]/path@digest or *.domain[:port]: hosts and paths in lower case, no scheme, no slash at the end, no white space, not both a tag and a digest"
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^([*]|localhost$|localhost/|[^/]*[.:])') && !self.matches('^index[.]docker[.]io($|[:/])')",message="a scope begins with the name of the registry: docker.io/library/busybox for busybox, docker.io for index.docker.io"
+	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^[*].*[.][0-9]+(:[0-9]+)?$')",message="a wildcard stands for the subdomains of a domain, and an IP address has none"
+	Scopes []string `json:"scopes"`
+
+	// keys are the OpenPGP keys that are trusted to sign.
+	// +required
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Keys []TrustedKey `json:"keys"`
+
+	// signedIdentity says how the name that was signed must agree with the image's reference.
+	// +optional
+	// +kubebuilder:default={matchPolicy: MatchRepoDigestOrExact}
+	SignedIdentity *SignedIdentity `json:"signedIdentity,omitempty"`
+
+	// requiredSignatures is how many different keys must have signed an image.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=64
+	RequiredSignatures int32 `json:"requiredSignatures,omitempty"`
+
+	// expiredKeys says what becomes of signatures when their key expires: Reject refuses
+	// them; AcceptSignaturesBeforeExpiry goes on accepting those that say that they were
+	// made before. The time in a signature is what its signer says: use it for archives.
+	// +optional
+	// +kubebuilder:default=Reject
+	ExpiredKeys ExpiredKeysPolicy `json:"expiredKeys,omitempty"`
+
+	// enforcement says what admission does with a Pod whose image is not verified.
+	// +optional
+	// +kubebuilder:default=Enforce
+	Enforcement Enforcement `json:"enforcement,omitempty"`
+}
+
+// ExpiredKeysPolicy says what becomes of signatures by a key that has expired.
+//
+// +kubebuilder:validation:Enum=Reject;AcceptSignaturesBeforeExpiry
+type ExpiredKeysPolicy string
+
+const (
+	// ExpiredKeysReject refuses every signature by an expired key.
+	ExpiredKeysReject ExpiredKeysPolicy = "Reject"
+	// ExpiredKeysAcceptSignaturesBeforeExpiry accepts signatures that claim to be made before the key expired.
+	ExpiredKeysAcceptSignaturesBeforeExpiry ExpiredKeysPolicy = "AcceptSignaturesBeforeExpiry"
+)
+
+// Enforcement is what admission does with a Pod whose image is not verified.
+//
+// +kubebuilder:validation:Enum=Enforce;Warn;Audit
+type Enforcement string
+
+const (
+	// EnforcementEnforce refuses the Pod.
+	EnforcementEnforce Enforcement = "Enforce"
+	// EnforcementWarn admits the Pod and warns the client.
+	EnforcementWarn Enforcement = "Warn"
+	// EnforcementAudit admits the Pod and adds an annotation to the audit event.
+	EnforcementAudit Enforcement = "Audit"
+)
+
+// TrustedKey is a source of OpenPGP public keys. A source may hold several keys, armored
+// or binary.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.secretRef), has(self.configMapRef), has(self.inline)].filter(x, x).size() == 1",message="give exactly one of secretRef, configMapRef and inline"
+type TrustedKey struct {
+	// name of the key in this policy, for messages and status.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	Name string `json:"name"`
+
+	// secretRef names a Secret in the operator's namespace.
+	// +optional
+	SecretRef *KeySourceRef `json:"secretRef,omitempty"`
+
+	// configMapRef names a ConfigMap in the operator's namespace.
+	// +optional
+	ConfigMapRef *KeySourceRef `json:"configMapRef,omitempty"`
+
+	// inline is an ASCII-armored public key block.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=65536
+	Inline string `json:"inline,omitempty"`
+}
+
+// KeySourceRef names a Secret or ConfigMap in the operator's namespace.
+type KeySourceRef struct {
+	// name of the object.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// key in the object's data. Without it every key of the object is read.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Key string `json:"key,omitempty"`
+}
+
+// MatchPolicy is a rule for comparing the signed name with the image's reference
+// (containers-policy.json(5), signedIdentity).
+//
+// +kubebuilder:validation:Enum=MatchRepoDigestOrExact;MatchExact;MatchRepository;ExactReference;ExactRepository;RemapIdentity
+type MatchPolicy string
+
+const (
+	// MatchRepoDigestOrExact wants equal references, or the same repository for an image named by digest alone.
+	MatchRepoDigestOrExact MatchPolicy = "MatchRepoDigestOrExact"
+	// MatchExact wants equal references, with a tag or digest.
+	MatchExact MatchPolicy = "MatchExact"
+	// MatchRepository wants the same repository.
+	MatchRepository MatchPolicy = "MatchRepository"
+	// ExactReference wants the configured reference, whatever the image is called.
+	ExactReference MatchPolicy = "ExactReference"
+	// ExactRepository wants the configured repository, whatever the image is called.
+	ExactRepository MatchPolicy = "ExactRepository"
+	// RemapIdentity replaces a prefix of the image's name, then does as MatchRepoDigestOrExact.
+	RemapIdentity MatchPolicy = "RemapIdentity"
+)
+
+// SignedIdentity says how the name that was signed must agree with the image's reference.
+//
+// +kubebuilder:validation:XValidation:rule="(self.matchPolicy == 'ExactReference') == has(self.exactReference)",message="exactReference is for matchPolicy ExactReference, and needed there"
+// +kubebuilder:validation:XValidation:rule="(self.matchPolicy == 'ExactRepository') == has(self.exactRepository)",message="exactRepository is for matchPolicy ExactRepository, and needed there"
+// +kubebuilder:validation:XValidation:rule="(self.matchPolicy == 'RemapIdentity') == has(self.remapIdentity)",message="remapIdentity is for matchPolicy RemapIdentity, and needed there"
+type SignedIdentity struct {
+	// matchPolicy is the rule.
+	//   - MatchRepoDigestOrExact (default): equal references, or the same repository for an
+	//     image named by digest alone
+	//   - MatchExact: equal references, with a tag or digest
+	//   - MatchRepository: the same repository
+	//   - ExactReference, ExactRepository: the configured one, whatever the image is called
+	//   - RemapIdentity: a prefix of the image's name is replaced, for mirrors
+	// +optional
+	// +kubebuilder:default=MatchRepoDigestOrExact
+	MatchPolicy MatchPolicy `json:"matchPolicy,omitempty"`
+
+	// exactReference is the reference that must have been signed.
+	// +optional
+	ExactReference *ExactReferenceIdentity `json:"exactReference,omitempty"`
+
+	// exactRepository is the repository that must have been signed.
+	// +optional
+	ExactRepository *ExactRepositoryIdentity `json:"exactRepository,omitempty"`
+
+	// remapIdentity replaces a prefix of the image's name before the comparison.
+	// +optional
+	RemapIdentity *RemapIdentityRule `json:"remapIdentity,omitempty"`
+}
+
+// ExactReferenceIdentity is the reference that must have been signed.
+type ExactReferenceIdentity struct {
+	// reference with a tag or digest, for example registry.example.com/team/app:v1.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|[[][a-fA-F0-9:]+[]])(:[0-9]+)?/)?[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@(sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}))?$')",message="a reference is [host[:port]/]path[:tag][@digest], the path in lower case and without a scheme"
+	// +kubebuilder:validation:XValidation:rule="self.matches('(:[^/:@]+|@[^/@]+)$') && !self.matches('^([^/]*[.][^/]*|localhost):[0-9]+$')",message="a tag or a digest is needed behind the repository, or no signature can match"
+	Reference string `json:"reference"`
+}
+
+// ExactRepositoryIdentity is the repository that must have been signed.
+type ExactRepositoryIdentity struct {
+	// repository, for example registry.example.com/team/app.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|[[][a-fA-F0-9:]+[]])(:[0-9]+)?/)?[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)*$')",message="a repository is [host[:port]/]path, the path in lower case and without a scheme, tag, digest or slash at the end"
+	Repository string `json:"repository"`
+}
+
+// RemapIdentityRule replaces a prefix of the image's name.
+type RemapIdentityRule struct {
+	// prefix of the image's name: a host[:port], a namespace or a repository, in full. It
+	// is replaced where it ends at a slash or is the whole name; other images are compared as they are.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|[[][a-fA-F0-9:]+[]])(:[0-9]+)?(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)*$')",message="a prefix is a host[:port], namespace or repository, without a scheme, tag, digest or slash at the end"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(localhost$|localhost/|[^/]*[.:A-Z])') && !self.matches('^index[.]docker[.]io($|[:/])')",message="a prefix begins with the name of the registry: docker.io/library/busybox for busybox, docker.io for index.docker.io"
+	Prefix string `json:"prefix"`
+
+	// signedPrefix takes the place of prefix.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|[[][a-fA-F0-9:]+[]])(:[0-9]+)?(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)*$')",message="a prefix is a host[:port], namespace or repository, without a scheme, tag, digest or slash at the end"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(localhost$|localhost/|[^/]*[.:A-Z])') && !self.matches('^index[.]docker[.]io($|[:/])')",message="a prefix begins with the name of the registry: docker.io/library/busybox for busybox, docker.io for index.docker.io"
+	SignedPrefix string `json:"signedPrefix"`
+}
+
+// TrustPolicyStatus is what Assay made of a TrustPolicy.
+type TrustPolicyStatus struct {
+	// conditions of the policy: Ready.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=8
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// keys are the OpenPGP keys that were found, and the sources in which none was.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=256
+	Keys []KeyStatus `json:"keys,omitempty"`
+
+	// keySummary counts the keys: "<usable>/<all>".
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	KeySummary string `json:"keySummary,omitempty"`
+
+	// images counts the images that the policy was applied to.
+	// +optional
+	Images *ImageCounts `json:"images,omitempty"`
+}
+
+// KeyStatus is one OpenPGP key of a policy, or a source that holds none.
+type KeyStatus struct {
+	// name of the entry in spec.keys.
+	// +required
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+
+	// source is where the key was found, for example Secret/release-keys[signer.asc].
+	// +optional
+	// +kubebuilder:validation:MaxLength=600
+	Source string `json:"source,omitempty"`
+
+	// fingerprint of the primary key in upper-case hexadecimal.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Fingerprint string `json:"fingerprint,omitempty"`
+
+	// userID is the primary user ID of the key.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	UserID string `json:"userID,omitempty"`
+
+	// algorithm of the primary key, for example RSA-4096 or Ed25519.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Algorithm string `json:"algorithm,omitempty"`
+
+	// created is when the key was made.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	Created *metav1.Time `json:"created,omitempty"`
+
+	// expires is when the key expires; absent when it does not.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	Expires *metav1.Time `json:"expires,omitempty"`
+
+	// usable says whether the key can verify signatures now.
+	// +required
+	Usable bool `json:"usable"`
+
+	// reason is one word for why the key is not usable.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
+
+	// message says why the key is not usable and what to do about it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+}
+
+// ImageCounts counts images by verdict.
+type ImageCounts struct {
+	// verified images.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Verified int32 `json:"verified"`
+
+	// failed images.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Failed int32 `json:"failed"`
+
+	// unknown images: they could not be checked.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Unknown int32 `json:"unknown"`
+}
+
+// TrustPolicyList is a list of TrustPolicies.
+//
+// +kubebuilder:object:root=true
+type TrustPolicyList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []TrustPolicy `json:"items"`
+}
