@@ -1,0 +1,227 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package manifest
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/assay-project/assay/internal/strictjson"
+)
+
+// mediaTypeDockerConfig is the media type of a configuration that makes an image manifest without a media type of
+// its own Docker's. OCI manifests need not have one, and before version 1.0.2 of the specification could not.
+const mediaTypeDockerConfig = "application/vnd.docker.container.image.v1+json"
+
+// essential is a set of the members that make a document one kind of manifest and not another.
+type essential uint
+
+const (
+	hasConfig essential = 1 << iota
+	hasLayers
+	hasManifests
+	hasFSLayers
+	hasHistory
+	hasSignatures
+)
+
+// essentialNames lists the members in the order of their bits.
+var essentialNames = [...]string{"config", "layers", "manifests", "fsLayers", "history", "signatures"}
+
+// String lists the members of the set.
+func (e essential) String() string {
+	var names []string
+	for i, name := range essentialNames {
+		if e&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// Members that the formats define, level by level. Names that differ from these in case only are refused.
+var (
+	manifestMembers = []string{
+		"schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "subject", "annotations",
+		"name", "tag", "architecture", "fsLayers", "history", "signatures",
+	}
+	descriptorMembers = []string{"mediaType", "digest", "size", "urls", "annotations", "data", "artifactType", "platform"}
+	platformMembers   = []string{"architecture", "os", "os.version", "os.features", "variant", "features"}
+	fsLayerMembers    = []string{"blobSum"}
+	historyMembers    = []string{"v1Compatibility"}
+)
+
+// shape is what is known of a manifest after one pass over it.
+type shape struct {
+	d               *strictjson.Decoder
+	schemaVersion   string // as it is spelt
+	mediaType       string
+	configMediaType string
+	has             essential
+	signatures      signatures
+
+	kind  string // a media type
+	named []byte // what the digest that names the image is a digest of
+}
+
+// document reads the manifest's only value.
+func (s *shape) document(d *strictjson.Decoder) error {
+	s.d = d
+	end := 0 // of the member before
+	err := s.object(manifestMembers, func(name string) error {
+		err := s.member(name, end)
+		end = d.Offset()
+		return err
+	})
+	s.signatures.last = s.signatures.end == end
+	return err
+}
+
+// member reads the value of one of the manifest's members; the member before it ended at the offset given.
+func (s *shape) member(name string, previousEnd int) (err error) {
+	switch name {
+	case "schemaVersion":
+		s.schemaVersion, err = s.d.Number()
+	case "mediaType":
+		s.mediaType, err = s.d.String()
+	case "config":
+		s.has |= hasConfig
+		s.configMediaType, err = s.descriptor()
+	case "layers":
+		s.has |= hasLayers
+		err = s.list(s.skipDescriptor)
+	case "manifests":
+		s.has |= hasManifests
+		err = s.list(s.skipDescriptor)
+	case "fsLayers":
+		s.has |= hasFSLayers
+		err = s.list(func() error { return s.object(fsLayerMembers, s.skip) })
+	case "history":
+		s.has |= hasHistory
+		err = s.list(func() error { return s.object(historyMembers, s.skip) })
+	case "signatures":
+		s.has |= hasSignatures
+		s.signatures.start = previousEnd
+		s.signatures.raw, err = s.d.Raw()
+		s.signatures.end = s.d.Offset()
+	case "subject":
+		if s.d.Kind() != strictjson.Object {
+			return s.d.Skip()
+		}
+		err = s.skipDescriptor()
+	default:
+		err = s.d.Skip()
+	}
+	return err
+}
+
+// object reads an object and refuses members that fold onto defined ones.
+func (s *shape) object(defined []string, member func(name string) error) error {
+	return s.d.Object(func(name string) error {
+		if other := strictjson.FoldsOnto(name, defined); other != "" {
+			return fmt.Errorf("%w: some readers take its member %s for %q", ErrAmbiguous, strictjson.Quote(name), other)
+		}
+		return member(name)
+	})
+}
+
+// list reads an array. Programs written in Go write an empty one as null.
+func (s *shape) list(element func() error) error {
+	if s.d.Kind() == strictjson.Null {
+		return s.d.Skip()
+	}
+	return s.d.Array(element)
+}
+
+// descriptor reads an OCI content descriptor, or the like in Docker's formats, and returns its media type.
+func (s *shape) descriptor() (mediaType string, err error) {
+	err = s.object(descriptorMembers, func(name string) error {
+		switch {
+		case name == "mediaType":
+			mediaType, err = s.d.String()
+			return err
+		case name == "platform" && s.d.Kind() == strictjson.Object:
+			return s.object(platformMembers, s.skip)
+		default:
+			return s.d.Skip()
+		}
+	})
+	return mediaType, err
+}
+
+func (s *shape) skipDescriptor() error {
+	_, err := s.descriptor()
+	return err
+}
+
+func (s *shape) skip(string) error { return s.d.Skip() }
+
+// classify decides which kind of manifest the document is.
+func (s *shape) classify() (string, error) {
+	switch s.schemaVersion {
+	case "1":
+		return s.schema1()
+	case "2":
+		return s.schema2()
+	case "":
+		return "", fmt.Errorf("%w: schemaVersion is missing", ErrMalformed)
+	default:
+		return "", fmt.Errorf("%w: schemaVersion is neither 1 nor 2", ErrMalformed)
+	}
+}
+
+func (s *shape) schema1() (string, error) {
+	if err := essentials("schemaVersion 1", s.has&^hasSignatures, hasFSLayers|hasHistory); err != nil {
+		return "", err
+	}
+	kind := MediaTypeDockerSchema1
+	if s.has&hasSignatures != 0 {
+		kind = MediaTypeDockerSchema1Signed
+	}
+	// The media type of unsigned manifests was written into signed ones as well.
+	if s.mediaType != "" && s.mediaType != kind && s.mediaType != MediaTypeDockerSchema1 {
+		return "", s.disagree("schemaVersion 1")
+	}
+	return kind, nil
+}
+
+func (s *shape) schema2() (string, error) {
+	const image, index = hasConfig | hasLayers, hasManifests
+	// Nothing defines signatures here, which makes it one of the unknown members.
+	has := s.has &^ hasSignatures
+	switch s.mediaType {
+	case MediaTypeOCIManifest, MediaTypeDockerManifest:
+		return s.mediaType, essentials("an image manifest", has, image)
+	case MediaTypeOCIIndex, MediaTypeDockerList:
+		return s.mediaType, essentials("an index", has, index)
+	case "":
+	case MediaTypeDockerSchema1, MediaTypeDockerSchema1Signed:
+		return "", s.disagree("schemaVersion 2")
+	default:
+		return "", fmt.Errorf("%w: mediaType %s is unknown", ErrMalformed, strictjson.Quote(s.mediaType))
+	}
+	switch {
+	case has&index != 0:
+		return MediaTypeOCIIndex, essentials("an index", has, index)
+	case s.configMediaType == mediaTypeDockerConfig:
+		return MediaTypeDockerManifest, essentials("an image manifest", has, image)
+	default:
+		return MediaTypeOCIManifest, essentials("an image manifest", has, image)
+	}
+}
+
+// essentials refuses a manifest that lacks essential members of its kind, or that has those of another.
+func essentials(kind string, has, want essential) error {
+	if more := has &^ want; more != 0 {
+		return fmt.Errorf("%w: for %s it must not have %s", ErrAmbiguous, kind, more)
+	}
+	if less := want &^ has; less != 0 {
+		return fmt.Errorf("%w: for %s it lacks %s", ErrMalformed, kind, less)
+	}
+	return nil
+}
+
+func (s *shape) disagree(with string) error {
+	return fmt.Errorf("%w: mediaType %s disagrees with %s", ErrAmbiguous, strictjson.Quote(s.mediaType), with)
+}

@@ -1,0 +1,29 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package simplesigning_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	generated "github.com/assay-project/assay/internal/simplesigning/testdata/vectors"
+)
+
+//go:generate go run ./testdata/generate
+
+// TestGenerate checks that the vectors are what go generate writes.
+func TestGenerate(t *testing.T) {
+	want, err := generated.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for name, content := range vectors(t) {
+		got[name] = string(content)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("testdata is not what go generate writes (-generated +testdata):\n%s", diff)
+	}
+}
