@@ -1,0 +1,242 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package openpgp
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
+)
+
+// summary is what the accessors of a certificate say.
+type summary struct {
+	UserID, Algorithm string
+	Created, Expires  int64 // 0: never.
+	Revoked           bool
+	Check             string // Problem and detail; empty if it may sign.
+}
+
+func summarise(t testing.TB, c *Certificate) summary {
+	t.Helper()
+	s := summary{UserID: c.UserID(), Algorithm: c.Algorithm(), Created: c.Created().Unix(), Revoked: c.Revoked()}
+	if e := c.Expires(); !e.IsZero() {
+		s.Expires = e.Unix()
+	}
+	if err := c.Check(testNow); err != nil {
+		fault := asError(t, err)
+		s.Check = fault.Problem.String() + ": " + fault.Detail
+	}
+	return s
+}
+
+func TestCertificate(t *testing.T) {
+	const (
+		uid  = "Alice (test key) <alice@example.invalid>"
+		day  = 86400
+		year = 365 * day
+	)
+	alice := func(change func(*summary)) summary {
+		s := summary{UserID: uid, Algorithm: "Ed25519", Created: testKeyTime}
+		change(&s)
+		return s
+	}
+	other := func(uid, algorithm, check string) summary {
+		return summary{UserID: uid, Algorithm: algorithm, Created: testKeyTime, Check: check}
+	}
+	check := func(text string) summary { return alice(func(s *summary) { s.Check = text }) }
+	noSelfSig := alice(func(s *summary) { s.UserID, s.Check = "", "UnusableKey: the key has no valid self-signature" })
+	tests := map[string]summary{
+		"alice":            check(""),
+		"rsa1024":          other("", "RSA-1024", "WeakAlgorithm: RSA keys of less than 2048 bits are not accepted"),
+		"rsa4096":          other("RSA-4096", "RSA-4096", ""),
+		"eddsa":            other("EdDSA", "Ed25519", ""),
+		"ed448":            other("Ed448", "Ed448", ""),
+		"p256":             other("P-256", "ECDSA-P-256", ""),
+		"p384":             other("P-384", "ECDSA-P-384", ""),
+		"p521":             other("P-521", "ECDSA-P-521", ""),
+		"v6":               other("version 6", "Ed25519", ""),
+		"v6-subkey":        other("", "Ed25519", ""),
+		"no-user-id":       noSelfSig,
+		"user-id-bad-cert": noSelfSig,
+		"user-id-revoked":  noSelfSig,
+		"cert-certify-only": check(
+			"UnusableKey: the key must not sign data: its key flags do not say so"),
+		"extended":          alice(func(s *summary) { s.Expires = testKeyTime + 10*year }),
+		"extended-for-ever": check(""),
+		"expired": alice(func(s *summary) {
+			s.Expires, s.Check = testKeyTime+year+180*day, "KeyExpired: the key is expired"
+		}),
+		"revoked":             alice(func(s *summary) { s.Revoked, s.Check = true, "KeyRevoked: the key is revoked" }),
+		"revocation-forged":   check(""),
+		"subkey":              check(""),
+		"subkey-no-cross":     check("UnusableKey: the key must not sign data: its key flags do not say so"),
+		"subkey-revoked":      check("KeyRevoked: the subkey is revoked"),
+		"subkey-expired":      check("KeyExpired: the key is expired"),
+		"subkey-encrypts":     check("UnusableKey: the key must not sign data: its key flags do not say so"),
+		"subkey-weak":         check("WeakAlgorithm: RSA keys of less than 2048 bits are not accepted"),
+		"expired-with-subkey": alice(func(s *summary) { s.Expires, s.Check = testKeyTime+year, "KeyExpired: the key is expired" }),
+		"unborn": {UserID: "from the future", Algorithm: "Ed25519", Created: testNow.Unix() + day,
+			Check: "UnusableKey: the key claims to be created in the future"},
+	}
+	for name, want := range tests {
+		if diff := cmp.Diff(want, summarise(t, readKeys(t, name)[0])); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+// TestCheckNamesTheKey: a refusal says which certificate and key it is about.
+func TestCheckNamesTheKey(t *testing.T) {
+	c := readKeys(t, "subkey-revoked")[0]
+	want := &Error{Problem: KeyRevoked, Detail: "the subkey is revoked",
+		Fingerprint: c.Fingerprint(), SigningFingerprint: c.subkeys[0].fingerprintText()}
+	if diff := cmp.Diff(error(want), c.Check(testNow)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestUserID(t *testing.T) {
+	cert := func(created uint32, subs ...[]byte) pgp.Signature {
+		return testAlice.Standard(pgp.TypePositiveCert, created, append(subs, pgp.Flags(testFlags))...)
+	}
+	primary := pgp.Sub(pgp.SubPrimaryUserID, 1)
+	long := strings.Repeat("ä", 200)
+	tests := map[string]struct {
+		users [][]byte
+		want  string
+	}{
+		"newest": {[][]byte{testAlice.User("old", cert(testKeyTime)), testAlice.User("new", cert(testKeyTime+1))}, "new"},
+		"primary": {[][]byte{testAlice.User("primary", cert(testKeyTime, primary)), testAlice.User("new", cert(testKeyTime+1))},
+			"primary"},
+		"equal times":     {[][]byte{testAlice.User("b", cert(testKeyTime)), testAlice.User("a", cert(testKeyTime))}, "a"},
+		"not valid":       {[][]byte{testAlice.User("unsigned"), testAlice.User("signed", cert(testKeyTime))}, "signed"},
+		"in two parts":    {[][]byte{testAlice.User("a"), testAlice.User("a", cert(testKeyTime))}, "a"},
+		"control":         {[][]byte{testAlice.User("a\nb\x1b[0m\x7f", cert(testKeyTime))}, `a\nb\x1b[0m\x7f`},
+		"direction":       {[][]byte{testAlice.User("a\u202eb\u2028", cert(testKeyTime))}, `a\u202eb\u2028`},
+		"invalid UTF-8":   {[][]byte{testAlice.User("a\xff\x05", cert(testKeyTime))}, `a\xff\x05`},
+		"long":            {[][]byte{testAlice.User(long, cert(testKeyTime))}, long[:252] + "…"},
+		"exactly as long": {[][]byte{testAlice.User(long[:256], cert(testKeyTime))}, long[:256]},
+	}
+	for name, test := range tests {
+		got := readKeysFrom(t, testAlice.Certificate(test.users...)).UserID()
+		if got != test.want || len(got) > maxUserIDSize {
+			t.Errorf("%s: got %q of %d bytes, want %q", name, got, len(got), test.want)
+		}
+	}
+}
+
+// TestMerge: all orders in which the versions of a certificate are given make
+// the same certificate, with everything of each version.
+func TestMerge(t *testing.T) {
+	cert := func(created uint32, subs ...[]byte) pgp.Signature {
+		return testAlice.Standard(pgp.TypePositiveCert, created, append(subs, pgp.Flags(testFlags))...)
+	}
+	sub := pgp.Ed25519(4, testKeyTime, "subkey")
+	versions := [][]byte{
+		testAlice.Certificate(testAlice.User("a", cert(testKeyTime))),
+		testAlice.Certificate(testAlice.User("a", cert(testKeyTime+2, pgp.Sub32(pgp.SubKeyExpires, 1<<30)))),
+		testAlice.Certificate(testAlice.User("b", cert(testKeyTime)), testAlice.Subkey(sub, testAlice.Binding(sub, testKeyTime))),
+		testAlice.Certificate(testAlice.User("b", testAlice.Standard(pgp.TypeCertRevocation, testKeyTime+1)),
+			testAlice.Subkey(sub, testAlice.Standard(pgp.TypeSubkeyRevocation, testKeyTime))),
+	}
+	message := sub.Message(sub.Standard(pgp.TypeBinary, testKeyTime+100), []byte("data"))
+	for _, order := range permutations(len(versions)) {
+		var certificates []*Certificate
+		var file []byte
+		for _, i := range order {
+			certificates = append(certificates, readKeysFrom(t, versions[i]))
+			file = append(file, versions[i]...)
+		}
+		merged := NewKeyring(certificates...)
+		c := merged.Certificates()[0]
+		got := fmt.Sprint(len(merged.Certificates()), c.UserID(), c.Expires().Unix(), len(c.userIDs), len(c.userIDs[1].selfSigs))
+		if want := fmt.Sprint(1, "a", testKeyTime+1<<30, 2, 0); got != want {
+			t.Errorf("%v: got %s, want %s", order, got, want)
+		}
+		inFile := readKeysFrom(t, file)
+		if diff := cmp.Diff(summarise(t, inFile), summarise(t, c)); diff != "" {
+			t.Errorf("%v: in one file it is another: %s", order, diff)
+		}
+		_, err := verify(merged, message, Options{Now: testNow})
+		if asError(t, err).Problem != KeyRevoked {
+			t.Errorf("%v: got %v, want KeyRevoked", order, err)
+		}
+	}
+}
+
+func permutations(n int) [][]int {
+	if n == 0 {
+		return [][]int{nil}
+	}
+	var all [][]int
+	for _, p := range permutations(n - 1) {
+		for i := range n {
+			all = append(all, slices.Insert(slices.Clone(p), i, n-1))
+		}
+	}
+	return all
+}
+
+// TestStrippedCopy: a copy of a binding without what is not signed does not hide
+// the whole one, in any order.
+func TestStrippedCopy(t *testing.T) {
+	sub := pgp.Ed25519(4, testKeyTime, "subkey")
+	binding := testAlice.Standard(pgp.TypeSubkeyBinding, testKeyTime, pgp.Flags(pgp.FlagSign))
+	stripped := binding
+	stripped.Unhashed = nil
+	cross := sub.Sign(sub.Standard(pgp.TypePrimaryBinding, testKeyTime), testAlice.Hashed(), sub.Hashed())
+	binding.Unhashed = pgp.Sub(pgp.SubEmbedded, cross...)
+	user := testAlice.User("a", testAlice.Standard(pgp.TypePositiveCert, testKeyTime, pgp.Flags(pgp.FlagCertify)))
+	for _, order := range [][]pgp.Signature{{binding, stripped}, {stripped, binding}} {
+		c := readKeysFrom(t, testAlice.Certificate(user, testAlice.Subkey(sub, order...)))
+		if err := c.Check(testNow); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestEpoch: a key and self-signatures of the first second of all are as good
+// as others; programs that derive keys from passphrases make such.
+func TestEpoch(t *testing.T) {
+	k := pgp.Ed25519(4, 0, "epoch")
+	c := readKeysFrom(t, k.Simple("epoch"))
+	if diff := cmp.Diff(summary{UserID: "epoch", Algorithm: "Ed25519"}, summarise(t, c)); diff != "" {
+		t.Error(diff)
+	}
+	revoked := readKeysFrom(t, k.Certificate(k.User("epoch",
+		k.Standard(pgp.TypePositiveCert, 0), k.Standard(pgp.TypeCertRevocation, 0))))
+	if err := revoked.Check(testNow); err == nil {
+		t.Error("a revoked user ID counts")
+	}
+}
+
+func TestNextChange(t *testing.T) {
+	cert := func(created uint32, subs ...[]byte) pgp.Signature {
+		return testAlice.Standard(pgp.TypePositiveCert, created, append(subs, pgp.Flags(testFlags))...)
+	}
+	now := uint32(testNow.Unix())
+	c := readKeysFrom(t, testAlice.Certificate(
+		testAlice.User("a", cert(testKeyTime, pgp.Sub32(pgp.SubExpires, now+1000-testKeyTime)), cert(now+600, pgp.Sub32(pgp.SubKeyExpires, 1)))))
+	for at, want := range map[int64]int64{0: 300, 300: 1000, 1000: 0} {
+		got := c.nextChange(testNow.Unix() + at)
+		if want != 0 {
+			want += testNow.Unix()
+		}
+		if got != want {
+			t.Errorf("after %d seconds: got %d, want %d", at, got, want)
+		}
+	}
+	if err := c.Check(testNow.Add(299 * time.Second)); err != nil {
+		t.Errorf("before the change: %v", err)
+	}
+	if err := c.Check(testNow.Add(300 * time.Second)); err == nil {
+		t.Error("after the change the key is expired, and may sign")
+	}
+}

@@ -1,0 +1,133 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package openpgp
+
+import (
+	"bytes"
+	"compress/bzip2"
+	"compress/flate"
+	"compress/zlib"
+	"errors"
+	"io"
+	"sync"
+)
+
+// Compression algorithms, RFC 9580 section 9.4.
+const (
+	compressionNone  = 0
+	compressionZIP   = 1
+	compressionZLIB  = 2
+	compressionBZIP2 = 3
+)
+
+var (
+	errCompression = errors.New("unknown compression algorithm")
+	errDecompress  = errors.New("the compressed data is damaged")
+	errTooLarge    = errors.New("the compressed data grows too large")
+	errAfterStream = errors.New("data follows the compressed data")
+)
+
+// An inflater costs 40 KiB of allocation, more than all the rest of a
+// verification, and can be used again.
+var (
+	inflaters    = sync.Pool{New: func() any { return flate.NewReader(bytes.NewReader(nil)) }}
+	zlibReaders  sync.Pool // of io.ReadCloser; zlib.NewReader wants a header
+	plainBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+)
+
+// withDecompressed calls use with the content of a compressed data packet
+// (RFC 9580 section 5.6). The content must not be kept after use has returned.
+func withDecompressed(body []byte, use func([]byte) (*Message, *Error)) (*Message, *Error) {
+	buffer := plainBuffers.Get().(*bytes.Buffer)
+	defer func() {
+		if buffer.Cap() <= maxKeptBuffer {
+			buffer.Reset()
+			plainBuffers.Put(buffer)
+		}
+	}()
+	if err := decompress(buffer, body); err != nil {
+		return nil, describeCompression(err)
+	}
+	return use(buffer.Bytes())
+}
+
+func describeCompression(err error) *Error {
+	switch {
+	case errors.Is(err, errCompression):
+		return malformed("the message is compressed with an algorithm that is not ZIP, ZLIB or BZIP2")
+	case errors.Is(err, errTooLarge):
+		return malformed("the message decompresses to more than a signature can hold")
+	case errors.Is(err, errAfterStream):
+		return malformed("data follows the compressed message")
+	default:
+		return malformed("the compressed message is damaged or cut short")
+	}
+}
+
+// decompress appends the content of a compressed data packet to out. All of
+// the body must belong to the compressed stream, and the stream must end.
+func decompress(out *bytes.Buffer, body []byte) error {
+	if len(body) == 0 {
+		return errDecompress
+	}
+	// The decompressors read single octets from an io.ByteReader such as this
+	// one, so what remains in it lies behind the end of the stream.
+	in := bytes.NewReader(body[1:])
+	var err error
+	switch body[0] {
+	case compressionNone:
+		err = copyBounded(out, in)
+	case compressionZIP:
+		err = inflate(out, in)
+	case compressionZLIB:
+		err = zlibInflate(out, in)
+	case compressionBZIP2:
+		err = copyBounded(out, bzip2.NewReader(in))
+	default:
+		return errCompression
+	}
+	if err != nil {
+		return err
+	}
+	if in.Len() != 0 {
+		return errAfterStream
+	}
+	return nil
+}
+
+func inflate(out *bytes.Buffer, in *bytes.Reader) error {
+	r := inflaters.Get().(io.ReadCloser)
+	defer inflaters.Put(r)
+	if err := r.(flate.Resetter).Reset(in, nil); err != nil {
+		return errDecompress
+	}
+	return copyBounded(out, r)
+}
+
+func zlibInflate(out *bytes.Buffer, in *bytes.Reader) error {
+	r, ok := zlibReaders.Get().(io.ReadCloser)
+	var err error
+	if ok {
+		err = r.(zlib.Resetter).Reset(in, nil)
+	} else {
+		r, err = zlib.NewReader(in)
+	}
+	if err != nil {
+		return errDecompress
+	}
+	defer zlibReaders.Put(r)
+	return copyBounded(out, r)
+}
+
+// copyBounded reads r to its end, at most maxDecompressedSize octets.
+func copyBounded(out *bytes.Buffer, r io.Reader) error {
+	limited := io.LimitedReader{R: r, N: maxDecompressedSize + 1}
+	if _, err := out.ReadFrom(&limited); err != nil {
+		return errDecompress
+	}
+	if limited.N == 0 {
+		return errTooLarge
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package openpgp
+
+import (
+	"bytes"
+	"compress/flate"
+	"compress/zlib"
+	"encoding/hex"
+	"io"
+	"runtime"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
+)
+
+func hexOf(b []byte) string { return hex.EncodeToString(b) }
+
+func TestNextPacket(t *testing.T) {
+	type result struct {
+		Tag        packetTag
+		Body, Rest string
+		Err        error
+	}
+	body := bytes.Repeat([]byte("x"), 10)
+	long := bytes.Repeat([]byte("y"), 200)
+	tests := map[string]struct {
+		data []byte
+		want result
+	}{
+		"new":                   {append(pgp.Packet(2, body), "rest"...), result{2, string(body), "rest", nil}},
+		"new, two octets":       {pgp.Packet(2, long), result{2, string(long), "", nil}},
+		"new, five octets":      {append([]byte{0xc2, 0xff, 0, 0, 0, 10}, body...), result{2, string(body), "", nil}},
+		"new, empty":            {[]byte{0xc2, 0}, result{2, "", "", nil}},
+		"old, one octet":        {append(pgp.OldPacket(2, 1, body), "rest"...), result{2, string(body), "rest", nil}},
+		"old, two octets":       {pgp.OldPacket(2, 2, long), result{2, string(long), "", nil}},
+		"old, four octets":      {pgp.OldPacket(2, 4, body), result{2, string(body), "", nil}},
+		"old, indeterminate":    {pgp.OldPacket(8, 0, body), result{8, string(body), "", nil}},
+		"partial":               {append(pgp.PartialPacket(11, 2, body), "rest"...), result{11, string(body), "rest", nil}},
+		"partial, one octet":    {pgp.PartialPacket(11, 0, body), result{11, string(body), "", nil}},
+		"none":                  {nil, result{Err: errNoPacket}},
+		"no header":             {[]byte("x"), result{Err: errNoPacket}},
+		"new, no length":        {[]byte{0xc2}, result{Tag: 2, Err: errTruncated}},
+		"new, half a length":    {[]byte{0xc2, 192}, result{Tag: 2, Err: errTruncated}},
+		"new, cut length":       {[]byte{0xc2, 0xff, 0}, result{Tag: 2, Err: errTruncated}},
+		"new, cut":              {[]byte{0xc2, 2, 0}, result{Tag: 2, Err: errTruncated}},
+		"old, no length":        {[]byte{0x88}, result{Tag: 2, Err: errTruncated}},
+		"old, cut":              {[]byte{0x88, 2, 0}, result{Tag: 2, Err: errTruncated}},
+		"old, 4 GiB":            {[]byte{0x8a, 255, 255, 255, 255, 0}, result{Tag: 2, Err: errTruncated}},
+		"old, indeterminate, 2": {pgp.OldPacket(2, 0, body), result{Tag: 2, Err: errPartial}},
+		"partial, key":          {pgp.PartialPacket(6, 2, body), result{Tag: 6, Err: errPartial}},
+		"partial, cut":          {[]byte{0xcb, 0xe1, 0}, result{Tag: 11, Err: errTruncated}},
+		"partial, no last":      {[]byte{0xcb, 0xe0, 0}, result{Tag: 11, Err: errTruncated}},
+		"partial, 1 GiB":        {[]byte{0xcb, 0xfe, 0}, result{Tag: 11, Err: errTruncated}},
+	}
+	for name, test := range tests {
+		p, rest, err := nextPacket(test.data)
+		got := result{p.tag, string(p.body), string(rest), err}
+		if err != nil {
+			got.Body = ""
+		}
+		if diff := cmp.Diff(test.want, got, cmp.Comparer(func(a, b error) bool { return a == b })); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+// deflated returns the body of a compressed data packet, of ZIP or ZLIB and
+// really compressed.
+func deflated(t testing.TB, algorithm byte, content []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	b.WriteByte(algorithm)
+	var w io.WriteCloser = zlib.NewWriter(&b)
+	if algorithm == compressionZIP {
+		w, _ = flate.NewWriter(&b, flate.BestCompression) // The level is valid.
+	}
+	if _, err := w.Write(content); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestContentSize(t *testing.T) {
+	for size, want := range map[int]string{
+		maxContentSize:     "the content is not an OpenPGP message",
+		maxContentSize + 1: "the content is larger than 256 KiB, and signatures have a few kilobytes at most",
+	} {
+		if _, err := ReadMessage(make([]byte, size)); err == nil || err.Error() != want {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+}
+
+// TestDecompressedSize: a level may grow to the cap and no further, and a large
+// message does not keep its buffer.
+func TestDecompressedSize(t *testing.T) {
+	for size, want := range map[int]string{
+		maxDecompressedSize:     "the content is not an OpenPGP message",
+		maxDecompressedSize + 1: "the message decompresses to more than a signature can hold",
+	} {
+		for _, algorithm := range []byte{compressionZIP, compressionZLIB} {
+			_, err := ReadMessage(pgp.Packet(pgp.TagCompressed, deflated(t, algorithm, make([]byte, size))))
+			if err == nil || err.Error() != want {
+				t.Errorf("algorithm %d of %d bytes: %v", algorithm, size, err)
+			}
+		}
+	}
+}
+
+// TestBombs: refusing a bomb allocates no more than the cap several times over,
+// for the growth of its buffer, and what the decompressor itself needs: for
+// BZIP2, a block of up to 900,000 numbers of four octets, which is allocated
+// anew where a stream with larger blocks follows.
+func TestBombs(t *testing.T) {
+	const growth, block = 5 * maxDecompressedSize, 4 * 100_000
+	bzip2Bomb := readVectorNamed(t, "compressed-bomb-bzip2").content
+	growing := []byte{compressionBZIP2}
+	for level := '1'; level < '9'; level++ {
+		growing = append(growing, "BZh"+string(level)+"\x17\x72\x45\x38\x50\x90\x00\x00\x00\x00"...)
+	}
+	p, _, err := nextPacket(bzip2Bomb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	growing = append(growing, p.body[1:]...)
+	for name, test := range map[string]struct {
+		content []byte
+		limit   uint64
+	}{
+		"ZLIB":             {readVectorNamed(t, "compressed-bomb").content, growth},
+		"BZIP2":            {bzip2Bomb, growth + 9*block},
+		"BZIP2 in BZIP2":   {readVectorNamed(t, "compressed-bomb-twice").content, growth + 2*9*block},
+		"growing blocks":   {pgp.Packet(pgp.TagCompressed, growing), growth + (1+2+3+4+5+6+7+8+9)*block},
+		"BZIP2 in nothing": {pgp.Packet(pgp.TagCompressed, append([]byte{compressionNone}, bzip2Bomb...)), growth + 9*block},
+	} {
+		want := "the message decompresses to more than a signature can hold"
+		if _, err := ReadMessage(test.content); err == nil || err.Error() != want {
+			t.Errorf("%s: %v", name, err)
+		}
+		const runs = 5
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range runs {
+			_, _ = ReadMessage(test.content)
+		}
+		runtime.ReadMemStats(&after)
+		if got := (after.TotalAlloc - before.TotalAlloc) / runs; got > test.limit {
+			t.Errorf("%s: %d bytes are allocated, more than %d", name, got, test.limit)
+		}
+	}
+}
+
+func TestProblemString(t *testing.T) {
+	for p, want := range map[Problem]string{0: "Problem(0)", Malformed: "Malformed", SignatureInFuture: "SignatureInFuture", 99: "Problem(99)"} {
+		if got := p.String(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// TestParseSignatureCut: a signature packet that is cut anywhere is damaged, of
+// any version.
+func TestParseSignatureCut(t *testing.T) {
+	v6 := pgp.Ed25519(6, testKeyTime, "v6")
+	rsa := pgp.RSA(testKeyTime, 2048, "rsa2048")
+	for name, body := range map[string][]byte{
+		"v3": rsa.Sign(pgp.Signature{Version: 3, Digest: pgp.SHA256}, nil),
+		"v4": testAlice.Sign(testAlice.Standard(pgp.TypeBinary, testKeyTime), nil),
+		"v6": v6.Sign(v6.Standard(pgp.TypeBinary, testKeyTime), nil),
+	} {
+		if _, fault := parseSignature(body); fault != nil {
+			t.Errorf("%s: %v", name, fault)
+		}
+		for n := range body {
+			if _, fault := parseSignature(body[:n]); fault == nil {
+				t.Errorf("%s: %d of %d octets are accepted", name, n, len(body))
+			}
+		}
+	}
+}
+
+// TestSubpacketFaults: in the unhashed area, too.
+func TestSubpacketFaults(t *testing.T) {
+	embedded := pgp.Sub(pgp.SubEmbedded, 4)
+	tests := map[string]struct{ hashed, unhashed []byte }{
+		"embedded twice":               {nil, join(embedded, embedded)},
+		"embedded in both":             {embedded, embedded},
+		"unhashed key ID":              {nil, pgp.Sub(pgp.SubIssuer, 1)},
+		"unhashed fingerprint":         {nil, pgp.Sub(pgp.SubIssuerFingerprint, 9)},
+		"unhashed damaged":             {nil, []byte{3, 2}},
+		"primary user ID size":         {pgp.Sub(pgp.SubPrimaryUserID), nil},
+		"designated revoker size":      {pgp.Sub(pgp.SubRevocationKey, 0x80, 1), nil},
+		"length of five octets is cut": {[]byte{255, 0, 0}, nil},
+	}
+	for name, test := range tests {
+		s := testAlice.Standard(pgp.TypeBinary, testKeyTime, test.hashed)
+		s.Unhashed = append(s.Unhashed, test.unhashed...)
+		parsed, fault := parseSignature(testAlice.Sign(s, nil))
+		if fault != nil || parsed.fault == nil || parsed.fault.Problem != Malformed {
+			t.Errorf("%s: %v", name, fault)
+		}
+	}
+}

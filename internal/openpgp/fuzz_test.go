@@ -1,0 +1,137 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package openpgp
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// FuzzReadMessage: an error comes without a message and a message without an
+// error; a message that is read keeps the bounds, and reading is repeatable.
+func FuzzReadMessage(f *testing.F) {
+	for _, v := range readVectors(f) {
+		f.Add(v.content)
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		m, err := ReadMessage(content)
+		again, errAgain := ReadMessage(content)
+		if diff := cmp.Diff(err, errAgain); diff != "" {
+			t.Fatalf("reading is not repeatable: %s", diff)
+		}
+		if err != nil {
+			if m != nil {
+				t.Fatal("a message comes with an error")
+			}
+			checkError(t, err)
+			return
+		}
+		if len(m.untrustedPayload) > max(maxDecompressedSize, len(content)) {
+			t.Fatalf("the payload has %d bytes", len(m.untrustedPayload))
+		}
+		if m.UnverifiedIssuer() != again.UnverifiedIssuer() || len(m.UnverifiedIssuer()) > 2+64 {
+			t.Fatalf("the issuer is %q", m.UnverifiedIssuer())
+		}
+		if m.signature.kind != typeBinary || !m.signature.digest.strong {
+			t.Fatal("a message with a refused signature was read")
+		}
+	})
+}
+
+func checkError(t *testing.T, err error) {
+	t.Helper()
+	fault := asError(t, err)
+	if fault.Problem <= 0 || int(fault.Problem) >= len(problemNames) || fault.Detail == "" || len(fault.Detail) > 256 {
+		t.Fatalf("not a proper error: %#v", err)
+	}
+}
+
+// FuzzVerify: whatever is accepted has a payload that the key signed, which is
+// one of the vectors' payloads, and comes from the certificate that has signed
+// it.
+func FuzzVerify(f *testing.F) {
+	ring := NewKeyring(readKeys(f, "alice", "rsa2048", "p256", "v6", "subkey", "ed448")...)
+	signed := map[string]bool{}
+	for _, v := range readVectors(f) {
+		f.Add(v.content)
+		if got, err := verify(ring, v.content, v.options()); err == nil {
+			signed[got.Fingerprint+string(got.Payload)] = true
+		}
+	}
+	if len(signed) == 0 {
+		f.Fatal("no vector is accepted")
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		got, err := verify(ring, content, Options{Now: testNow})
+		switch {
+		case err != nil && got != nil:
+			t.Fatal("a result comes with an error")
+		case err != nil:
+			checkError(t, err)
+		case !signed[got.Fingerprint+string(got.Payload)]:
+			t.Fatalf("accepted a payload that %s never signed: %q", got.Fingerprint, got.Payload)
+		}
+	})
+}
+
+// FuzzParseKeyFile: an error comes without certificates, and none without any or a
+// revocation; what is reported is
+// bounded; a key that may sign stands in the file; the merge with itself changes
+// nothing.
+func FuzzParseKeyFile(f *testing.F) {
+	paths, err := filepath.Glob("testdata/keys/*.asc")
+	if err != nil || len(paths) < 20 {
+		f.Fatalf("%d keys found, error %v: run go generate", len(paths), err)
+	}
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+		f.Add(armorBlocks(data)[0].data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file, err := ParseKeyFile(data)
+		if err != nil {
+			if file != nil || len(err.Error()) > maxProblemSize {
+				t.Fatalf("got %v with the error %v", file, err)
+			}
+			return
+		}
+		certificates, revocations, problems := len(file.Certificates), len(file.revocations), len(file.Problems)
+		if certificates+revocations == 0 || certificates > maxCertificates || revocations > maxRevocations || problems > maxProblems {
+			t.Fatalf("%d certificates, %d revocations, %d problems", certificates, revocations, problems)
+		}
+		ring := NewKeyringFromFiles(file, file)
+		if len(ring.Certificates()) != len(file.Certificates) {
+			t.Fatal("a file has a certificate twice")
+		}
+		for i, c := range ring.Certificates() {
+			checkCertificate(t, file.Certificates[i], c)
+		}
+	})
+}
+
+func checkCertificate(t *testing.T, c, merged *Certificate) {
+	t.Helper()
+	if len(c.UserID()) > maxUserIDSize || len(c.Fingerprint()) != 40 && len(c.Fingerprint()) != 64 {
+		t.Fatalf("user ID %q, fingerprint %q", c.UserID(), c.Fingerprint())
+	}
+	if diff := cmp.Diff(c.Check(testNow), merged.Check(testNow)); diff != "" {
+		t.Fatalf("merged with itself, it is another: %s", diff)
+	}
+	if err := c.Check(testNow); err != nil {
+		checkError(t, err)
+	} else if c.Revoked() || !c.Expires().IsZero() && !testNow.Before(c.Expires()) {
+		t.Fatal("a revoked or expired key may sign")
+	}
+	if bytes.ContainsAny([]byte(c.UserID()), "\x00\n\r\x1b") {
+		t.Fatalf("control characters in %q", c.UserID())
+	}
+}

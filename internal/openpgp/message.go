@@ -1,0 +1,274 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package openpgp
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+)
+
+// Message is a signed message whose form is accepted and whose signature is
+// not verified yet. It is immutable and keeps no reference to the content that
+// it was read from. Nothing of its payload can be had before [Keyring.Verify]
+// has succeeded.
+type Message struct {
+	untrustedPayload []byte
+	signature        signature
+	onePass          onePass
+}
+
+// onePass is a one-pass signature packet, RFC 9580 section 5.4.
+type onePass struct {
+	version, kind, digestID, algorithm byte
+
+	issuer issuerHint // Key ID (version 3) or fingerprint (version 6).
+	salt   []byte     // Version 6 only.
+}
+
+// ReadMessage reads an atomic container signature: a binary OpenPGP signed
+// message of at most 256 KiB, as the package comment describes it. It checks
+// sizes, packet sequence and the properties that the signature states, and
+// computes no digest. The error is an [*Error]; its problem is Malformed,
+// UnsupportedVersion or WeakAlgorithm.
+func ReadMessage(content []byte) (*Message, error) {
+	if len(content) > maxContentSize {
+		return nil, malformed("the content is larger than 256 KiB, and signatures have a few kilobytes at most")
+	}
+	m, fault := readLevel(content, 0)
+	if fault != nil {
+		return nil, fault
+	}
+	return m, nil
+}
+
+// UnverifiedIssuer returns what the message claims about its key: "0x" and the
+// full fingerprint in upper-case hexadecimal if the signed part of the
+// signature (or a version 6 one-pass packet) names one, else "0x" and the key ID
+// of 16 digits, else "". Anybody can write any value there.
+func (m *Message) UnverifiedIssuer() string {
+	hints := [...]*issuerHint{&m.signature.issuer, &m.onePass.issuer, &m.signature.unhashedIssuer}
+	for _, h := range hints[:2] {
+		if h.fingerprint != nil {
+			return hexadecimal("0x", h.fingerprint)
+		}
+	}
+	for _, h := range hints {
+		if h.hasKeyID && h.keyID != 0 {
+			return hexadecimal("0x", binary.BigEndian.AppendUint64(nil, h.keyID))
+		}
+	}
+	return ""
+}
+
+// readLevel reads a message inside of a number of compressed packets.
+func readLevel(data []byte, level int) (*Message, *Error) {
+	first, rest, err := nextPacket(data)
+	if err != nil {
+		return nil, describeStart(data, first.tag, err)
+	}
+	switch first.tag {
+	case tagOnePass:
+		return readSigned(first.body, rest)
+	case tagCompressed:
+		if len(rest) != 0 {
+			return nil, malformed("data follows the compressed message")
+		}
+		if level == maxCompressionLevels {
+			return nil, malformed("the message is compressed more than twice")
+		}
+		return withDecompressed(first.body, func(plain []byte) (*Message, *Error) {
+			return readLevel(plain, level+1)
+		})
+	default:
+		return nil, describeStart(data, first.tag, nil)
+	}
+}
+
+// readSigned reads what follows a one-pass packet: one literal, one signature
+// and nothing else.
+func readSigned(onePassBody, rest []byte) (*Message, *Error) {
+	ops, fault := parseOnePass(onePassBody)
+	if fault != nil {
+		return nil, fault
+	}
+	literal, rest, err := nextPacket(rest)
+	if err != nil || literal.tag != tagLiteral {
+		return nil, malformed("the one-pass signature is not followed by literal data")
+	}
+	payload, ok := literalData(literal.body)
+	if !ok {
+		return nil, malformed("the literal data packet is damaged")
+	}
+	signed, rest, err := nextPacket(rest)
+	switch {
+	case err != nil || signed.tag != tagSignature:
+		return nil, malformed("the literal data is not followed by a whole signature")
+	case len(rest) != 0:
+		return nil, malformed("data follows the signature: exactly one signature and nothing else is accepted")
+	case len(signed.body) > maxSignatureSize:
+		return nil, malformed("the signature packet is too large")
+	}
+	return newMessage(ops, payload, signed.body)
+}
+
+// newMessage checks the signature's own properties. It copies what it keeps,
+// because the buffers around belong to others.
+func newMessage(ops onePass, payload, signatureBody []byte) (*Message, *Error) {
+	owned := make([]byte, 0, len(payload)+len(signatureBody)+len(ops.salt)+len(ops.issuer.fingerprint))
+	keep := func(b []byte) []byte {
+		if b == nil {
+			return nil
+		}
+		start := len(owned)
+		owned = append(owned, b...)
+		return owned[start:len(owned):len(owned)]
+	}
+	m := &Message{untrustedPayload: keep(payload), onePass: ops}
+	m.onePass.salt, m.onePass.issuer.fingerprint = keep(ops.salt), keep(ops.issuer.fingerprint)
+	sig, fault := parseSignature(keep(signatureBody))
+	if fault == nil {
+		m.signature = *sig
+		fault = m.check()
+	}
+	if fault != nil { // What the one-pass packet names is known anyway.
+		fault.Issuer = m.UnverifiedIssuer()
+		return nil, fault
+	}
+	return m, nil
+}
+
+// check applies the rules that need no key.
+func (m *Message) check() *Error {
+	s := &m.signature
+	switch {
+	case s.kind == typeText:
+		return malformed("the signature is of text mode, which does not cover the exact bytes: " +
+			"sign without --textmode")
+	case s.kind != typeBinary:
+		return malformed("the signature is not one over a document")
+	case s.version == 3 && !isRSA(s.algorithm):
+		return refuse(UnsupportedVersion, "a version 3 signature is accepted with RSA only")
+	case s.fault != nil:
+		return s.fault
+	case !s.digest.strong || s.version == 3 && !s.digest.isSHA2():
+		return refuse(WeakAlgorithm, "the digest of the signature is not accepted: sign with SHA-256 or SHA-512")
+	default:
+		return m.checkOnePass()
+	}
+}
+
+// checkOnePass compares the one-pass packet with the signature (RFC 9580
+// sections 5.4 and 10.3.2.2). A verifier that reads only one of them must come
+// to the same result.
+func (m *Message) checkOnePass() *Error {
+	s, ops := &m.signature, &m.onePass
+	switch {
+	case ops.kind != s.kind, ops.digestID != s.digest.id, ops.algorithm != s.algorithm,
+		(ops.version == 6) != (s.version == 6), !bytes.Equal(ops.salt, s.salt):
+		return malformed("the one-pass packet and the signature do not agree")
+	case !agree(&ops.issuer, &s.issuer, &s.unhashedIssuer):
+		return malformed("the parts of the message name different keys")
+	default:
+		return nil
+	}
+}
+
+// agree says whether hints may all mean the same key. A key ID of zero names
+// none (RFC 9580 section 5.1.8 has it for any key).
+func agree(hints ...*issuerHint) bool {
+	var keyID uint64
+	var fingerprint []byte
+	for _, h := range hints {
+		for _, id := range h.keyIDs() {
+			if id != 0 && keyID != 0 && id != keyID {
+				return false
+			}
+			keyID = max(keyID, id)
+		}
+		if h.fingerprint == nil {
+			continue
+		}
+		if fingerprint != nil && !bytes.Equal(h.fingerprint, fingerprint) {
+			return false
+		}
+		fingerprint = h.fingerprint
+	}
+	return true
+}
+
+// parseOnePass reads a one-pass signature packet, RFC 9580 section 5.4.
+func parseOnePass(body []byte) (onePass, *Error) {
+	var ops onePass
+	if len(body) < 4 {
+		return ops, damagedOnePass()
+	}
+	ops.version, ops.kind, ops.digestID, ops.algorithm = body[0], body[1], body[2], body[3]
+	rest := body[4:]
+	switch ops.version {
+	case 3:
+		if len(rest) != 9 {
+			return ops, damagedOnePass()
+		}
+		ops.issuer.keyID, ops.issuer.hasKeyID = binary.BigEndian.Uint64(rest), true
+	case 6:
+		const fingerprintSize = 32
+		if len(rest) == 0 || len(rest) != 1+int(rest[0])+fingerprintSize+1 {
+			return ops, damagedOnePass()
+		}
+		saltEnd := 1 + int(rest[0])
+		ops.salt = rest[1:saltEnd]
+		ops.issuer.fingerprint = rest[saltEnd : saltEnd+fingerprintSize]
+		ops.issuer.fingerprintVersion = 6
+	default:
+		return ops, refuse(UnsupportedVersion, "the one-pass signature packet is not of version 3 or 6")
+	}
+	if rest[len(rest)-1] != 1 {
+		return ops, malformed("the message has several signatures or nested ones: exactly one is accepted")
+	}
+	return ops, nil
+}
+
+func damagedOnePass() *Error {
+	return malformed("the one-pass signature packet is damaged")
+}
+
+// literalData returns the content of a literal data packet, RFC 9580 section
+// 5.9. Format, file name and date are not signed and not looked at.
+func literalData(body []byte) (content []byte, ok bool) {
+	const dateSize = 4
+	if len(body) < 2 || len(body) < 2+int(body[1])+dateSize {
+		return nil, false
+	}
+	return body[2+int(body[1])+dateSize:], true
+}
+
+// describeStart says what the content is instead of a signed message, as far as
+// that helps whoever stored it.
+func describeStart(data []byte, tag packetTag, err error) *Error {
+	switch {
+	case len(data) == 0:
+		return malformed("the content is empty")
+	case bytes.HasPrefix(data, []byte("-----BEGIN PGP ")):
+		return malformed("the content is ASCII-armored, and only the binary form is accepted: use gpg --dearmor")
+	case errors.Is(err, errNoPacket):
+		return malformed("the content is not an OpenPGP message")
+	}
+	switch tag {
+	case tagSignature:
+		return malformed("the content is a detached signature or one before its data: use gpg --sign")
+	case tagPKESK, tagSKESK, tagEncrypted, tagEncryptedIntact, tagEncryptedOCB:
+		return malformed("the content is encrypted, not only signed")
+	case tagLiteral:
+		return malformed("the content is not signed")
+	case tagPublicKey, tagSecretKey:
+		return malformed("the content is a key, not a signed message")
+	case tagMarker, tagPadding:
+		return malformed("the message begins with a marker or padding packet, which is not accepted")
+	}
+	if err != nil {
+		return malformed("the content is cut short or not an OpenPGP message")
+	}
+	return malformed("the content is not a signed message")
+}

@@ -1,0 +1,295 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package openpgp
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/binary"
+	"hash"
+	"slices"
+)
+
+// Signature types, RFC 9580 section 5.2.1.
+const (
+	typeBinary           = 0x00
+	typeText             = 0x01
+	typeGenericCert      = 0x10
+	typePositiveCert     = 0x13
+	typeSubkeyBinding    = 0x18
+	typePrimaryBinding   = 0x19
+	typeDirectKey        = 0x1f
+	typeKeyRevocation    = 0x20
+	typeSubkeyRevocation = 0x28
+	typeCertRevocation   = 0x30
+)
+
+// Sizes inside a signature packet, RFC 9580 section 5.2.
+const (
+	v3HashedSize       = 5  // Type and creation time.
+	v3Size             = 19 // All but the algorithm's own part.
+	v4HeaderSize       = 6  // All before the hashed area.
+	v6HeaderSize       = 8
+	v4AreaSize         = 2 // The length of an area.
+	v6AreaSize         = 4
+	hashTagSize        = 2
+	maxMaterialParts   = 2 // Integers of the algorithm's own part.
+	ed448SignatureSize = 114
+)
+
+// flagSign is the key flag "may sign data", section 5.2.3.29.
+const flagSign = 0x02
+
+// signature is a parsed signature packet. Slices are parts of its body.
+type signature struct {
+	version   byte
+	kind      byte
+	algorithm byte // Public-key algorithm.
+	digest    digest
+
+	claims
+
+	// hashed is what is hashed after the signed data: all of the packet up to
+	// the end of the hashed area, or type and time of a version 3 signature.
+	hashed []byte
+
+	salt     []byte // Version 6 only.
+	hashTag  []byte
+	material [maxMaterialParts][]byte // RSA: one; ECDSA, EdDSA: r and s; Ed25519, Ed448: one.
+	body     []byte
+
+	// fault is why the signature is not acceptable although it could be split
+	// into its parts. A revocation counts nevertheless.
+	fault *Error
+}
+
+// parseSignature splits the body of a signature packet, RFC 9580 section 5.2,
+// into its parts. The body must not be changed afterwards.
+func parseSignature(body []byte) (*signature, *Error) {
+	if len(body) == 0 {
+		return nil, damagedSignature()
+	}
+	s := &signature{version: body[0], body: body}
+	var rest []byte
+	var fault *Error
+	switch s.version {
+	case 3:
+		rest, fault = s.splitV3(body)
+	case 4:
+		rest, fault = s.split(body, v4HeaderSize, v4AreaSize)
+	case 6:
+		rest, fault = s.split(body, v6HeaderSize, v6AreaSize)
+	default:
+		return nil, refuse(UnsupportedVersion,
+			"the signature packet is not of version 3, 4 or 6")
+	}
+	if fault != nil {
+		return nil, fault
+	}
+	if s.version == 6 {
+		if rest, fault = s.splitSalt(rest); fault != nil {
+			return nil, fault
+		}
+	}
+	return s, s.splitMaterial(rest)
+}
+
+func damagedSignature() *Error {
+	return malformed("the signature packet is damaged")
+}
+
+// splitV3 reads the fixed part of a version 3 signature, section 5.2.2.
+func (s *signature) splitV3(body []byte) (rest []byte, fault *Error) {
+	if len(body) < v3Size || body[1] != v3HashedSize {
+		return nil, damagedSignature()
+	}
+	s.kind = body[2]
+	s.hashed = body[2 : 2+v3HashedSize]
+	s.created, s.hasCreated = int64(binary.BigEndian.Uint32(body[3:7])), true
+	s.issuer.keyID, s.issuer.hasKeyID = binary.BigEndian.Uint64(body[7:15]), true
+	s.algorithm = body[15]
+	s.digest = digestByID(body[16])
+	s.hashTag = body[17:v3Size]
+	return body[v3Size:], nil
+}
+
+// split reads a version 4 or 6 signature up to the end of the hash tag, section
+// 5.2.3. Lengths of areas have areaSize octets.
+func (s *signature) split(body []byte, headerSize, areaSize int) (rest []byte, fault *Error) {
+	if len(body) < headerSize {
+		return nil, damagedSignature()
+	}
+	s.kind, s.algorithm, s.digest = body[1], body[2], digestByID(body[3])
+	hashed, rest, ok := splitArea(body[headerSize-areaSize:], areaSize)
+	if !ok {
+		return nil, damagedSignature()
+	}
+	s.hashed = body[:headerSize+len(hashed)]
+	unhashed, rest, ok := splitArea(rest, areaSize)
+	if !ok || len(rest) < hashTagSize {
+		return nil, damagedSignature()
+	}
+	s.hashTag, rest = rest[:hashTagSize], rest[hashTagSize:]
+	s.note(s.claims.readHashed(hashed, s.version))
+	s.note(s.claims.readUnhashed(unhashed))
+	if !s.hasCreated {
+		s.note(malformed("the signature does not say when it was made"))
+	}
+	return rest, nil
+}
+
+// note keeps the first fault.
+func (s *signature) note(fault *Error) {
+	if s.fault == nil {
+		s.fault = fault
+	}
+}
+
+func splitArea(data []byte, lengthSize int) (area, rest []byte, ok bool) {
+	if len(data) < lengthSize {
+		return nil, nil, false
+	}
+	var length uint64
+	for _, octet := range data[:lengthSize] {
+		length = length<<8 | uint64(octet)
+	}
+	data = data[lengthSize:]
+	if length > uint64(len(data)) {
+		return nil, nil, false
+	}
+	return data[:length], data[length:], true
+}
+
+func (s *signature) splitSalt(rest []byte) ([]byte, *Error) {
+	if len(rest) == 0 || len(rest) < 1+int(rest[0]) {
+		return nil, damagedSignature()
+	}
+	size := 1 + int(rest[0])
+	s.salt = rest[1:size]
+	if s.digest.hash != 0 && len(s.salt) != s.digest.saltSize {
+		return nil, malformed("the salt of the signature has not the size that its digest asks for")
+	}
+	return rest[size:], nil
+}
+
+// splitMaterial reads the algorithm's own part (sections 5.2.3.1 to 5.2.3.5),
+// which must fill the packet. That of an algorithm which is not accepted is
+// not looked at.
+func (s *signature) splitMaterial(rest []byte) *Error {
+	integers := 0
+	switch s.algorithm {
+	case algoRSA, algoRSASignOnly:
+		integers = 1
+	case algoECDSA, algoEdDSA:
+		integers = 2
+	case algoEd25519, algoEd448:
+		size := ed25519.SignatureSize
+		if s.algorithm == algoEd448 {
+			size = ed448SignatureSize
+		}
+		if len(rest) != size {
+			return damagedSignature()
+		}
+		s.material[0] = rest
+		return nil
+	default:
+		s.note(refuse(WeakAlgorithm, "the signature's public-key algorithm is not accepted: "+
+			"sign with RSA, ECDSA or EdDSA"))
+		return nil
+	}
+	for i := range integers {
+		var ok bool
+		if s.material[i], rest, ok = splitInteger(rest); !ok {
+			return damagedSignature()
+		}
+	}
+	if len(rest) != 0 {
+		return damagedSignature()
+	}
+	return nil
+}
+
+// splitInteger reads a multiprecision integer, RFC 9580 section 3.2. Leading
+// zeros are let pass, as old versions of GnuPG wrote them.
+func splitInteger(data []byte) (integer, rest []byte, ok bool) {
+	if len(data) < 2 {
+		return nil, nil, false
+	}
+	bits := int(binary.BigEndian.Uint16(data))
+	size := (bits + 7) / 8
+	data = data[2:]
+	if bits > maxRSABits || size > len(data) {
+		return nil, nil, false
+	}
+	return data[:size], data[size:], true
+}
+
+// startHash begins the hash of what is signed, RFC 9580 section 5.2.4. The
+// digest must have a hash.
+func (s *signature) startHash() hash.Hash {
+	h := s.digest.hash.New()
+	h.Write(s.salt)
+	return h
+}
+
+// finishHash adds the signature's own fields, section 5.2.4, and returns the
+// digest that was signed.
+func (s *signature) finishHash(h hash.Hash) []byte {
+	h.Write(s.hashed)
+	if s.version != 3 {
+		var trailer [6]byte
+		trailer[0], trailer[1] = s.version, 0xff
+		binary.BigEndian.PutUint32(trailer[2:], uint32(len(s.hashed))) //nolint:gosec // At most maxKeyFileSize.
+		h.Write(trailer[:])
+	}
+	return h.Sum(nil)
+}
+
+// mayBeIssuedBy says whether the signature's hints allow that the key made it.
+// A signature without hints may be anybody's.
+func (s *signature) mayBeIssuedBy(k *publicKey) bool {
+	return s.issuer.allows(k) && s.unhashedIssuer.allows(k)
+}
+
+func (h *issuerHint) allows(k *publicKey) bool {
+	if h.hasKeyID && h.keyID != k.keyID {
+		return false
+	}
+	return h.fingerprint == nil || bytes.Equal(h.fingerprint, k.fingerprint)
+}
+
+// issuers returns the key IDs that the signature's hints state, sorted.
+func (s *signature) issuers() []uint64 {
+	signed, unsigned := s.issuer.keyIDs(), s.unhashedIssuer.keyIDs()
+	ids := slices.DeleteFunc(slices.Concat(signed[:], unsigned[:]), func(id uint64) bool { return id == 0 })
+	return sortedIDs(ids)
+}
+
+// tagFits says whether the digest over some data begins as the signature states
+// (RFC 9580 section 5.2.4: two octets, "to provide a way to reject some invalid
+// signatures"). A digest that is not computed here fits everything.
+func (s *signature) tagFits(data []byte) bool {
+	if s.digest.hash == 0 {
+		return true
+	}
+	h := s.startHash()
+	h.Write(data)
+	return bytes.Equal(s.hashTag, s.finishHash(h)[:hashTagSize])
+}
+
+// keyIDs returns the key IDs that a hint states, by itself and inside of a
+// fingerprint (RFC 9580 section 5.5.4); zero stands for none.
+func (h *issuerHint) keyIDs() (ids [2]uint64) {
+	if h.hasKeyID {
+		ids[0] = h.keyID
+	}
+	switch {
+	case h.fingerprint == nil:
+	case h.fingerprintVersion == 6:
+		ids[1] = binary.BigEndian.Uint64(h.fingerprint)
+	default:
+		ids[1] = binary.BigEndian.Uint64(h.fingerprint[len(h.fingerprint)-8:])
+	}
+	return ids
+}
