@@ -1,0 +1,88 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package verify_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/assay-project/assay/internal/corpustest"
+	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/openpgp"
+	"github.com/assay-project/assay/internal/verify"
+)
+
+// TestCorpus checks every case of the corpus against the verdict that a strict verifier
+// gives.
+func TestCorpus(t *testing.T) {
+	now := time.Now()
+	for _, c := range corpustest.OpenPGP(t) {
+		t.Run(c.Name, func(t *testing.T) {
+			in, ok := corpusInput(t, &c)
+			if !ok {
+				// That no policy can be made of the case is one way to say no.
+				c.CheckVerdict(t, false)
+				return
+			}
+			in.Now = now
+			verdict := verify.Check(in)
+			t.Logf("%s: %s (%s)", verdict.Outcome, verdict.Reason, verdict.Message)
+			c.CheckVerdict(t, verdict.Outcome == verify.Verified)
+			if diff := cmp.Diff(verdict, verify.Check(in)); diff != "" {
+				t.Errorf("the second verdict differs from the first (-first +second):\n%s", diff)
+			}
+			claims := verdict.Signatures[0].Claims
+			if (claims != nil) != (verdict.Outcome == verify.Verified) {
+				t.Fatalf("outcome %s with claims %+v", verdict.Outcome, claims)
+			}
+			if claims != nil {
+				c.CheckClaims(t, claims.Fingerprint, claims.Identity)
+			}
+		})
+	}
+}
+
+// corpusInput reads the files of a case. It reports false when the identity rule is
+// invalid.
+func corpusInput(t *testing.T, c *corpustest.Case) (verify.Input, bool) {
+	t.Helper()
+	matcher, err := identity.NewMatcher(identity.Rule{
+		Match:            identity.Match(c.Identity.Match()),
+		DockerReference:  c.Identity.DockerReference,
+		DockerRepository: c.Identity.DockerRepository,
+		Prefix:           c.Identity.Prefix,
+		SignedPrefix:     c.Identity.SignedPrefix,
+	})
+	if err != nil {
+		t.Logf("the identity rule is invalid: %v", err)
+		return verify.Input{}, false
+	}
+	policy := verify.Policy{Name: "corpus", Identity: matcher}
+	var files []*openpgp.KeyFile
+	for _, name := range c.KeyFiles {
+		file, err := openpgp.ParseKeyFile(c.Read(t, name))
+		if err != nil {
+			t.Logf("%s: %v", name, err)
+			policy.UnavailableKeys = append(policy.UnavailableKeys, name)
+			continue
+		}
+		files = append(files, file)
+	}
+	policy.Keys = openpgp.NewKeyringFromFiles(files...)
+	manifest := verify.Manifest{Digest: digest.Digest(c.ManifestDigest)}
+	if c.ManifestFile != "" {
+		manifest = verify.ReadManifest(c.Read(t, c.ManifestFile), "")
+	}
+	return verify.Input{
+		Policies: []verify.Policy{policy},
+		Image: verify.Image{
+			Reference:  verify.ReadReference(c.ImageReference),
+			Manifest:   manifest,
+			Signatures: []verify.Signature{{Type: "atomic", Content: c.Read(t, c.ContentFile)}},
+		},
+	}, true
+}

@@ -1,0 +1,86 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+)
+
+// imageFacts is what the Image says of itself, once its parts have been compared.
+type imageFacts struct {
+	// reference is nil when dockerImageReference is empty or not a reference.
+	reference reference.Named
+	// digest is empty when nothing tells it.
+	digest digest.Digest
+	// undecided says why the digest is not known although something states one.
+	undecided string
+	// problem says how the image contradicts itself; empty when it does not.
+	problem string
+}
+
+// readImage compares everything that tells the image's digest: the manifest's bytes, the
+// digest in the reference and the object's name. All that are present must agree.
+func readImage(in Image) imageFacts {
+	var f imageFacts
+	if in.Reference.Problem != "" {
+		f.problem = "dockerImageReference: " + in.Reference.Problem
+		return f
+	}
+	f.reference = in.Reference.Named
+	if in.Manifest.Problem != "" {
+		f.problem = "dockerImageManifest: " + in.Manifest.Problem
+		return f
+	}
+	stated := []struct {
+		where  string
+		digest digest.Digest
+	}{
+		{"dockerImageManifest", in.Manifest.Digest},
+		{"dockerImageReference", referenceDigest(f.reference)},
+		{"the object's name", nameDigest(in.Name)},
+	}
+	first := ""
+	for _, s := range stated {
+		switch {
+		case s.digest == "":
+		case s.digest.Algorithm() != digest.SHA256:
+			// Registries name images by SHA-256, and so do signatures and the other two places.
+			f.undecided = s.where + " states a digest that is not sha256, which cannot be compared; use the sha256 digest"
+		case f.digest == "":
+			f.digest, first = s.digest, s.where
+		case f.digest != s.digest:
+			f.digest = ""
+			f.problem = first + " and " + s.where + " state different digests; they must be of the same image"
+			return f
+		}
+	}
+	if f.undecided != "" {
+		f.digest = ""
+	}
+	return f
+}
+
+func referenceDigest(ref reference.Named) digest.Digest {
+	if digested, ok := ref.(reference.Digested); ok {
+		return digested.Digest()
+	}
+	return ""
+}
+
+// nameDigest returns the digest that an object's name states: sha256-<64 hex digits>. A
+// custom resource cannot be named sha256:<hex> as OpenShift's Images are.
+func nameDigest(name string) digest.Digest {
+	hex, ok := strings.CutPrefix(name, "sha256-")
+	if !ok {
+		return ""
+	}
+	d := digest.NewDigestFromEncoded(digest.SHA256, hex)
+	if d.Validate() != nil {
+		return ""
+	}
+	return d
+}

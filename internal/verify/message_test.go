@@ -1,0 +1,197 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package verify_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
+	"github.com/assay-project/assay/internal/verify"
+)
+
+// TestMessages checks the words of the messages that are this package's own.
+func TestMessages(t *testing.T) {
+	var many []string
+	for i := range 200 {
+		many = append(many, fmt.Sprintf("é%03d", i))
+	}
+	tests := map[string]struct {
+		change    func(*verify.Input)
+		image     string
+		signature string // Empty when it is the same.
+	}{
+		"verified": {
+			image:     "signed by 1 trusted key as TrustPolicy team asks",
+			signature: "signed by alice (0x" + alice.fingerprint() + "), trusted by TrustPolicy team",
+		},
+		"verified by a key without a user ID": {
+			change: func(in *verify.Input) {
+				key := pgp.Ed25519(4, keyTime, "verify nameless")
+				s := newSigner(key, key.Certificate(key.Direct(key.Standard(pgp.TypeDirectKey, keyTime, pgp.Flags(pgp.FlagSign)))), "")
+				signedBy(t, s)(in)
+				in.Policies[0].Label = "--trusted-key"
+			},
+			image: "signed by 1 trusted key as --trusted-key asks",
+			signature: "signed by 0x" + strings.TrimPrefix(newSigner(pgp.Ed25519(4, keyTime, "verify nameless"), nil, "").claimed(), "0x") +
+				", trusted by --trusted-key",
+		},
+		"verified for two policies": {
+			change:    func(in *verify.Input) { in.Policies = append(in.Policies, policy(t, "security", alice, bob)) },
+			image:     "signed as all of the 2 TrustPolicies that apply ask",
+			signature: "signed by alice (0x" + alice.fingerprint() + "), trusted by TrustPolicy security",
+		},
+		"verified by two keys": {
+			change: func(in *verify.Input) {
+				in.Image.Signatures = append(in.Image.Signatures, bob.good())
+				in.Policies[0].Keys = keyring(t, alice, bob)
+			},
+			image:     "signed by 2 trusted keys as TrustPolicy team asks",
+			signature: "signed by alice (0x" + alice.fingerprint() + "), trusted by TrustPolicy team",
+		},
+		"too few keys": {
+			change:    func(in *verify.Input) { in.Policies[0].RequiredSignatures = 3 },
+			image:     "TrustPolicy team asks for signatures by 3 trusted keys and the image has valid ones by 1",
+			signature: "signed by alice (0x" + alice.fingerprint() + "), trusted by TrustPolicy team",
+		},
+		"unknown key": {
+			change: func(in *verify.Input) { in.Policies[0].Keys = keyring(t, bob) },
+			image:  "TrustPolicy team does not have the key that made the signature; add the key if it is to be trusted",
+		},
+		"altered content": {
+			change: func(in *verify.Input) {
+				content := string(in.Image.Signatures[0].Content)
+				in.Image.Signatures[0].Content = []byte(strings.Replace(content, "app:v1", "app:v2", 1))
+			},
+			image: "the signature is not valid: content or signature was altered (key 0x" + alice.fingerprint() + ")",
+		},
+		"an expired key": {
+			change: signedBy(t, expired),
+			image:  "the key is expired (key 0x" + expired.fingerprint() + ")",
+		},
+		"no keys": {
+			change: func(in *verify.Input) { in.Policies[0].Keys = nil },
+			image:  "TrustPolicy team has no keys",
+		},
+		"unavailable keys": {
+			change: func(in *verify.Input) {
+				in.Policies[0].Keys = nil
+				in.Policies[0].UnavailableKeys = []string{"next", "staging"}
+			},
+			image: "no key of TrustPolicy team that could be read vouches for the signature, and these could not be read: next, staging",
+		},
+		"many unavailable keys, cut between two characters": {
+			change: func(in *verify.Input) {
+				in.Policies[0].Keys = nil
+				in.Policies[0].UnavailableKeys = many
+			},
+			image: strings.ToValidUTF8(("no key of TrustPolicy team that could be read vouches for the signature, and these could not be read: " +
+				strings.Join(many, ", "))[:verify.MaxMessageLength-len("…")], "") + "…",
+		},
+		"an invalid policy": {
+			change: func(in *verify.Input) { in.Policies[0].Problem = "scopes[0]: a scope is empty" },
+			image:  "TrustPolicy team cannot be applied: scopes[0]: a scope is empty",
+		},
+		"a policy without a rule for names": {
+			change: func(in *verify.Input) { in.Policies[0].Identity = nil },
+			image:  "TrustPolicy team cannot be applied: it has no rule for signed names",
+		},
+		"another digest": {
+			change: withContent(alice.sign(payload(otherDigest, appReference))),
+			image:  "the signature is for " + otherDigest.String() + ", and the image is " + appDigest.String(),
+		},
+		"another name": {
+			change: withContent(alice.sign(payload(appDigest, "registry.example.com/team/app:v2"))),
+			image:  `the signature is for "registry.example.com/team/app:v2", but MatchRepoDigestOrExact expects "registry.example.com/team/app:v1"`,
+		},
+		"a name that would write on the terminal": {
+			change: withContent(alice.sign(payload(appDigest, "app\x1b[2J\u202e"))),
+			image: `the signed docker-reference is invalid: "app\x1b[2J\u202e" is not an image reference: ` +
+				"want [host[:port]/]path[:tag][@digest]",
+		},
+		"no signatures": {
+			change: func(in *verify.Input) { in.Image.Signatures = nil },
+			image:  "TrustPolicy team asks for a signature and the image has none; add one to signatures",
+		},
+		"no policy": {
+			change:    func(in *verify.Input) { in.Policies = nil },
+			image:     "no TrustPolicy has a scope that covers dockerImageReference; create one",
+			signature: "no TrustPolicy applies to the image",
+		},
+		"no policy and no reference": {
+			change: func(in *verify.Input) {
+				in.Image.Reference = verify.Reference{}
+				in.Policies = nil
+			},
+			image:     "dockerImageReference is empty, so that no TrustPolicy can apply; set it to the image's pull reference",
+			signature: "no TrustPolicy applies to the image",
+		},
+		"a policy without a reference": {
+			change: func(in *verify.Input) { in.Image.Reference = verify.Reference{} },
+			image:  "dockerImageReference is empty, so that the signed name cannot be compared",
+		},
+		"an unknown type": {
+			change: func(in *verify.Input) { in.Image.Signatures[0].Type = "cosign" },
+			image:  "signatures of this type are not verified; AtomicImageV1 and atomic are",
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			in := input(t)
+			tt.change = orNothing(tt.change)
+			tt.change(&in)
+			got := verify.Check(in)
+			checkMessages(t, &got)
+			if got.Message != tt.image {
+				t.Errorf("image:\n got %q\nwant %q", got.Message, tt.image)
+			}
+			want := tt.signature
+			if want == "" {
+				want = tt.image
+			}
+			if len(got.Signatures) > 0 && got.Signatures[0].Message != want {
+				t.Errorf("signature:\n got %q\nwant %q", got.Signatures[0].Message, want)
+			}
+		})
+	}
+}
+
+func orNothing(change func(*verify.Input)) func(*verify.Input) {
+	if change == nil {
+		return func(*verify.Input) {}
+	}
+	return change
+}
+
+// TestMessagesAreBounded checks that no text of whoever wrote a key, a signature or an
+// object gets into a message as it is, or without a bound.
+func TestMessagesAreBounded(t *testing.T) {
+	nasty := strings.Repeat("\x1b]0;\u202e\u0000ä\xff\n", 200)
+	key := pgp.Ed25519(4, keyTime, "verify nasty")
+	s := newSigner(key, key.Simple(nasty), nasty)
+
+	tests := map[string]func(*verify.Input){
+		"user ID":     func(*verify.Input) {},
+		"reference":   func(in *verify.Input) { in.Image.Reference = verify.ReadReference(nasty) },
+		"name":        func(in *verify.Input) { in.Image.Name = "sha256-" + nasty },
+		"manifest":    func(in *verify.Input) { in.Image.Manifest = verify.ReadManifest([]byte(`{"`+nasty+`":1}`), nasty) },
+		"type":        func(in *verify.Input) { in.Image.Signatures[0].Type = nasty },
+		"key ID":      func(in *verify.Input) { in.Image.Signatures[0].PublicKeyID = nasty },
+		"payload":     func(in *verify.Input) { in.Image.Signatures[0].Content = s.sign(nasty) },
+		"signed name": func(in *verify.Input) { in.Image.Signatures[0].Content = s.sign(payload(appDigest, nasty)) },
+		"signed digest": func(in *verify.Input) {
+			in.Image.Signatures[0].Content = s.sign(strings.Replace(payload(appDigest, appReference), "sha256:", "\u202e", 1))
+		},
+	}
+	for name, change := range tests {
+		t.Run(name, func(t *testing.T) {
+			in := input(t)
+			signedBy(t, s)(&in)
+			change(&in)
+			got := verify.Check(in)
+			checkMessages(t, &got)
+		})
+	}
+}
