@@ -1,0 +1,130 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/verify"
+)
+
+// +kubebuilder:rbac:groups=image.openshift.io,resources=images,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=image.openshift.io,resources=images/status,verbs=patch
+// +kubebuilder:rbac:groups=assay.dev,resources=trustpolicies,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",namespace=assay-system,resources=secrets;configmaps,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// conflictRetry is how long to wait after a write that lost against another writer's.
+// The other's write wakes the reconciler as well; this is for when that was seen already.
+const conflictRetry = 500 * time.Millisecond
+
+// ImageReconciler verifies the signatures of Images and records the verdicts.
+type ImageReconciler struct {
+	client.Client
+
+	// Trust holds the policies and keys.
+	Trust *TrustStore
+	// Recorder emits an event when a verdict changes.
+	Recorder events.EventRecorder
+	// Clock tells the present time.
+	Clock clock.PassiveClock
+	// ProbeInterval is how often a verdict that does not change is confirmed by a new
+	// lastProbeTime.
+	ProbeInterval time.Duration
+	// Workers is how many Images are reconciled at the same time.
+	Workers int
+
+	checked checkedImages
+}
+
+// SetupWithManager registers the reconciler and what wakes it.
+func (r *ImageReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	if err := registerIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	wake := &imageWaker{client: mgr.GetClient(), trust: r.Trust}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("image").
+		For(&imagev1.Image{}, builder.WithPredicates(imageChanged())).
+		Watches(&assayv1alpha1.TrustPolicy{}, wake.onPolicies()).
+		Watches(&corev1.Secret{}, wake.onKeySources(secretKind)).
+		Watches(&corev1.ConfigMap{}, wake.onKeySources(configMapKind)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
+		Complete(r)
+}
+
+// Reconcile makes the verdict about one Image anew and writes what differs: the
+// signatures in one patch, then the status in another. Both are guarded by the resource
+// version, so that neither can undo what somebody else wrote meanwhile, and stopping
+// between them leaves nothing that the next run does not complete.
+func (r *ImageReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	var stored imagev1.Image
+	if err := r.Get(ctx, req.NamespacedName, &stored); err != nil {
+		r.checked.forget(req.Name)
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !stored.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil
+	}
+	trust, err := r.Trust.snapshot(ctx)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	now := metav1.NewTime(r.Clock.Now().Truncate(time.Second))
+	if wait := r.checked.wait(&stored, trust, now.Time); wait > 0 {
+		return later(wait), nil
+	}
+	started := r.Clock.Now()
+	verdict := verify.Check(gather(&stored, trust, now.Time))
+	observeVerdict(&verdict, r.Clock.Since(started))
+
+	image := stored.DeepCopy()
+	applySignatures(image, &verdict, now, r.probeDue(image, now.Time))
+	if err := r.write(ctx, &stored, image, &verdict, now); err != nil {
+		if apierrors.IsConflict(err) {
+			return ctrl.Result{RequeueAfter: conflictRetry}, nil
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	r.announce(&stored, image)
+	wait := r.nextCheck(image, &verdict, now.Time)
+	r.checked.remember(image, trust, now.Time, wait)
+	return later(wait), nil
+}
+
+// later asks for another look that new and changed images go before. The queue keeps the
+// highest priority that an image was queued with, and would take it for the next bulk.
+func later(wait time.Duration) ctrl.Result {
+	low := handler.LowPriority
+	return ctrl.Result{RequeueAfter: wait, Priority: &low}
+}
+
+// announce emits an event when the verdict about the image has changed.
+func (r *ImageReconciler) announce(before, after *imagev1.Image) {
+	was := meta.FindStatusCondition(before.Status.Conditions, assayv1alpha1.VerifiedCondition)
+	is := meta.FindStatusCondition(after.Status.Conditions, assayv1alpha1.VerifiedCondition)
+	if is == nil || (was != nil && was.Status == is.Status && was.Reason == is.Reason) {
+		return
+	}
+	eventType := corev1.EventTypeNormal
+	if is.Status == metav1.ConditionFalse {
+		eventType = corev1.EventTypeWarning
+	}
+	r.Recorder.Eventf(after, nil, eventType, is.Reason, "Verify", "%s", is.Message)
+}

@@ -1,0 +1,94 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	"github.com/assay-project/assay/internal/verify"
+)
+
+// write stores the signatures and the status of image where they differ from stored, and
+// leaves in image the resource version and generation that it has then.
+func (r *ImageReconciler) write(ctx context.Context, stored, image *imagev1.Image, verdict *verify.Verdict, now metav1.Time) error {
+	if !equality.Semantic.DeepEqual(stored.Signatures, image.Signatures) {
+		if err := r.patch(ctx, signaturesPart, stored, image); err != nil {
+			return r.writeStatusAfter(ctx, stored, verdict, now, err)
+		}
+	}
+	return r.writeStatus(ctx, image, verdict, now)
+}
+
+// writeStatus stores the verdict in the status of an image where it differs.
+func (r *ImageReconciler) writeStatus(ctx context.Context, image *imagev1.Image, verdict *verify.Verdict, now metav1.Time) error {
+	before := image.DeepCopy()
+	applyStatus(image, verdict, now)
+	if equality.Semantic.DeepEqual(before.Status, image.Status) {
+		return nil
+	}
+	return r.patch(ctx, statusPart, before, image)
+}
+
+// writeStatusAfter writes the status although the signatures could not be written, unless
+// somebody else was faster. An admission policy of the cluster or an object that is too
+// large must not keep a verdict in place that is true no more.
+func (r *ImageReconciler) writeStatusAfter(ctx context.Context, stored *imagev1.Image, verdict *verify.Verdict, now metav1.Time, cause error) error {
+	if apierrors.IsConflict(cause) || apierrors.IsNotFound(cause) {
+		return cause
+	}
+	return errors.Join(cause, r.writeStatus(ctx, stored.DeepCopy(), verdict, now))
+}
+
+// patch sends the difference between two states of a part of an image, guarded by the
+// image's resource version. It asks for no more than the metadata in the answer, and
+// compares no more than the part: the rest of an image is large, and would have to be
+// written and read for each patch.
+func (r *ImageReconciler) patch(ctx context.Context, part imagePart, stored, image *imagev1.Image) error {
+	lock := client.MergeFromWithOptimisticLock{}
+	data, err := client.MergeFromWithOptions(part.of(stored), lock).Data(part.of(image))
+	if err != nil {
+		return err
+	}
+	patch := client.RawPatch(types.MergePatchType, data)
+	answer := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: image.Name}}
+	answer.SetGroupVersionKind(imagev1.GroupVersion.WithKind("Image"))
+	if part == statusPart {
+		err = r.Status().Patch(ctx, answer, patch)
+	} else {
+		err = r.Patch(ctx, answer, patch)
+	}
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", part, err)
+	}
+	image.ResourceVersion, image.Generation = answer.ResourceVersion, answer.Generation
+	return nil
+}
+
+// imagePart is a part of an image that is written by itself.
+type imagePart string
+
+const (
+	signaturesPart imagePart = "signatures"
+	statusPart     imagePart = "status"
+)
+
+// of returns an image that has the part, and of the rest what a patch needs.
+func (p imagePart) of(image *imagev1.Image) *imagev1.Image {
+	part := &imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: image.Name, ResourceVersion: image.ResourceVersion}}
+	if p == statusPart {
+		part.Status = image.Status
+	} else {
+		part.Signatures = image.Signatures
+	}
+	return part
+}

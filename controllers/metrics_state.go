@@ -1,0 +1,145 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+)
+
+// scrapeTimeout bounds the reading of the cache for one scrape.
+const scrapeTimeout = 10 * time.Second
+
+var (
+	imagesDesc = prometheus.NewDesc("assay_images",
+		"Images by the status of their Verified condition (True, False, Unknown; Pending before the first check).",
+		[]string{"verified"}, nil)
+	keysDesc = prometheus.NewDesc("assay_keys",
+		"Trusted keys by the time that is left until they expire (expired, 7d, 30d, 90d, later, never); a key in two policies counts twice.",
+		[]string{"expires"}, nil)
+	oldestProbeDesc = prometheus.NewDesc("assay_oldest_probe_age_seconds",
+		"Age of the oldest lastProbeTime of any signature. Well above the probe interval, verdicts are not confirmed any more.",
+		nil, nil)
+)
+
+// verifiedStates and expiryStates are the values of the labels, all of which are always
+// there, so that an alert sees a zero and not an absence.
+var (
+	verifiedStates = []string{"True", "False", "Unknown", "Pending"}
+	expiryStates   = []string{"expired", "7d", "30d", "90d", "later", "never"}
+)
+
+// StateCollector is a prometheus.Collector that reports on the objects in the cache at the
+// time of the scrape.
+type StateCollector struct {
+	// Client reads Images and TrustPolicies, from a cache: every scrape reads all of them.
+	Client client.Reader
+	// Clock tells the present time.
+	Clock clock.PassiveClock
+}
+
+// Describe implements prometheus.Collector.
+func (c *StateCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- imagesDesc
+	ch <- keysDesc
+	ch <- oldestProbeDesc
+}
+
+// Collect implements prometheus.Collector.
+func (c *StateCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	if err := c.collectImages(ctx, ch); err != nil {
+		logf.FromContext(ctx).Error(err, "Cannot count Images for metrics")
+	}
+	if err := c.collectKeys(ctx, ch); err != nil {
+		logf.FromContext(ctx).Error(err, "Cannot count keys for metrics")
+	}
+}
+
+func (c *StateCollector) collectImages(ctx context.Context, ch chan<- prometheus.Metric) error {
+	var list imagev1.ImageList
+	if err := c.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return err
+	}
+	counts := map[string]int{}
+	var oldest time.Time
+	for i := range list.Items {
+		counts[verifiedState(&list.Items[i])]++
+		if probe := lastProbe(&list.Items[i]); !probe.IsZero() && (oldest.IsZero() || probe.Before(oldest)) {
+			oldest = probe
+		}
+	}
+	for _, state := range verifiedStates {
+		ch <- prometheus.MustNewConstMetric(imagesDesc, prometheus.GaugeValue, float64(counts[state]), state)
+	}
+	age := 0.0
+	if !oldest.IsZero() {
+		age = max(0, c.Clock.Since(oldest).Seconds())
+	}
+	ch <- prometheus.MustNewConstMetric(oldestProbeDesc, prometheus.GaugeValue, age)
+	return nil
+}
+
+func verifiedState(image *imagev1.Image) string {
+	condition := meta.FindStatusCondition(image.Status.Conditions, assayv1alpha1.VerifiedCondition)
+	if condition == nil {
+		return "Pending"
+	}
+	switch condition.Status {
+	case metav1.ConditionTrue, metav1.ConditionFalse:
+		return string(condition.Status)
+	default:
+		return "Unknown"
+	}
+}
+
+func (c *StateCollector) collectKeys(ctx context.Context, ch chan<- prometheus.Metric) error {
+	var list assayv1alpha1.TrustPolicyList
+	if err := c.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return err
+	}
+	counts := map[string]int{}
+	now := c.Clock.Now()
+	for i := range list.Items {
+		for _, key := range list.Items[i].Status.Keys {
+			if key.Fingerprint != "" {
+				counts[expiryState(key.Expires, now)]++
+			}
+		}
+	}
+	for _, state := range expiryStates {
+		ch <- prometheus.MustNewConstMetric(keysDesc, prometheus.GaugeValue, float64(counts[state]), state)
+	}
+	return nil
+}
+
+func expiryState(expires *metav1.Time, now time.Time) string {
+	const day = 24 * time.Hour
+	if expires == nil {
+		return "never"
+	}
+	switch left := expires.Sub(now); {
+	case left <= 0:
+		return "expired"
+	case left <= 7*day:
+		return "7d"
+	case left <= 30*day:
+		return "30d"
+	case left <= 90*day:
+		return "90d"
+	default:
+		return "later"
+	}
+}
