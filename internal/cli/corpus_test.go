@@ -1,0 +1,77 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli_test
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/assay-project/assay/internal/cli"
+	"github.com/assay-project/assay/internal/corpustest"
+)
+
+// maxAllocation bounds what one decision allocates, in bytes, all files included. There
+// are inputs that make other verifiers take half a gigabyte.
+const maxAllocation = 200 << 20
+
+// TestCorpus gives every case of the corpus to `assay verify`.
+func TestCorpus(t *testing.T) {
+	for _, c := range corpustest.OpenPGP(t) {
+		t.Run(c.Name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			got := run("", corpusFlags(&c).args()...)
+			runtime.ReadMemStats(&after)
+			if allocated := after.TotalAlloc - before.TotalAlloc; allocated > maxAllocation {
+				t.Errorf("%d MiB were allocated, want at most %d", allocated>>20, maxAllocation>>20)
+			}
+			var d decision
+			// A case of which no policy can be made has no decision, which is one way to say no.
+			if got.stdout != "" {
+				d = got.decision(t)
+			} else if got.exit != cli.ExitError || !strings.HasPrefix(got.stderr, "assay: ") {
+				t.Fatalf("no decision, exit code %d with %q", got.exit, got.stderr)
+			}
+			if d.Verified != (got.exit == cli.ExitOK) {
+				t.Errorf("exit code %d with %+v", got.exit, d)
+			}
+			c.CheckVerdict(t, d.Verified)
+			if d.Verified {
+				c.CheckClaims(t, strings.TrimPrefix(d.PublicKeyID, "0x"), d.ImageIdentity)
+			} else if d.ImageIdentity != "" {
+				t.Errorf("not verified, with the identity %q", d.ImageIdentity)
+			}
+		})
+	}
+}
+
+// corpusFlags writes a case as a command line.
+func corpusFlags(c *corpustest.Case) flags {
+	f := flags{
+		"signature":    {c.Path(c.ContentFile)},
+		"image":        {c.ImageReference},
+		"match-policy": {c.Identity.Match()},
+		"output":       {"json"},
+	}
+	for _, name := range c.KeyFiles {
+		f["trusted-key"] = append(f["trusted-key"], c.Path(name))
+	}
+	for name, value := range map[string]string{
+		"exact-reference":     c.Identity.DockerReference,
+		"exact-repository":    c.Identity.DockerRepository,
+		"remap-prefix":        c.Identity.Prefix,
+		"remap-signed-prefix": c.Identity.SignedPrefix,
+	} {
+		if value != "" {
+			f[name] = []string{value}
+		}
+	}
+	if c.ManifestFile != "" {
+		f["manifest"] = []string{c.Path(c.ManifestFile)}
+	} else {
+		f["digest"] = []string{c.ManifestDigest}
+	}
+	return f
+}

@@ -1,0 +1,218 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/controllers"
+)
+
+// Bounds of --probe-interval. Below a minute, probes of a large cluster would be all that
+// its API server does.
+const (
+	defaultProbeInterval = 12 * time.Hour
+	minProbeInterval     = time.Minute
+)
+
+// readyTimeout bounds one readiness probe.
+const readyTimeout = time.Second
+
+// namespaceFile tells a Pod its own namespace.
+const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+type managerOptions struct {
+	kubeconfig        string
+	operatorNamespace string
+	leaderElect       bool
+	metricsAddress    string
+	metricsSecure     bool
+	probeAddress      string
+	probeInterval     time.Duration
+	workers           int
+	zap               zap.Options
+}
+
+func newManagerCommand() *cobra.Command {
+	o := managerOptions{}
+	cmd := &cobra.Command{
+		Use:   "manager",
+		Short: "Run the operator",
+		Long:  "Run the operator: verify the signatures of Images against TrustPolicies and record the verdicts.",
+		Example: `  # in a cluster, as config/manager does
+  assay manager --leader-elect
+
+  # against the cluster of a kubeconfig file
+  assay manager --kubeconfig ~/.kube/config --operator-namespace assay-system`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.run(cmd.Context(), zap.New(zap.UseFlagOptions(&o.zap), zap.WriteTo(cmd.ErrOrStderr())))
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "path of a kubeconfig file; without it KUBECONFIG, ~/.kube/config or the Pod's service account is used")
+	flags.StringVar(&o.operatorNamespace, "operator-namespace", "", "namespace of the Secrets and ConfigMaps with keys; default: the Pod's own")
+	flags.BoolVar(&o.leaderElect, "leader-elect", false, "elect a leader, for more than one replica")
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "address of the metrics endpoint, for example :8443; 0 turns it off")
+	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve metrics over HTTPS, to those who may get /metrics")
+	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
+	flags.DurationVar(&o.probeInterval, "probe-interval", defaultProbeInterval, "how often an unchanged verdict is confirmed by a new lastProbeTime")
+	flags.IntVar(&o.workers, "workers", 4, "how many Images are checked at the same time")
+	addLogFlags(cmd, &o.zap)
+	return cmd
+}
+
+func (o *managerOptions) run(ctx context.Context, log logr.Logger) error {
+	ctrl.SetLogger(log)
+	if err := o.complete(); err != nil {
+		return err
+	}
+	config, err := o.restConfig()
+	if err != nil {
+		return err
+	}
+	mgr, err := o.newManager(config)
+	if err != nil {
+		return err
+	}
+	if err := o.addControllers(mgr); err != nil {
+		return err
+	}
+	log.Info("Starting", "version", version(), "operatorNamespace", o.operatorNamespace)
+	return mgr.Start(ctx)
+}
+
+// complete checks the options and fills in what was not given.
+func (o *managerOptions) complete() error {
+	if o.probeInterval < minProbeInterval {
+		return usagef("--probe-interval must be at least %s", minProbeInterval)
+	}
+	if o.workers < 1 {
+		return usagef("--workers must be at least 1")
+	}
+	if o.operatorNamespace == "" {
+		data, err := os.ReadFile(namespaceFile)
+		if err != nil {
+			return usagef("outside of a Pod, --operator-namespace is needed: the namespace of the Secrets and ConfigMaps with keys")
+		}
+		o.operatorNamespace = strings.TrimSpace(string(data))
+	}
+	return nil
+}
+
+func (o *managerOptions) restConfig() (*rest.Config, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = o.kubeconfig
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("no cluster to connect to: %w", err)
+	}
+	// The API server's priority and fairness decides how fast we may go; it knows better
+	// than a fixed number here.
+	config.QPS = -1
+	config.UserAgent = "assay-manager/" + version()
+	return config, nil
+}
+
+func (o *managerOptions) newManager(config *rest.Config) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, imagev1.AddToScheme, assayv1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, err
+		}
+	}
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme: scheme,
+		Cache: cache.Options{
+			// Keys are read from the operator's own namespace and nowhere else, which is all
+			// that its permissions allow.
+			ByObject: map[client.Object]cache.ByObject{
+				&corev1.Secret{}:    {Namespaces: map[string]cache.Config{o.operatorNamespace: {}}},
+				&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{o.operatorNamespace: {}}},
+				&imagev1.Image{}:    {Transform: controllers.CompactImage},
+			},
+		},
+		Metrics:                o.metricsOptions(),
+		HealthProbeBindAddress: o.probeAddress,
+		LeaderElection:         o.leaderElect,
+		LeaderElectionID:       "assay-manager",
+		// The namespace of the lease, also when not running in a Pod.
+		LeaderElectionNamespace:       o.operatorNamespace,
+		LeaderElectionReleaseOnCancel: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return nil, err
+	}
+	return mgr, mgr.AddReadyzCheck("caches", func(req *http.Request) error {
+		ctx, cancel := context.WithTimeout(req.Context(), readyTimeout)
+		defer cancel()
+		if !mgr.GetCache().WaitForCacheSync(ctx) {
+			return errors.New("caches are not synchronised yet")
+		}
+		return nil
+	})
+}
+
+func (o *managerOptions) metricsOptions() metricsserver.Options {
+	options := metricsserver.Options{BindAddress: o.metricsAddress, SecureServing: o.metricsSecure}
+	if o.metricsSecure {
+		options.FilterProvider = filters.WithAuthenticationAndAuthorization
+		// HTTP/2 has been a way to exhaust servers (CVE-2023-44487), and scraping needs none.
+		options.TLSOpts = []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }}
+	}
+	return options
+}
+
+func (o *managerOptions) addControllers(mgr ctrl.Manager) error {
+	trust := &controllers.TrustStore{Client: mgr.GetClient(), Namespace: o.operatorNamespace}
+	images := &controllers.ImageReconciler{
+		Client:        mgr.GetClient(),
+		Trust:         trust,
+		Recorder:      mgr.GetEventRecorder("assay-manager"),
+		Clock:         clock.RealClock{},
+		ProbeInterval: o.probeInterval,
+		Workers:       o.workers,
+	}
+	if err := images.SetupWithManager(mgr); err != nil {
+		return err
+	}
+	if err := metrics.Registry.Register(&controllers.StateCollector{Client: mgr.GetClient(), Clock: clock.RealClock{}}); err != nil {
+		return err
+	}
+	policies := &controllers.TrustPolicyReconciler{
+		Client:   mgr.GetClient(),
+		Trust:    trust,
+		Recorder: mgr.GetEventRecorder("assay-manager"),
+		Clock:    clock.RealClock{},
+	}
+	return policies.SetupWithManager(mgr)
+}

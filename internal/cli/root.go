@@ -1,0 +1,91 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cli holds the commands of the assay binary: manager.go runs the operator,
+// verify.go decides about files.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes of every command.
+const (
+	// ExitOK: the command did what it was asked; for verify, the signature is verified.
+	ExitOK = 0
+	// ExitRefused: the signature was checked and refused.
+	ExitRefused = 1
+	// ExitError: wrong usage, an error, or a signature that could not be checked.
+	ExitError = 2
+)
+
+// exitError carries an exit code other than ExitError through cobra. Everything that is
+// to be said has been said.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+// usageError is a command line that cannot be carried out as it is written.
+type usageError struct{ error }
+
+// usagef makes a usageError of a format and its values.
+func usagef(format string, values ...any) error {
+	return usageError{fmt.Errorf(format, values...)}
+}
+
+// Main runs a command line (without the program's name) and returns the exit code. What
+// was asked for goes to stdout, everything else to stderr.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+
+	root := newRootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return ExitOK
+	}
+	var exit exitError
+	if errors.As(err, &exit) {
+		return int(exit)
+	}
+	// Nothing can be done about an error stream that cannot be written to.
+	_, _ = fmt.Fprintf(stderr, "assay: %v\n", err)
+	var usage usageError
+	if errors.As(err, &usage) {
+		_, _ = fmt.Fprintf(stderr, "Run \"%s --help\" for the options and examples.\n", cmd.CommandPath())
+	}
+	return ExitError
+}
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "assay",
+		Short:         "Verifies the signatures of container images",
+		Long:          "Assay verifies OpenPGP signatures of container images (containers-signature(5)):\nin a cluster, as the operator that records verdicts on Images, or from files.",
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(newManagerCommand(), newVerifyCommand(), newVersionCommand())
+	return root
+}
+
+// noArguments refuses arguments that are no flags.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("unexpected argument %q: every input is a flag", args[0])
+	}
+	return nil
+}

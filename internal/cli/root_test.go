@@ -1,0 +1,54 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/assay-project/assay/internal/cli"
+)
+
+// TestCommands checks what is not a decision: help, the version, and commands that do not
+// start.
+func TestCommands(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "kubeconfig")
+	tests := map[string]struct {
+		args           []string
+		exit           int
+		stdout, stderr string // Parts; empty when nothing may be there.
+	}{
+		"nothing":                  {args: nil, stdout: "Available Commands:"},
+		"help":                     {args: []string{"--help"}, stdout: "verify "},
+		"help of verify":           {args: []string{"verify", "--help"}, stdout: "Exit status:"},
+		"help of manager":          {args: []string{"help", "manager"}, stdout: "--operator-namespace"},
+		"version":                  {args: []string{"version"}, stdout: "\n"},
+		"the flag for the version": {args: []string{"--version"}, stdout: "assay version "},
+		"version of something":     {args: []string{"version", "verify"}, exit: cli.ExitError, stderr: `unexpected argument "verify"`},
+		"an unknown command":       {args: []string{"verfy"}, exit: cli.ExitError, stderr: `unknown command "verfy" for "assay"`},
+		"an unknown flag":          {args: []string{"--verify"}, exit: cli.ExitError, stderr: `Run "assay --help"`},
+		"manager, no workers":      {args: []string{"manager", "--workers", "0"}, exit: cli.ExitError, stderr: "--workers must be at least 1"},
+		"manager, probing too often": {
+			args: []string{"manager", "--probe-interval", "59s"}, exit: cli.ExitError, stderr: "--probe-interval must be at least 1m0s",
+		},
+		"manager, an argument": {args: []string{"manager", "start"}, exit: cli.ExitError, stderr: `Run "assay manager --help"`},
+		"manager, no cluster": {
+			args: []string{"manager", "--operator-namespace", "assay-system", "--kubeconfig", missing}, exit: cli.ExitError, stderr: "no cluster to connect to: ",
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := run("", tt.args...)
+			if got.exit != tt.exit {
+				t.Errorf("exit code %d, want %d", got.exit, tt.exit)
+			}
+			for stream, each := range map[string]struct{ got, want string }{"output": {got.stdout, tt.stdout}, "error": {got.stderr, tt.stderr}} {
+				if (each.got == "") != (each.want == "") || !strings.Contains(each.got, each.want) {
+					t.Errorf("standard %s:\n%s\nwant it to hold %q", stream, each.got, each.want)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,262 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/spf13/cobra"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/openpgp"
+	"github.com/assay-project/assay/internal/verify"
+)
+
+// maxFileSize bounds every file that is read, in bytes. The verifier's own bounds are
+// lower (manifests: 4 MiB) and say more; this one keeps a wrong file from filling the
+// memory first.
+const maxFileSize = 8 << 20
+
+type verifyOptions struct {
+	signature     string
+	signatureType string
+	trustedKeys   []string
+	manifest      string
+	digest        string
+	image         string
+	publicKeyID   string
+	expiredKeys   string
+	output        string
+	identity      identityOptions
+}
+
+func newVerifyCommand() *cobra.Command {
+	o := verifyOptions{}
+	cmd := &cobra.Command{
+		Use:   "verify --signature FILE --trusted-key FILE... (--manifest FILE | --digest DIGEST) --image REFERENCE",
+		Short: "Decide about the signature of an image, from files",
+		Long: `Decide about a signature of an image as the operator does, from files and without a
+cluster. The signature is verified when a trusted key made it, for this manifest and
+under a name that --match-policy accepts for this image. Nothing else on the machine
+counts: no keyring of the user and no policy file.
+
+Every file of keys stands alone. One that holds no key is named on standard error,
+and the others go on working. A file that does not exist is wrong usage.
+
+Exit status:
+  0  verified
+  1  refused
+  2  could not be checked, wrong usage, or a file that cannot be read; where there is a
+     decision, it is on standard output`,
+		Example: `  # an image that "skopeo standalone-sign manifest.json REFERENCE KEY -o app.sig" signed
+  skopeo inspect --raw docker://registry.example.com/team/app:v1 > manifest.json
+  assay verify --signature app.sig --trusted-key release.asc --manifest manifest.json \
+    --image registry.example.com/team/app:v1
+
+  # a copy on a mirror, signed by its vendor under the original name
+  assay verify --signature signature-1 --trusted-key vendor.asc --digest sha256:2c26b4… \
+    --image mirror.internal:5000/vendor/app:v1 --match-policy RemapIdentity \
+    --remap-prefix mirror.internal:5000/vendor --remap-signed-prefix registry.vendor.example
+
+  # for a program: the signature from a pipe, the decision as JSON
+  curl -fsS "$STORE/team/app@sha256=2c26b4…/signature-1" |
+    assay verify --signature - --trusted-key release.asc --digest sha256:2c26b4… \
+    --image registry.example.com/team/app:v1 -o json`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+	}
+	o.addFlags(cmd)
+	return cmd
+}
+
+func (o *verifyOptions) addFlags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&o.signature, "signature", "", "`FILE` with the signature, - for standard input")
+	flags.StringVar(&o.signatureType, "type", imagev1.SignatureTypeAtomic, "`TYPE` of the signature: atomic or AtomicImageV1, which are the same")
+	flags.StringArrayVar(&o.trustedKeys, "trusted-key", nil, "`FILE` with trusted OpenPGP public keys, armored or binary; may be given more than once")
+	flags.StringVar(&o.manifest, "manifest", "", "`FILE` with the image's manifest, byte for byte")
+	flags.StringVar(&o.digest, "digest", "", "`DIGEST` of the image's manifest instead of it, sha256:<hex>")
+	flags.StringVar(&o.image, "image", "", "`REFERENCE` of the image: what it is called where it is run")
+	flags.StringVar(&o.publicKeyID, "public-key-id", "", "`KEY` that must have signed, one of those trusted: 0x and its fingerprint or at least the lowest 16 digits")
+	flags.StringVar(&o.expiredKeys, "expired-keys", string(assayv1alpha1.ExpiredKeysReject),
+		"`WHAT` becomes of signatures by expired keys: Reject or AcceptSignaturesBeforeExpiry")
+	o.identity.addFlags(flags)
+	flags.StringVarP(&o.output, "output", "o", "text", "`FORMAT` of the decision: text, json or yaml")
+}
+
+func (o *verifyOptions) run(cmd *cobra.Command) error {
+	write, err := o.complete()
+	if err != nil {
+		return err
+	}
+	in, err := o.input(cmd.InOrStdin(), cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	verdict := verify.Check(in)
+	result, outcome := o.result(&verdict)
+	if err := write(cmd.OutOrStdout(), result); err != nil {
+		return fmt.Errorf("writing the result: %w", err)
+	}
+	switch outcome {
+	case verify.Verified:
+		return nil
+	case verify.Refused:
+		return exitError(ExitRefused)
+	default:
+		return exitError(ExitError)
+	}
+}
+
+// complete checks the options by themselves, and returns the writer of the result.
+func (o *verifyOptions) complete() (resultWriter, error) {
+	for _, option := range []struct {
+		missing bool
+		flag    string
+	}{
+		{o.signature == "", "--signature"},
+		{len(o.trustedKeys) == 0, "--trusted-key"},
+		{o.manifest == "" && o.digest == "", "--manifest or --digest"},
+		{o.image == "", "--image"},
+	} {
+		if option.missing {
+			return nil, usagef("%s is needed", option.flag)
+		}
+	}
+	if o.manifest != "" && o.digest != "" {
+		return nil, usagef("give --manifest or --digest, not both")
+	}
+	if !verify.IsPublicKeyID(o.publicKeyID) {
+		return nil, usagef("--public-key-id must be 0x and a fingerprint or at least its lowest 16 hexadecimal digits")
+	}
+	switch assayv1alpha1.ExpiredKeysPolicy(o.expiredKeys) {
+	case assayv1alpha1.ExpiredKeysReject, assayv1alpha1.ExpiredKeysAcceptSignaturesBeforeExpiry:
+	default:
+		return nil, usagef("--expired-keys must be Reject or AcceptSignaturesBeforeExpiry, and is %q", o.expiredKeys)
+	}
+	return outputWriter(o.output)
+}
+
+// input reads the files, and checks what the options mean.
+func (o *verifyOptions) input(stdin io.Reader, stderr io.Writer) (verify.Input, error) {
+	in := verify.Input{Now: time.Now()}
+	ref := verify.ReadReference(o.image)
+	if ref.Problem != "" {
+		return in, usagef("--image: %s", ref.Problem)
+	}
+	policy, err := o.policy(stderr)
+	if err != nil {
+		return in, err
+	}
+	manifest, err := o.readManifest()
+	if err != nil {
+		return in, err
+	}
+	content, err := readInput(o.signature, stdin)
+	if err != nil {
+		return in, fmt.Errorf("--signature: %w", err)
+	}
+	in.Policies = []verify.Policy{policy}
+	in.Image = verify.Image{
+		Reference:  ref,
+		Manifest:   manifest,
+		Signatures: []verify.Signature{{Type: o.signatureType, Content: content, PublicKeyID: o.publicKeyID}},
+	}
+	return in, nil
+}
+
+func (o *verifyOptions) readManifest() (verify.Manifest, error) {
+	if o.manifest == "" {
+		d, err := digest.Parse(o.digest)
+		if err != nil || d.Algorithm() != digest.SHA256 {
+			return verify.Manifest{}, usagef("--digest must be sha256: and 64 lower-case hexadecimal digits")
+		}
+		return verify.Manifest{Digest: d}, nil
+	}
+	raw, err := readFile(o.manifest)
+	if err != nil {
+		return verify.Manifest{}, fmt.Errorf("--manifest: %w", err)
+	}
+	if len(raw) == 0 {
+		return verify.Manifest{}, fmt.Errorf("--manifest: %s is empty", o.manifest)
+	}
+	return verify.ReadManifest(raw, ""), nil
+}
+
+// policy makes a policy out of the options, as a TrustPolicy would.
+func (o *verifyOptions) policy(stderr io.Writer) (verify.Policy, error) {
+	policy := verify.Policy{
+		Label:              "--trusted-key",
+		RequiredSignatures: 1,
+		AcceptBeforeExpiry: o.expiredKeys == string(assayv1alpha1.ExpiredKeysAcceptSignaturesBeforeExpiry),
+	}
+	matcher, err := o.identity.matcher()
+	if err != nil {
+		return policy, err
+	}
+	policy.Identity = matcher
+	var files []*openpgp.KeyFile
+	for _, name := range o.trustedKeys {
+		data, err := readFile(name)
+		if err != nil {
+			return policy, fmt.Errorf("--trusted-key: %w", err)
+		}
+		file, err := openpgp.ParseKeyFile(data)
+		if err != nil {
+			// The other files go on working, as the operator's do.
+			warn(stderr, name, err.Error())
+			policy.UnavailableKeys = append(policy.UnavailableKeys, name)
+			continue
+		}
+		for _, problem := range file.Problems {
+			warn(stderr, name, problem)
+		}
+		files = append(files, file)
+	}
+	slices.Sort(policy.UnavailableKeys)
+	policy.Keys = openpgp.NewKeyringFromFiles(files...)
+	return policy, nil
+}
+
+// warn tells of something in a file of keys that was left out.
+func warn(stderr io.Writer, name, problem string) {
+	// Nothing can be done about an error stream that cannot be written to.
+	_, _ = fmt.Fprintf(stderr, "assay: --trusted-key: %s: %s\n", name, problem)
+}
+
+func readInput(name string, stdin io.Reader) ([]byte, error) {
+	if name == "-" {
+		return readBounded("standard input", stdin)
+	}
+	return readFile(name)
+}
+
+func readFile(name string) (data []byte, err error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	return readBounded(name, file)
+}
+
+func readBounded(name string, r io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxFileSize+1))
+	if err != nil {
+		// Reading a directory, for one, says which in the error itself.
+		return nil, err
+	}
+	if len(data) > maxFileSize {
+		return nil, fmt.Errorf("%s is larger than %d MiB, and nothing that is needed here is", name, maxFileSize>>20)
+	}
+	return data, nil
+}

@@ -1,0 +1,156 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	"github.com/assay-project/assay/internal/verify"
+)
+
+// verifyResult is what `assay verify -o json` prints.
+type verifyResult struct {
+	// Verified is true for a verified signature only.
+	Verified bool `json:"verified"`
+	// Outcome is verified, refused or "could not be checked".
+	Outcome string `json:"outcome"`
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+	// ImageIdentity, SignedClaims and Created are signed statements; absent unless verified.
+	ImageIdentity string `json:"imageIdentity,omitempty"`
+	// PublicKeyID is the primary key of the trusted signer or, when the signature is not
+	// verified, the key that it claims to be made by.
+	PublicKeyID  string            `json:"publicKeyID,omitempty"`
+	CommonName   string            `json:"commonName,omitempty"`
+	SignedClaims map[string]string `json:"signedClaims,omitempty"`
+	Created      *time.Time        `json:"created,omitempty"`
+	Digest       string            `json:"digest,omitempty"`
+	Conditions   []verifyCondition `json:"conditions"`
+}
+
+// verifyCondition is a condition as the operator would write it, without times.
+type verifyCondition struct {
+	Type    imagev1.SignatureConditionType `json:"type"`
+	Status  string                         `json:"status"`
+	Reason  string                         `json:"reason"`
+	Message string                         `json:"message"`
+}
+
+// result says what the verdict is, and its outcome.
+func (o *verifyOptions) result(verdict *verify.Verdict) (*verifyResult, verify.Outcome) {
+	s := &verdict.Signatures[0]
+	finding := s.Finding
+	if finding.Outcome != verdict.Outcome {
+		// The image has the last word: one that contradicts itself is refused, also where
+		// the signature was not looked at.
+		finding = verdict.Finding
+	}
+	words := o.words()
+	complete, failed := s.Outcome.Conditions()
+	result := &verifyResult{
+		Verified:    finding.Outcome == verify.Verified,
+		Outcome:     finding.Outcome.String(),
+		Reason:      finding.Reason,
+		Message:     words.Replace(finding.Message),
+		PublicKeyID: s.ClaimedKeyID,
+		Digest:      verdict.Digest.String(),
+		Conditions: []verifyCondition{
+			{Type: imagev1.SignatureComplete, Status: complete, Reason: s.Reason, Message: words.Replace(s.Message)},
+			{Type: imagev1.SignatureFailed, Status: failed, Reason: s.Reason, Message: words.Replace(s.Message)},
+		},
+	}
+	if s.Claims != nil {
+		result.ImageIdentity = s.Claims.Identity
+		result.PublicKeyID = "0x" + s.Claims.Fingerprint
+		result.CommonName = s.Claims.UserID
+		result.SignedClaims = s.Claims.Signed
+		result.Created = &s.Claims.Created
+	}
+	return result, finding.Outcome
+}
+
+// words turns the fields of an Image, of which messages speak, into options.
+func (o *verifyOptions) words() *strings.Replacer {
+	manifest := "--manifest"
+	if o.manifest == "" {
+		manifest = "--digest"
+	}
+	return strings.NewReplacer(
+		"dockerImageManifest", manifest,
+		"dockerImageReference", "--image",
+		"issuedTo.publicKeyID", "--public-key-id",
+	)
+}
+
+// resultWriter writes a result in one of the formats.
+type resultWriter func(io.Writer, *verifyResult) error
+
+// outputWriter returns the writer for a format.
+func outputWriter(format string) (resultWriter, error) {
+	switch format {
+	case "text":
+		return writeText, nil
+	case "json":
+		return writeJSON, nil
+	case "yaml":
+		return writeYAML, nil
+	default:
+		return nil, usagef("--output must be text, json or yaml, and is %q", format)
+	}
+}
+
+func writeJSON(w io.Writer, result *verifyResult) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(result)
+}
+
+func writeYAML(w io.Writer, result *verifyResult) error {
+	data, err := yaml.Marshal(result)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(data)
+	return err
+}
+
+func writeText(w io.Writer, result *verifyResult) error {
+	if _, err := fmt.Fprintf(w, "%s (%s): %s\n", result.Outcome, result.Reason, result.Message); err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name, value string) {
+		if value != "" {
+			// A tabwriter keeps its first error for Flush.
+			_, _ = fmt.Fprintf(table, "  %s:\t%s\n", name, value)
+		}
+	}
+	row("image", result.Digest)
+	row("identity", result.ImageIdentity)
+	if result.Verified {
+		row("signed by", result.CommonName)
+		row("key", result.PublicKeyID)
+		row("created", result.Created.Format(time.RFC3339))
+	} else {
+		row("claimed key", result.PublicKeyID)
+	}
+	for _, name := range slices.Sorted(maps.Keys(result.SignedClaims)) {
+		// The others are the lines above.
+		if strings.HasPrefix(name, "optional.") {
+			row(name, result.SignedClaims[name])
+		}
+	}
+	return table.Flush()
+}
