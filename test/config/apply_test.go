@@ -1,0 +1,181 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// kustomizations are the folders of config/ and how many objects of which kind each has.
+var kustomizations = map[string]map[string]int{
+	"crd": {"CustomResourceDefinition": 2},
+	"rbac": {
+		"ServiceAccount": 1, "ClusterRole": 9, "ClusterRoleBinding": 2, "Role": 2, "RoleBinding": 2,
+	},
+	"manager": {"Namespace": 1, "Deployment": 1, "PodDisruptionBudget": 1},
+	"default": {
+		"Namespace": 1, "CustomResourceDefinition": 2,
+		"ServiceAccount": 1, "ClusterRole": 9, "ClusterRoleBinding": 2, "Role": 2, "RoleBinding": 2,
+		"Deployment": 1, "PodDisruptionBudget": 1, "Service": 1,
+	},
+	"samples":        {"Secret": 1, "ConfigMap": 1, "TrustPolicy": 4, "Image": 16},
+	"network-policy": {"NetworkPolicy": 1},
+	"prometheus":     {"ServiceMonitor": 1},
+}
+
+func TestEveryKustomizationIsTested(t *testing.T) {
+	files, err := filepath.Glob(configDir + "*/kustomization.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, file := range files {
+		got = append(got, filepath.Base(filepath.Dir(file)))
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(kustomizations)), got); diff != "" {
+		t.Errorf("folders of config/ with a kustomization (-tested +there):\n%s", diff)
+	}
+}
+
+// TestEveryFileIsUsed finds an object that was added to a folder and forgotten in its
+// kustomization.
+func TestEveryFileIsUsed(t *testing.T) {
+	for dir := range kustomizations {
+		text, err := os.ReadFile(filepath.Join(configDir, dir, "kustomization.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = filepath.WalkDir(filepath.Join(configDir, dir), func(path string, entry os.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".yaml" || entry.Name() == "kustomization.yaml" {
+				return err
+			}
+			name, err := filepath.Rel(filepath.Join(configDir, dir), path)
+			if err == nil && !strings.Contains(string(text), "- "+filepath.ToSlash(name)+"\n") {
+				t.Errorf("config/%s/kustomization.yaml does not name %s", dir, name)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestApply applies every kustomization twice: the API server accepts it, and the second
+// time finds nothing to change.
+func TestApply(t *testing.T) {
+	apply(t, build(t, "testdata/crds"))
+	// What config/rbac and the others hold is for a namespace that config/manager makes.
+	apply(t, build(t, configDir+"manager"))
+	for dir, wantKinds := range kustomizations {
+		t.Run(dir, func(t *testing.T) {
+			objects := build(t, configDir+dir)
+			kinds := map[string]int{}
+			for _, object := range objects {
+				kinds[object.GetKind()]++
+			}
+			if diff := cmp.Diff(wantKinds, kinds); diff != "" {
+				t.Errorf("kinds (-want +got):\n%s", diff)
+			}
+			apply(t, objects)
+			first := resourceVersions(t, objects)
+			apply(t, objects)
+			if diff := cmp.Diff(first, resourceVersions(t, objects)); diff != "" {
+				t.Errorf("applying it again changed objects (-first +second):\n%s", diff)
+			}
+		})
+	}
+}
+
+// resourceVersions returns the versions of stored objects by kind, namespace and name.
+func resourceVersions(t *testing.T, objects []*unstructured.Unstructured) map[string]string {
+	t.Helper()
+	versions := map[string]string{}
+	for _, object := range objects {
+		stored := &unstructured.Unstructured{}
+		stored.SetGroupVersionKind(object.GroupVersionKind())
+		key := client.ObjectKeyFromObject(object)
+		if err := admin.Get(t.Context(), key, stored); err != nil {
+			t.Fatal(err)
+		}
+		versions[object.GetKind()+" "+key.String()] = stored.GetResourceVersion()
+	}
+	return versions
+}
+
+// TestReferences checks that roles, accounts and selectors name what there is, under the
+// default names and in an installation under other names.
+func TestReferences(t *testing.T) {
+	tests := map[string]struct {
+		dir, namespace, prefix string
+	}{
+		"default": {configDir + "default", "assay-system", "assay-"},
+		"renamed": {"testdata/renamed", "image-trust", "acme-assay-"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			objects := build(t, tc.dir)
+			there := map[string]bool{}
+			for _, object := range objects {
+				there[object.GetKind()+" "+object.GetName()] = true
+				if ns := object.GetNamespace(); ns != "" && ns != tc.namespace {
+					t.Errorf("%s %s is in namespace %s", object.GetKind(), object.GetName(), ns)
+				}
+			}
+			for _, ref := range references(t, objects) {
+				if !there[ref] {
+					t.Errorf("%s is referred to and not there", ref)
+				}
+			}
+			if want := "Deployment " + tc.prefix + "controller-manager"; !there[want] {
+				t.Errorf("no %s", want)
+			}
+			apply(t, objects)
+		})
+	}
+}
+
+// references returns "<kind> <name>" of everything that the objects refer to.
+func references(t *testing.T, objects []*unstructured.Unstructured) []string {
+	t.Helper()
+	var refs []string
+	for _, object := range objects {
+		switch object.GetKind() {
+		case "RoleBinding", "ClusterRoleBinding":
+			refs = append(refs, text(t, object.Object, "roleRef", "kind")+" "+text(t, object.Object, "roleRef", "name"))
+			subjects, _, err := unstructured.NestedSlice(object.Object, "subjects")
+			if err != nil || len(subjects) == 0 {
+				t.Fatalf("%s has no subjects: %v", object.GetName(), err)
+			}
+			for _, subject := range subjects {
+				s := subject.(map[string]any)
+				refs = append(refs, text(t, s, "kind")+" "+text(t, s, "name"), "Namespace "+text(t, s, "namespace"))
+			}
+		case "Deployment":
+			refs = append(refs, "ServiceAccount "+text(t, object.Object, "spec", "template", "spec", "serviceAccountName"))
+		}
+	}
+	if len(refs) == 0 {
+		t.Fatal("no references found")
+	}
+	return refs
+}
+
+func text(t *testing.T, object map[string]any, path ...string) string {
+	t.Helper()
+	value, found, err := unstructured.NestedString(object, path...)
+	if err != nil || !found {
+		t.Fatalf("%s: found %v, error %v", strings.Join(path, "."), found, err)
+	}
+	return value
+}

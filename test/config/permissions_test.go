@@ -1,0 +1,124 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"testing"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+)
+
+const managerAccount = "system:serviceaccount:assay-system:assay-controller-manager"
+
+// access is a question to the API server's authorizer.
+type access struct {
+	verb, group, resource, subresource, namespace, name string
+}
+
+// TestManagerPermissions asks the API server what the manager's account may do, and about
+// what somebody who took it over would like to do.
+func TestManagerPermissions(t *testing.T) {
+	const own, other = "assay-system", "kube-system"
+	tests := map[string]struct {
+		want bool
+		asks []access
+	}{
+		"reads images and adds verdicts": {true, []access{
+			{verb: "get", group: "image.openshift.io", resource: "images"},
+			{verb: "list", group: "image.openshift.io", resource: "images"},
+			{verb: "watch", group: "image.openshift.io", resource: "images"},
+			{verb: "patch", group: "image.openshift.io", resource: "images"},
+			{verb: "patch", group: "image.openshift.io", resource: "images", subresource: "status"},
+		}},
+		"makes and removes no images": {false, []access{
+			{verb: "create", group: "image.openshift.io", resource: "images"},
+			{verb: "update", group: "image.openshift.io", resource: "images"},
+			{verb: "delete", group: "image.openshift.io", resource: "images"},
+			{verb: "deletecollection", group: "image.openshift.io", resource: "images"},
+		}},
+		"reads policies and adds their status": {true, []access{
+			{verb: "get", group: "assay.dev", resource: "trustpolicies"},
+			{verb: "list", group: "assay.dev", resource: "trustpolicies"},
+			{verb: "watch", group: "assay.dev", resource: "trustpolicies"},
+			{verb: "patch", group: "assay.dev", resource: "trustpolicies", subresource: "status"},
+		}},
+		"changes no policies": {false, []access{
+			{verb: "create", group: "assay.dev", resource: "trustpolicies"},
+			{verb: "update", group: "assay.dev", resource: "trustpolicies"},
+			{verb: "patch", group: "assay.dev", resource: "trustpolicies"},
+			{verb: "delete", group: "assay.dev", resource: "trustpolicies"},
+		}},
+		"reads keys in its own namespace": {true, []access{
+			{verb: "get", resource: "secrets", namespace: own},
+			{verb: "list", resource: "secrets", namespace: own},
+			{verb: "watch", resource: "secrets", namespace: own},
+			{verb: "get", resource: "configmaps", namespace: own},
+			{verb: "list", resource: "configmaps", namespace: own},
+			{verb: "watch", resource: "configmaps", namespace: own},
+		}},
+		"reads keys nowhere else and writes none": {false, []access{
+			{verb: "get", resource: "secrets", namespace: other},
+			{verb: "list", resource: "secrets"},
+			{verb: "watch", resource: "secrets"},
+			{verb: "list", resource: "configmaps"},
+			{verb: "create", resource: "secrets", namespace: own},
+			{verb: "update", resource: "secrets", namespace: own},
+			{verb: "patch", resource: "secrets", namespace: own},
+			{verb: "delete", resource: "secrets", namespace: own},
+		}},
+		"leads": {true, []access{
+			{verb: "create", group: "coordination.k8s.io", resource: "leases", namespace: own},
+			{verb: "get", group: "coordination.k8s.io", resource: "leases", namespace: own, name: "assay-manager"},
+			{verb: "update", group: "coordination.k8s.io", resource: "leases", namespace: own, name: "assay-manager"},
+			{verb: "create", resource: "events", namespace: own},
+			{verb: "patch", resource: "events", namespace: own},
+		}},
+		"touches no other lease": {false, []access{
+			{verb: "update", group: "coordination.k8s.io", resource: "leases", namespace: own, name: "another"},
+			{verb: "update", group: "coordination.k8s.io", resource: "leases", namespace: other, name: "assay-manager"},
+			{verb: "create", group: "coordination.k8s.io", resource: "leases", namespace: other},
+		}},
+		// Events about objects without a namespace go to the namespace default.
+		"records events and guards metrics": {true, []access{
+			{verb: "create", group: "events.k8s.io", resource: "events", namespace: "default"},
+			{verb: "patch", group: "events.k8s.io", resource: "events", namespace: "default"},
+			{verb: "create", group: "authentication.k8s.io", resource: "tokenreviews"},
+			{verb: "create", group: "authorization.k8s.io", resource: "subjectaccessreviews"},
+		}},
+		"has no way to more": {false, []access{
+			{verb: "get", resource: "pods", namespace: own},
+			{verb: "create", resource: "pods", namespace: own},
+			{verb: "create", resource: "serviceaccounts", subresource: "token", namespace: own},
+			{verb: "update", group: "rbac.authorization.k8s.io", resource: "roles", namespace: own},
+			{verb: "update", group: "apiextensions.k8s.io", resource: "customresourcedefinitions"},
+			{verb: "impersonate", resource: "users"},
+		}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			for _, ask := range tc.asks {
+				if got := allowed(t, managerAccount, nil, ask); got != tc.want {
+					t.Errorf("%+v: allowed is %v, want %v", ask, got, tc.want)
+				}
+			}
+		})
+	}
+}
+
+// allowed asks whether a user may do something.
+func allowed(t *testing.T, user string, groups []string, ask access) bool {
+	t.Helper()
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User:   user,
+		Groups: groups,
+		ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Verb: ask.verb, Group: ask.group, Resource: ask.resource, Subresource: ask.subresource,
+			Namespace: ask.namespace, Name: ask.name,
+		},
+	}}
+	if err := admin.Create(t.Context(), review); err != nil {
+		t.Fatal(err)
+	}
+	return review.Status.Allowed
+}
