@@ -1,0 +1,183 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/assay-project/assay/internal/controlplane"
+	"github.com/assay-project/assay/internal/kustomize"
+)
+
+// Names that config/default gives.
+const (
+	operatorNamespace = "assay-system"
+	operatorAccount   = "assay-controller-manager"
+)
+
+// demo is one run. What it starts and makes is undone by close.
+type demo struct {
+	out  *console
+	stay bool
+
+	root     string // of the repository
+	dir      string // for the program and its log
+	cp       *controlplane.ControlPlane
+	operator *operator
+	verdicts *verdicts
+}
+
+func (d *demo) run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, d.close()) }()
+	d.out.printf("Assay demo\n\n")
+	if err := d.prepare(ctx); err != nil {
+		return err
+	}
+	if err := d.bringUp(ctx); err != nil {
+		return err
+	}
+	judged := d.judge(ctx)
+	if ctx.Err() != nil {
+		return judged
+	}
+	if err := d.show(ctx); err != nil {
+		return errors.Join(judged, err)
+	}
+	if d.stay {
+		d.explain()
+		judged = errors.Join(judged, d.waitForEnd(ctx))
+	}
+	return judged
+}
+
+// prepare finds the repository and builds the operator from it.
+func (d *demo) prepare(ctx context.Context) error {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return errors.Join(errors.New("run this in the repository: go run ./hack/demo"), err)
+	}
+	d.root = strings.TrimSpace(string(out))
+	if d.dir, err = os.MkdirTemp("", "assay-demo-"); err != nil {
+		return err
+	}
+	return d.out.step("Building the operator", func() error {
+		return buildOperator(ctx, d.root, d.program())
+	})
+}
+
+func (d *demo) program() string { return filepath.Join(d.dir, "assay") }
+
+// bringUp starts and installs everything.
+func (d *demo) bringUp(ctx context.Context) error {
+	if err := d.out.step("Starting etcd and kube-apiserver", func() error { return d.startControlPlane(ctx) }); err != nil {
+		return err
+	}
+	if _, err := d.install(ctx, "config/default"); err != nil {
+		return err
+	}
+	// Nothing here runs Pods, so the Deployment stays without any: there is no scheduler and no node.
+	if err := d.out.step("Running the operator as "+operatorNamespace+"/"+operatorAccount, func() error {
+		return d.startOperator(ctx)
+	}); err != nil {
+		return err
+	}
+	samples, err := d.install(ctx, "config/samples")
+	if err != nil {
+		return err
+	}
+	d.verdicts, err = newVerdicts(d.cp.Config(), samples)
+	return err
+}
+
+// startControlPlane starts the control plane so that ctx ends its start and, later, not
+// the control plane itself: the operator is to be stopped first.
+func (d *demo) startControlPlane(ctx context.Context) error {
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	disarm := context.AfterFunc(ctx, cancel)
+	cp, err := controlplane.Start(own, controlplane.Options{})
+	if !disarm() && err == nil {
+		err = errors.Join(ctx.Err(), cp.Stop())
+	}
+	if err != nil {
+		cancel()
+		return err
+	}
+	d.cp = cp
+	return nil
+}
+
+// startOperator runs the operator with the token of the account that config/rbac makes, so
+// that it may do what it may do in a cluster and nothing else.
+func (d *demo) startOperator(ctx context.Context) error {
+	kubeconfig, err := d.cp.KubeconfigFor(ctx, operatorNamespace, operatorAccount)
+	if err != nil {
+		return err
+	}
+	d.operator, err = startOperator(d.program(), kubeconfig, filepath.Join(d.dir, "manager.log"))
+	return err
+}
+
+// install applies a kustomization and returns its objects.
+func (d *demo) install(ctx context.Context, dir string) ([]*unstructured.Unstructured, error) {
+	var objects []*unstructured.Unstructured
+	err := d.out.step("Applying "+dir, func() error {
+		applier, err := kustomize.NewApplier(d.cp.Config(), "assay-demo")
+		if err != nil {
+			return err
+		}
+		if objects, err = kustomize.Build(filepath.Join(d.root, dir)); err != nil {
+			return err
+		}
+		return applier.Apply(ctx, objects)
+	})
+	return objects, err
+}
+
+// judge waits for the verdicts and returns an error when they are not as expected.
+func (d *demo) judge(ctx context.Context) error {
+	return d.out.step(fmt.Sprintf("Waiting for the verdicts on %d images", d.verdicts.count()), func() error {
+		err := d.verdicts.wait(ctx, d.operator.exited)
+		if err != nil && ctx.Err() == nil {
+			err = fmt.Errorf("%w\n\nThe end of the operator's log:\n%s", err, d.operator.logTail())
+		}
+		return err
+	})
+}
+
+// waitForEnd keeps everything up until the user ends it, or the operator ends by itself.
+func (d *demo) waitForEnd(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-d.operator.exited:
+		return fmt.Errorf("the operator has ended. The end of its log:\n%s", d.operator.logTail())
+	}
+}
+
+// close undoes everything: first the operator, which would only complain about an API
+// server that is gone, then the control plane, then the files.
+func (d *demo) close() error {
+	var errs []error
+	if d.cp != nil {
+		d.out.printf("Stopping ...\n")
+	}
+	if d.operator != nil {
+		errs = append(errs, d.operator.stop())
+	}
+	if d.cp != nil {
+		errs = append(errs, d.cp.Stop())
+	}
+	if d.dir != "" {
+		errs = append(errs, os.RemoveAll(d.dir))
+	}
+	return errors.Join(errs...)
+}
