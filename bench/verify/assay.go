@@ -1,0 +1,95 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/openpgp"
+	"github.com/assay-project/assay/internal/verify"
+)
+
+// newKeyring parses the keys once, as the operator does when a policy or a key changes.
+func newKeyring(f fixture) (*openpgp.Keyring, error) {
+	file, err := openpgp.ParseKeyFile(f.certificate)
+	if err != nil {
+		return nil, err
+	}
+	return openpgp.NewKeyring(file.Certificates...), nil
+}
+
+// newMessage makes the contender that verifies the message alone: from the content to the
+// signed bytes and the key that signed them.
+func newMessage(f fixture) (contender, error) {
+	keyring, err := newKeyring(f)
+	if err != nil {
+		return nil, err
+	}
+	options := openpgp.Options{Now: time.Now()}
+	return func() error {
+		message, err := openpgp.ReadMessage(f.content)
+		if err != nil {
+			return err
+		}
+		_, err = keyring.Verify(message, options)
+		return err
+	}, nil
+}
+
+// newVerdict makes the contender that decides about an image whose digest and parsed
+// reference are known: message, key, payload, digest, identity, and the verdict with its
+// claims and messages, ready to be written to the object.
+func newVerdict(f fixture) (contender, error) {
+	in, err := newInput(f)
+	if err != nil {
+		return nil, err
+	}
+	in.Image.Manifest = verify.Manifest{Digest: digest.FromBytes(f.manifest)}
+	return func() error { return accepted(verify.Check(in)) }, nil
+}
+
+// newImage makes the contender that does all that policy evaluation does, which is given
+// a parsed reference, too: it also reads the manifest, strictly, and computes its digest.
+// The operator does this once for all signatures of an image.
+func newImage(f fixture) (contender, error) {
+	in, err := newInput(f)
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		in.Image.Manifest = verify.ReadManifest(f.manifest, "")
+		return accepted(verify.Check(in))
+	}, nil
+}
+
+func newInput(f fixture) (verify.Input, error) {
+	keyring, err := newKeyring(f)
+	if err != nil {
+		return verify.Input{}, err
+	}
+	matcher, err := identity.NewMatcher(identity.Rule{Match: identity.MatchRepoDigestOrExact})
+	if err != nil {
+		return verify.Input{}, err
+	}
+	return verify.Input{
+		Now: time.Now(),
+		Image: verify.Image{
+			Reference:  verify.ReadReference(imageReference),
+			Signatures: []verify.Signature{{Type: imagev1.SignatureTypeAtomic, Content: f.content}},
+		},
+		Policies: []verify.Policy{{Name: "release", Scope: imageScope, Keys: keyring, Identity: matcher}},
+	}, nil
+}
+
+func accepted(v verify.Verdict) error {
+	if v.Outcome != verify.Verified {
+		return fmt.Errorf("%s: %s", v.Reason, v.Message)
+	}
+	return nil
+}

@@ -1,0 +1,58 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+)
+
+// machine is what the times depend on.
+type machine struct {
+	description string
+	load        string // Over one minute: other work on the machine makes the times longer.
+}
+
+// readMachine describes the machine. What the system does not tell is "unknown".
+func readMachine() machine {
+	return machine{
+		description: fmt.Sprintf("%s, %s/%s, GOMAXPROCS %d, %s",
+			runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), processor(readFile("/proc/cpuinfo"))),
+		load: firstWord(readFile("/proc/loadavg")),
+	}
+}
+
+// readFile returns nothing where a system has no such file.
+func readFile(name string) []byte {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil
+	}
+	return data
+}
+
+const unknown = "unknown"
+
+// processor finds the model name in /proc/cpuinfo.
+func processor(cpuinfo []byte) string {
+	lines := bufio.NewScanner(bytes.NewReader(cpuinfo))
+	for lines.Scan() {
+		key, value, ok := strings.Cut(lines.Text(), ":")
+		if ok && strings.TrimSpace(key) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "processor " + unknown
+}
+
+func firstWord(data []byte) string {
+	if words := bytes.Fields(data); len(words) > 0 {
+		return string(words[0])
+	}
+	return unknown
+}
