@@ -1,0 +1,154 @@
+# Assay. `make` lists the targets. Go, make and git are all that is needed.
+# Written for GNU make 3.81 and later.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+GO ?= go
+
+# Kubernetes version of the control plane for the demo and the tests. Empty is the one
+# that internal/controlplane/assets names.
+K8S_VERSION ?=
+
+# How long each fuzz target runs.
+FUZZTIME ?= 30s
+
+# The least coverage, in per cent, of every package that a verdict depends on.
+COVER_MIN ?= 95
+
+# Where govulncheck reads the Go vulnerability database, if not where it does by default;
+# a mirror may be a file:// URL.
+VULNDB ?=
+
+# What `assay --version` prints.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+# Not empty: the demo ends by itself once it has shown the verdicts.
+DEMO_EXIT ?=
+export DEMO_EXIT
+
+# One set of compile flags for all that is built here, the control plane included, so
+# that the build cache is filled once.
+export CGO_ENABLED := 0
+
+INSTALL_CONTROLPLANE := $(GO) run ./hack/install-controlplane $(if $(K8S_VERSION),-version $(K8S_VERSION))
+# Prefix of a command that needs etcd and kube-apiserver.
+WITH_CONTROLPLANE = KUBEBUILDER_ASSETS="$$($(INSTALL_CONTROLPLANE))" && export KUBEBUILDER_ASSETS &&
+
+# Tools are pinned in modules of their own.
+TOOL := $(GO) tool -modfile=hack/tools/go.mod
+GOLANGCI_LINT := $(GO) tool -modfile=hack/tools/lint/go.mod golangci-lint
+
+PURE := $(patsubst %,./%/...,$(wildcard internal/verify internal/openpgp internal/simplesigning \
+	internal/identity internal/manifest internal/strictjson internal/projection))
+
+.PHONY: help
+help: ## List the targets.
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 } /^##@ / { printf "\n%s\n", substr($$0, 5) }' $(firstword $(MAKEFILE_LIST))
+
+##@ See it work
+
+.PHONY: demo
+demo: ## Start an API server and the operator, and show the verdicts on the sample images (DEMO_EXIT=1 ends by itself).
+	@$(WITH_CONTROLPLANE) $(GO) build -o bin/demo ./hack/demo && exec bin/demo
+
+.PHONY: control-plane
+control-plane: ## Install etcd and kube-apiserver for the demo and the tests, and print where (K8S_VERSION=1.37.2).
+	@$(INSTALL_CONTROLPLANE)
+
+.PHONY: build
+build: ## Build bin/assay.
+	$(GO) build -ldflags "-s -w -X github.com/assay-project/assay/internal/cli.stampedVersion=$(VERSION)" -o bin/assay .
+
+##@ Test
+
+.PHONY: test
+test: ## Run all tests, those that need an API server included.
+	@$(WITH_CONTROLPLANE) $(GO) test ./...
+
+.PHONY: test-race
+test-race: ## Run all tests with the race detector. Needs a C compiler.
+	@$(WITH_CONTROLPLANE) CGO_ENABLED=1 $(GO) test -race ./...
+
+.PHONY: cover
+cover: ## Check that the packages a verdict depends on are covered by their own tests (COVER_MIN=95).
+	@$(GO) test -cover $(PURE) | awk -v min=$(COVER_MIN) ' \
+		{ print } \
+		/^\t.*test\t/ { next } \
+		/^(FAIL|---)/ || /coverage: 0\.0%/ || /no test files/ { bad = 1 } \
+		match($$0, /coverage: [0-9.]+%/) { n++; if (substr($$0, RSTART + 10, RLENGTH - 11) + 0 < min) { bad = 1; print "  ^ less than " min "%" } } \
+		END { exit bad || n == 0 }'
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (30s).
+	@set -e; found=; \
+	for file in $$(grep -rlE --include='*_test.go' '^func Fuzz' api controllers internal | sort); do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$file); do \
+			found=1; echo "== $$file $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
+		done; \
+	done; \
+	test -n "$$found" || { echo "no fuzz targets found" >&2; exit 1; }
+
+##@ Benchmarks
+
+# Builds containers/image, with which Assay is compared, without C.
+BENCH_TAGS := containers_image_openpgp
+
+# Flags of a benchmark, such as -rounds and -block.
+BENCH_FLAGS ?=
+
+.PHONY: bench-verify
+bench-verify: ## Compare the time of verification with containers/image and bare crypto; figures go to bench/out/verify.json.
+	@cd bench && $(GO) run -tags $(BENCH_TAGS) ./verify $(BENCH_FLAGS)
+
+.PHONY: test-bench
+test-bench: ## Test the benchmarks, which are a module of their own.
+	@cd bench && $(GO) vet -tags $(BENCH_TAGS) ./... && $(GO) test -tags $(BENCH_TAGS) ./...
+
+##@ Check
+
+.PHONY: generate
+generate: ## Write deep-copy functions, CRDs and the operator's role from the types and markers.
+	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
+	$(TOOL) controller-gen crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:artifacts:config=config/crd/bases
+	$(TOOL) controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:artifacts:config=config/rbac
+
+# Checksums before and after, and not git diff: this also works with uncommitted work.
+GENERATED := find api config/crd/bases config/rbac/role.yaml -type f \( -name 'zz_generated.*' -o -path 'config/*' \) -exec cksum {} + | sort -k3
+
+.PHONY: verify-generated
+verify-generated: ## Fail if a generated file is not what `make generate` writes.
+	@before="$$($(GENERATED))" && $(MAKE) --no-print-directory generate && after="$$($(GENERATED))" && \
+	if test "$$before" != "$$after"; then \
+		git --no-pager diff --stat -- api config; \
+		echo "generated files were out of date and are written anew: commit them" >&2; exit 1; \
+	fi
+
+.PHONY: fmt
+fmt: ## Format all Go code.
+	$(GOLANGCI_LINT) fmt
+
+.PHONY: fmt-check
+fmt-check: ## Fail if Go code is not formatted.
+	$(GOLANGCI_LINT) fmt --diff
+
+.PHONY: lint
+lint: ## Run the linters (.golangci.yml).
+	$(GOLANGCI_LINT) run ./...
+
+.PHONY: check-docs
+check-docs: ## Check that the documents agree with the code: paths, flags, reasons, metrics, versions.
+	@$(GO) run ./hack/check-docs
+
+.PHONY: vet
+vet: ## Run go vet.
+	$(GO) vet ./...
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities that the code can reach. Needs the Go vulnerability database.
+	$(TOOL) govulncheck $(if $(VULNDB),-db $(VULNDB)) ./...
+
+.PHONY: clean
+clean: ## Remove what was built here. The control plane and Go's caches stay.
+	rm -rf bin bench/out

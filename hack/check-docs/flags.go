@@ -1,0 +1,110 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// commandFlags holds the flags of every command of assay, with their dashes; those of
+// assay itself are under "".
+type commandFlags map[string][]string
+
+var (
+	subcommandPattern = regexp.MustCompile(`(?m)^ {2}([a-z]+) +\S`)
+	flagPattern       = regexp.MustCompile(`(?m)^ +(?:(-[a-z]), )?(--[a-z][a-z0-9-]*)`)
+	flagWord          = regexp.MustCompile(`^\[?(--?[a-z][a-z0-9-]*)`)
+)
+
+// readCommands reads the commands and flags from the help that assay prints.
+func readCommands(assay func(args ...string) (string, error)) (commandFlags, error) {
+	help, err := assay("--help")
+	if err != nil {
+		return nil, err
+	}
+	commands := commandFlags{"": flagsOf(help)}
+	_, list, _ := strings.Cut(help, "Available Commands:")
+	list, _, _ = strings.Cut(list, "Flags:")
+	for _, found := range subcommandPattern.FindAllStringSubmatch(list, -1) {
+		help, err := assay(found[1], "--help")
+		if err != nil {
+			return nil, err
+		}
+		commands[found[1]] = flagsOf(help)
+	}
+	if len(commands) == 1 {
+		return nil, errors.New("assay --help lists no commands")
+	}
+	return commands, nil
+}
+
+func flagsOf(help string) []string {
+	var flags []string
+	_, list, _ := strings.Cut(help, "Flags:")
+	for _, found := range flagPattern.FindAllStringSubmatch(list, -1) {
+		flags = append(flags, found[1:]...)
+	}
+	return flags
+}
+
+// check checks the commands of assay that documents show. A code span that begins with
+// two dashes is about a flag of assay as well: a flag of something else needs its command.
+func (c commandFlags) check(r *repository) ([]problem, error) {
+	var problems []problem
+	for _, d := range r.documents {
+		for _, shown := range d.commands() {
+			var wrong []string
+			if first := shown.words[0]; strings.HasPrefix(first, "--") {
+				wrong = c.unknownAnywhere(first)
+			} else if path.Base(first) == "assay" {
+				wrong = c.unknown(shown.words[1:])
+			}
+			for _, text := range wrong {
+				problems = append(problems, d.problem(shown.line, text))
+			}
+		}
+	}
+	return problems, nil
+}
+
+// unknownAnywhere says whether no command has a flag.
+func (c commandFlags) unknownAnywhere(word string) []string {
+	flag := flagWord.FindStringSubmatch(word)
+	if flag == nil {
+		return nil
+	}
+	for _, flags := range c {
+		if slices.Contains(flags, flag[1]) {
+			return nil
+		}
+	}
+	return []string{fmt.Sprintf("flag %s, which no assay command has", flag[1])}
+}
+
+// unknown says which words after assay are a command or flags that do not exist.
+func (c commandFlags) unknown(words []string) []string {
+	if len(words) == 0 {
+		return nil
+	}
+	name := ""
+	if targetName.MatchString(words[0]) {
+		name = words[0]
+	}
+	flags, ok := c[name]
+	if !ok {
+		return []string{fmt.Sprintf("assay %s, which is no command", name)}
+	}
+	var wrong []string
+	for _, word := range words {
+		if flag := flagWord.FindStringSubmatch(word); flag != nil && !slices.Contains(flags, flag[1]) {
+			wrong = append(wrong, fmt.Sprintf("assay %s %s, which it does not have", name, flag[1]))
+		}
+	}
+	return wrong
+}
