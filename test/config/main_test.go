@@ -69,6 +69,9 @@ func run(m *testing.M) (code int, err error) {
 	if err := applier.Apply(context.Background(), objects); err != nil {
 		return 0, err
 	}
+	if err := waitAllowed(context.Background(), managerAccount, managerGrants...); err != nil {
+		return 0, err
+	}
 	return m.Run(), nil
 }
 

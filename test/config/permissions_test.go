@@ -4,12 +4,24 @@
 package config
 
 import (
+	"context"
+	"fmt"
 	"testing"
+	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 const managerAccount = "system:serviceaccount:assay-system:assay-controller-manager"
+
+// managerGrants is one permission from each role that config/default binds to the manager.
+var managerGrants = []access{
+	{verb: "get", group: "image.openshift.io", resource: "images"},
+	{verb: "get", resource: "secrets", namespace: "assay-system"},
+	{verb: "create", group: "coordination.k8s.io", resource: "leases", namespace: "assay-system"},
+	{verb: "create", group: "authentication.k8s.io", resource: "tokenreviews"},
+}
 
 // access is a question to the API server's authorizer.
 type access struct {
@@ -109,6 +121,14 @@ func TestManagerPermissions(t *testing.T) {
 // allowed asks whether a user may do something.
 func allowed(t *testing.T, user string, groups []string, ask access) bool {
 	t.Helper()
+	ok, err := reviewAccess(t.Context(), user, groups, ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ok
+}
+
+func reviewAccess(ctx context.Context, user string, groups []string, ask access) (bool, error) {
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 		User:   user,
 		Groups: groups,
@@ -117,8 +137,23 @@ func allowed(t *testing.T, user string, groups []string, ask access) bool {
 			Namespace: ask.namespace, Name: ask.name,
 		},
 	}}
-	if err := admin.Create(t.Context(), review); err != nil {
-		t.Fatal(err)
+	err := admin.Create(ctx, review)
+	return review.Status.Allowed, err
+}
+
+// bindingTimeout bounds the wait for a binding to take effect, which takes milliseconds.
+const bindingTimeout = time.Minute
+
+// waitAllowed returns when a user may do all that is asked: the authorizer learns of roles
+// and bindings from watches, a moment after they were made.
+func waitAllowed(ctx context.Context, user string, asks ...access) error {
+	for _, ask := range asks {
+		err := wait.PollUntilContextTimeout(ctx, 10*time.Millisecond, bindingTimeout, true, func(ctx context.Context) (bool, error) {
+			return reviewAccess(ctx, user, nil, ask)
+		})
+		if err != nil {
+			return fmt.Errorf("waiting for %s to be allowed %+v: %w", user, ask, err)
+		}
 	}
-	return review.Status.Allowed
+	return nil
 }

@@ -30,7 +30,7 @@ func TestRolesForPeople(t *testing.T) {
 	for role, tc := range tests {
 		t.Run(role, func(t *testing.T) {
 			user := "user-of-" + role
-			bind(t, user, "assay-"+role)
+			bind(t, user, "assay-"+role, access{verb: "get", group: tc.group, resource: tc.resource})
 			var got []string
 			for _, verb := range verbs {
 				if allowed(t, user, nil, access{verb: verb, group: tc.group, resource: tc.resource}) {
@@ -63,7 +63,9 @@ func TestNoWildcards(t *testing.T) {
 	}
 }
 
-func bind(t *testing.T, user, clusterRole string) {
+// bind gives a user a cluster role that allows something with the resource, and returns
+// when the authorizer, which learns of it from a watch, knows.
+func bind(t *testing.T, user, clusterRole string, known access) {
 	t.Helper()
 	binding := &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: user},
@@ -71,6 +73,9 @@ func bind(t *testing.T, user, clusterRole string) {
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
 	}
 	if err := admin.Create(t.Context(), binding); err != nil {
+		t.Fatal(err)
+	}
+	if err := waitAllowed(t.Context(), user, known); err != nil {
 		t.Fatal(err)
 	}
 }
