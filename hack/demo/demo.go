@@ -8,20 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/assay-project/assay/internal/controlplane"
 	"github.com/assay-project/assay/internal/kustomize"
-)
-
-// Names that config/default gives.
-const (
-	operatorNamespace = "assay-system"
-	operatorAccount   = "assay-controller-manager"
+	"github.com/assay-project/assay/internal/operator"
 )
 
 // demo is one run. What it starts and makes is undone by close.
@@ -32,7 +25,7 @@ type demo struct {
 	root     string // of the repository
 	dir      string // for the program and its log
 	cp       *controlplane.ControlPlane
-	operator *operator
+	manager  *operator.Manager
 	verdicts *verdicts
 }
 
@@ -61,20 +54,21 @@ func (d *demo) run(ctx context.Context) (err error) {
 
 // prepare finds the repository and builds the operator from it.
 func (d *demo) prepare(ctx context.Context) error {
-	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
-	if err != nil {
-		return errors.Join(errors.New("run this in the repository: go run ./hack/demo"), err)
+	var err error
+	if d.root, err = operator.Root(ctx); err != nil {
+		return err
 	}
-	d.root = strings.TrimSpace(string(out))
 	if d.dir, err = os.MkdirTemp("", "assay-demo-"); err != nil {
 		return err
 	}
 	return d.out.step("Building the operator", func() error {
-		return buildOperator(ctx, d.root, d.program())
+		return operator.Build(ctx, d.root, d.program())
 	})
 }
 
 func (d *demo) program() string { return filepath.Join(d.dir, "assay") }
+
+func (d *demo) logFile() string { return filepath.Join(d.dir, "manager.log") }
 
 // bringUp starts and installs everything.
 func (d *demo) bringUp(ctx context.Context) error {
@@ -85,7 +79,7 @@ func (d *demo) bringUp(ctx context.Context) error {
 		return err
 	}
 	// Nothing here runs Pods, so the Deployment stays without any: there is no scheduler and no node.
-	if err := d.out.step("Running the operator as "+operatorNamespace+"/"+operatorAccount, func() error {
+	if err := d.out.step("Running the operator as "+operator.Namespace+"/"+operator.ServiceAccount, func() error {
 		return d.startOperator(ctx)
 	}); err != nil {
 		return err
@@ -118,11 +112,15 @@ func (d *demo) startControlPlane(ctx context.Context) error {
 // startOperator runs the operator with the token of the account that config/rbac makes, so
 // that it may do what it may do in a cluster and nothing else.
 func (d *demo) startOperator(ctx context.Context) error {
-	kubeconfig, err := d.cp.KubeconfigFor(ctx, operatorNamespace, operatorAccount)
+	kubeconfig, err := d.cp.KubeconfigFor(ctx, operator.Namespace, operator.ServiceAccount)
 	if err != nil {
 		return err
 	}
-	d.operator, err = startOperator(d.program(), kubeconfig, filepath.Join(d.dir, "manager.log"))
+	d.manager, err = operator.Start(operator.Options{
+		Program: d.program(), Kubeconfig: kubeconfig, LogFile: d.logFile(),
+		// As the Deployment does.
+		Args: []string{"--leader-elect"},
+	})
 	return err
 }
 
@@ -145,9 +143,9 @@ func (d *demo) install(ctx context.Context, dir string) ([]*unstructured.Unstruc
 // judge waits for the verdicts and returns an error when they are not as expected.
 func (d *demo) judge(ctx context.Context) error {
 	return d.out.step(fmt.Sprintf("Waiting for the verdicts on %d images", d.verdicts.count()), func() error {
-		err := d.verdicts.wait(ctx, d.operator.exited)
+		err := d.verdicts.wait(ctx, d.manager.Exited())
 		if err != nil && ctx.Err() == nil {
-			err = fmt.Errorf("%w\n\nThe end of the operator's log:\n%s", err, d.operator.logTail())
+			err = fmt.Errorf("%w\n\nThe end of the operator's log:\n%s", err, d.manager.LogTail())
 		}
 		return err
 	})
@@ -158,8 +156,8 @@ func (d *demo) waitForEnd(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
-	case <-d.operator.exited:
-		return fmt.Errorf("the operator has ended. The end of its log:\n%s", d.operator.logTail())
+	case <-d.manager.Exited():
+		return fmt.Errorf("the operator has ended. The end of its log:\n%s", d.manager.LogTail())
 	}
 }
 
@@ -170,8 +168,8 @@ func (d *demo) close() error {
 	if d.cp != nil {
 		d.out.printf("Stopping ...\n")
 	}
-	if d.operator != nil {
-		errs = append(errs, d.operator.stop())
+	if d.manager != nil {
+		errs = append(errs, d.manager.Stop())
 	}
 	if d.cp != nil {
 		errs = append(errs, d.cp.Stop())

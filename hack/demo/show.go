@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -19,6 +18,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/operator"
 )
 
 // show prints the Images and the TrustPolicies as kubectl get does, why images are not
@@ -111,5 +111,5 @@ config/default also made a Deployment. Nothing runs Pods here, so the operator r
 instead, with the permissions of the Deployment's service account. Its log: %[4]s
 
 Press Ctrl-C to stop.
-`, d.cp.Kubeconfig(), operatorNamespace, strings.TrimSuffix(d.root, "/"), d.operator.logFile)
+`, d.cp.Kubeconfig(), operator.Namespace, d.root, d.logFile())
 }

@@ -10,11 +10,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/assay-project/assay/internal/childprocess"
 )
 
 const (
@@ -45,7 +45,7 @@ type Component struct {
 	ready func(context.Context) error
 
 	mu      sync.Mutex
-	current *process // nil before the first start; may have exited
+	current *childprocess.Process // nil before the first start; may have exited
 	retired bool
 }
 
@@ -59,7 +59,7 @@ func (c *Component) Start(ctx context.Context) error {
 	switch {
 	case c.retired:
 		return fmt.Errorf("start %s: %w", c.name, errRetired)
-	case c.current.running():
+	case c.current.Running():
 		return fmt.Errorf("start %s: %w", c.name, errRunning)
 	}
 	log, err := os.OpenFile(c.logFile, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
@@ -71,11 +71,11 @@ func (c *Component) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.current, err = startProcess(c.path, c.args, log); err != nil {
+	if c.current, err = childprocess.Start(c.path, c.args, log); err != nil {
 		return fmt.Errorf("start %s: %w", c.name, err)
 	}
 	if err := c.waitReady(ctx); err != nil {
-		_ = c.current.end(os.Kill, 0)
+		_ = c.kill()
 		return c.explain(err, begin)
 	}
 	return nil
@@ -93,8 +93,8 @@ func (c *Component) waitReady(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case <-c.current.exited:
-			return fmt.Errorf("it ended: %w", c.current.err)
+		case <-c.current.Exited():
+			return fmt.Errorf("it ended: %w", c.current.Err())
 		case <-ctx.Done():
 			return fmt.Errorf("%w; the last answer was: %w", context.Cause(ctx), err)
 		case <-ticker.C:
@@ -124,7 +124,7 @@ func (c *Component) explain(err error, begin int64) error {
 func (c *Component) Stop() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.current.end(syscall.SIGTERM, c.grace); err != nil {
+	if _, err := c.current.End(syscall.SIGTERM, c.grace); err != nil {
 		return fmt.Errorf("stop %s: %w", c.name, err)
 	}
 	return nil
@@ -155,84 +155,8 @@ func (c *Component) retire() error {
 }
 
 func (c *Component) kill() error {
-	if err := c.current.end(os.Kill, 0); err != nil {
+	if _, err := c.current.End(os.Kill, 0); err != nil {
 		return fmt.Errorf("kill %s: %w", c.name, err)
 	}
-	return nil
-}
-
-// process is one run of a program. A nil process has ended.
-type process struct {
-	handle *os.Process
-	exited chan struct{} // closed when the program has ended
-	err    error         // how it ended; valid once exited is closed
-}
-
-// startProcess runs a program with its output going to log.
-func startProcess(path string, args []string, log *os.File) (*process, error) {
-	cmd := exec.Command(path, args...)
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = processAttributes()
-	p := &process{exited: make(chan struct{})}
-	started := make(chan error)
-	go func() {
-		// Linux sends the parent-death signal when the thread ends that started the
-		// program, so this goroutine keeps its thread for as long as the program runs.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		p.handle = cmd.Process
-		started <- err
-		if err == nil {
-			p.err = exitError(cmd.Wait())
-			close(p.exited)
-		}
-	}()
-	return p, <-started
-}
-
-// exitError makes an exit with status 0 an error too: these programs end only when
-// told.
-func exitError(err error) error {
-	if err == nil {
-		return errors.New("exit status 0")
-	}
-	return err
-}
-
-func (p *process) running() bool {
-	if p == nil || p.handle == nil {
-		return false
-	}
-	select {
-	case <-p.exited:
-		return false
-	default:
-		return true
-	}
-}
-
-// end sends a signal and waits until the process has ended. With a grace period it
-// is killed after that.
-func (p *process) end(signal os.Signal, grace time.Duration) error {
-	if !p.running() {
-		return nil
-	}
-	if err := p.handle.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	if signal != os.Kill {
-		timer := time.NewTimer(grace)
-		defer timer.Stop()
-		select {
-		case <-p.exited:
-			return nil
-		case <-timer.C:
-		}
-		if err := p.handle.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-			return err
-		}
-	}
-	<-p.exited
 	return nil
 }

@@ -86,7 +86,7 @@ func wantConfigMap(t *testing.T, config *rest.Config, name string) {
 }
 
 func pids(c *ControlPlane) []int {
-	return []int{c.Etcd.current.handle.Pid, c.APIServer.current.handle.Pid}
+	return []int{c.Etcd.current.PID(), c.APIServer.current.PID()}
 }
 
 func alive(pid int) bool {
