@@ -1,0 +1,76 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"bufio"
+	"encoding/json"
+	"net/http"
+	"os"
+	"slices"
+	"testing"
+
+	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
+
+	"github.com/assay-project/assay/internal/operator"
+)
+
+// managerUser is the manager as the API server sees it.
+const managerUser = "system:serviceaccount:" + operator.Namespace + ":" + operator.ServiceAccount
+
+// auditLog is what the API server wrote about requests. It has each before the client has
+// the answer.
+type auditLog struct{ path string }
+
+// write is a request of the manager that changed an object.
+type write struct {
+	verb, resource, subresource, name string
+}
+
+// writes returns what the manager has changed so far, the first change first.
+func (l *auditLog) writes(t *testing.T) []write {
+	t.Helper()
+	file, err := os.Open(l.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	var found []write
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var event auditv1.Event
+		if err := json.Unmarshal(lines.Bytes(), &event); err != nil {
+			t.Fatalf("audit log: %v in %s", err, lines.Bytes())
+		}
+		if w, ok := managerWrite(&event); ok {
+			found = append(found, w)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func managerWrite(event *auditv1.Event) (write, bool) {
+	reads := []string{"get", "list", "watch"}
+	if event.User.Username != managerUser || event.ObjectRef == nil || slices.Contains(reads, event.Verb) ||
+		event.ResponseStatus == nil || event.ResponseStatus.Code >= http.StatusBadRequest {
+		return write{}, false
+	}
+	ref := event.ObjectRef
+	return write{event.Verb, ref.Resource, ref.Subresource, ref.Name}, true
+}
+
+// count returns how often each change of an Image was made.
+func count(writes []write) map[write]int {
+	counts := map[write]int{}
+	for _, w := range writes {
+		if w.resource == "images" {
+			counts[w]++
+		}
+	}
+	return counts
+}

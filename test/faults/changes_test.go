@@ -1,0 +1,84 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"context"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+)
+
+// changes counts every change of a test's images: a watch shows each one.
+type changes struct {
+	t      *testing.T
+	events watch.Interface
+	byName map[string]int
+	judged map[string]bool
+}
+
+// watchImages begins to count. It ends with the test.
+func (s *scenario) watchImages() *changes {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), patience)
+	s.Cleanup(cancel)
+	var now imagev1.ImageList
+	if err := admin.List(ctx, &now, client.Limit(1)); err != nil {
+		s.Fatal(err)
+	}
+	events, err := admin.Watch(ctx, &imagev1.ImageList{}, client.MatchingLabels{testLabel: s.name},
+		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: now.ResourceVersion}})
+	if err != nil {
+		s.Fatal(err)
+	}
+	return &changes{t: s.T, events: events, byName: map[string]int{}, judged: map[string]bool{}}
+}
+
+// untilVerdicts returns as soon as at least n images have a verdict.
+func (c *changes) untilVerdicts(n int) {
+	c.t.Helper()
+	for len(c.judged) < n {
+		event, ok := <-c.events.ResultChan()
+		if !ok {
+			c.t.Fatalf("%d of %d verdicts when the watch ended", len(c.judged), n)
+		}
+		c.add(event)
+	}
+}
+
+// verdicts returns how many images have a verdict by now.
+func (c *changes) verdicts() int {
+	for {
+		select {
+		case event := <-c.events.ResultChan():
+			c.add(event)
+		default:
+			return len(c.judged)
+		}
+	}
+}
+
+func (c *changes) add(event watch.Event) {
+	c.t.Helper()
+	image, ok := event.Object.(*imagev1.Image)
+	if !ok || event.Type != watch.Modified {
+		c.t.Fatalf("unexpected event %s: %v", event.Type, event.Object)
+	}
+	c.byName[image.Name]++
+	if meta.FindStatusCondition(image.Status.Conditions, assayv1alpha1.VerifiedCondition) != nil {
+		c.judged[image.Name] = true
+	}
+}
+
+// of returns how often an image was changed.
+func (c *changes) of(name string) int {
+	c.verdicts()
+	return c.byName[name]
+}

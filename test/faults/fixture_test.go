@@ -1,0 +1,265 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
+	"github.com/assay-project/assay/internal/operator"
+)
+
+const (
+	// made is when the keys were made, and signed when they signed: 2024.
+	made   = 1704067200
+	signed = made + 86400
+
+	// patience bounds every wait. It is generous: nothing is measured here.
+	patience     = 3 * time.Minute
+	pollInterval = 50 * time.Millisecond
+
+	// testLabel has the name of the test on all that it makes.
+	testLabel = "faults.assay.dev/test"
+	// setup is how many objects are made at the same time.
+	setup = 8
+)
+
+// Who signs. Keys depend on the name alone.
+var (
+	release = pgp.EdDSA(made, "release")
+	audited = pgp.EdDSA(made, "audit")
+)
+
+const userID = "Release <release@example.com>"
+
+func publicKey(key *pgp.Key) []byte {
+	return pgp.Armor("PGP PUBLIC KEY BLOCK", key.Simple(userID))
+}
+
+func revokedKey(key *pgp.Key) []byte {
+	return pgp.Armor("PGP PUBLIC KEY BLOCK", key.Certificate(
+		key.Direct(key.Standard(pgp.TypeKeyRevocation, signed+86400)),
+		key.User(userID, key.Standard(pgp.TypePositiveCert, made, pgp.Flags(pgp.FlagCertify|pgp.FlagSign)))))
+}
+
+// verdict is a status and reason of the Verified condition.
+type verdict struct {
+	status metav1.ConditionStatus
+	reason string
+}
+
+var (
+	verified  = verdict{metav1.ConditionTrue, assayv1alpha1.ReasonVerified}
+	untrusted = verdict{metav1.ConditionFalse, assayv1alpha1.ReasonUntrustedKey}
+	revoked   = verdict{metav1.ConditionFalse, assayv1alpha1.ReasonKeyRevoked}
+	noPolicy  = verdict{metav1.ConditionUnknown, assayv1alpha1.ReasonNoTrustPolicy}
+	noKeys    = verdict{metav1.ConditionUnknown, assayv1alpha1.ReasonKeysUnavailable}
+)
+
+// scenario is one test: a policy that reads its keys from a Secret, and images in its scope.
+type scenario struct {
+	*testing.T
+	name   string
+	secret *corev1.Secret
+	policy *assayv1alpha1.TrustPolicy
+	// want are the verdicts that are due, by the names of the images.
+	want map[string]verdict
+}
+
+// newScenario makes a policy that trusts the release key.
+func newScenario(t *testing.T, name string) *scenario {
+	t.Helper()
+	s := &scenario{T: t, name: name, want: map[string]verdict{}}
+	labels := map[string]string{testLabel: name}
+	s.secret = &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: operator.Namespace, Name: name, Labels: labels},
+		Data:       map[string][]byte{"release.asc": publicKey(release)},
+	}
+	s.policy = &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
+	s.policy.Spec.Scopes = []string{s.repository()}
+	s.policy.Spec.Keys = []assayv1alpha1.TrustedKey{{Name: "release", SecretRef: &assayv1alpha1.KeySourceRef{Name: name}}}
+	s.create(s.secret)
+	s.create(s.policy)
+	t.Cleanup(func() {
+		// The test's context is over by now.
+		s.deleteAll(context.Background())
+	})
+	return s
+}
+
+func (s *scenario) deleteAll(ctx context.Context) {
+	labels := client.MatchingLabels{testLabel: s.name}
+	for _, err := range []error{
+		admin.DeleteAllOf(ctx, &imagev1.Image{}, labels),
+		admin.DeleteAllOf(ctx, &assayv1alpha1.TrustPolicy{}, labels),
+		admin.DeleteAllOf(ctx, &corev1.Secret{}, client.InNamespace(operator.Namespace), labels),
+	} {
+		if err != nil {
+			s.Error(err)
+		}
+	}
+}
+
+func (s *scenario) repository() string { return "registry.example.com/" + s.name }
+
+func (s *scenario) create(obj client.Object) {
+	s.Helper()
+	if err := admin.Create(s.Context(), obj); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// image returns an Image with signatures of its own digest by the keys.
+func (s *scenario) image(n int, keys ...*pgp.Key) *imagev1.Image {
+	name := fmt.Sprintf("%s-%d", s.name, n)
+	d := digest.FromString(name)
+	image := &imagev1.Image{
+		ObjectMeta:           metav1.ObjectMeta{Name: name, Labels: map[string]string{testLabel: s.name}},
+		DockerImageReference: s.repository() + "@" + d.String(),
+	}
+	for _, key := range keys {
+		image.Signatures = append(image.Signatures, s.signature(d, key))
+	}
+	return image
+}
+
+func (s *scenario) signature(d digest.Digest, key *pgp.Key) imagev1.ImageSignature {
+	payload := fmt.Sprintf(`{"critical":{"type":"atomic container signature","image":{"docker-manifest-digest":%q},`+
+		`"identity":{"docker-reference":"%s:v1"}},"optional":{}}`, d, s.repository())
+	return imagev1.ImageSignature{
+		Type: imagev1.SignatureTypeAtomicImageV1, Content: key.Message(key.Standard(pgp.TypeBinary, signed), []byte(payload)),
+	}
+}
+
+// createImages creates n images, every third of them signed by a key that is not trusted.
+func (s *scenario) createImages(n int) {
+	s.Helper()
+	numbers := make(chan int)
+	var workers sync.WaitGroup
+	errs := make(chan error, n)
+	for range setup {
+		workers.Go(func() {
+			for i := range numbers {
+				key := release
+				if i%3 == 0 {
+					key = audited
+				}
+				errs <- admin.Create(s.Context(), s.image(i, key))
+			}
+		})
+	}
+	for i := range n {
+		s.want[fmt.Sprintf("%s-%d", s.name, i)] = verified
+		if i%3 == 0 {
+			s.want[fmt.Sprintf("%s-%d", s.name, i)] = untrusted
+		}
+		numbers <- i
+	}
+	close(numbers)
+	workers.Wait()
+	for range n {
+		if err := <-errs; err != nil {
+			s.Fatal(err)
+		}
+	}
+}
+
+// expect says which verdict is due instead of another, for all images that have that one.
+func (s *scenario) expect(instead, of verdict) {
+	for name, v := range s.want {
+		if v == of {
+			s.want[name] = instead
+		}
+	}
+}
+
+// startManager runs the manager, until the test ends at the latest.
+func (s *scenario) startManager(args ...string) *operator.Manager {
+	s.Helper()
+	m, err := operator.Start(operator.Options{
+		Program: program, Kubeconfig: kubeconfig, LogFile: filepath.Join(s.TempDir(), "manager.log"), Args: args,
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() {
+		if err := m.Kill(); err != nil {
+			s.Error(err)
+		}
+		if s.Failed() {
+			s.Logf("the end of the manager's log:\n%s", m.LogTail())
+		}
+	})
+	return m
+}
+
+// settle waits until every image has the verdict that is due, for its present generation.
+func (s *scenario) settle() {
+	s.Helper()
+	s.eventually("the verdicts that are due", func(ctx context.Context) (bool, string) {
+		var list imagev1.ImageList
+		if err := admin.List(ctx, &list, client.MatchingLabels{testLabel: s.name}); err != nil {
+			return false, err.Error()
+		}
+		if len(list.Items) != len(s.want) {
+			return false, fmt.Sprintf("%d images, want %d", len(list.Items), len(s.want))
+		}
+		for i := range list.Items {
+			if ok, seen := s.isDue(&list.Items[i]); !ok {
+				return false, seen
+			}
+		}
+		return true, ""
+	})
+}
+
+func (s *scenario) isDue(image *imagev1.Image) (bool, string) {
+	c := meta.FindStatusCondition(image.Status.Conditions, assayv1alpha1.VerifiedCondition)
+	if c == nil {
+		return false, image.Name + " has no verdict"
+	}
+	want := s.want[image.Name]
+	return verdict{c.Status, c.Reason} == want && c.ObservedGeneration == image.Generation,
+		fmt.Sprintf("%s is %s (%s), want %s (%s): %s", image.Name, c.Status, c.Reason, want.status, want.reason, c.Message)
+}
+
+func (s *scenario) eventually(what string, holds func(context.Context) (bool, string)) {
+	s.Helper()
+	last := ""
+	err := wait.PollUntilContextTimeout(s.Context(), pollInterval, patience, true, func(ctx context.Context) (bool, error) {
+		ok, state := holds(ctx)
+		last = state
+		return ok, nil
+	})
+	if err != nil {
+		s.Fatalf("waiting for %s: %v; last seen: %s", what, err, last)
+	}
+}
+
+// setKey puts another key file into the place of the release key.
+func (s *scenario) setKey(data []byte) {
+	s.Helper()
+	s.eventually("the Secret to be updated", func(ctx context.Context) (bool, string) {
+		if err := admin.Get(ctx, client.ObjectKeyFromObject(s.secret), s.secret); err != nil {
+			return false, err.Error()
+		}
+		s.secret.Data = map[string][]byte{"release.asc": data}
+		err := admin.Update(ctx, s.secret)
+		return err == nil, fmt.Sprint(err)
+	})
+}

@@ -1,0 +1,176 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+)
+
+// The manager dies again and again in the middle of its work, and each time another one
+// goes on. Nothing is lost, and nothing is done twice.
+func TestKilledInTheMiddle(t *testing.T) {
+	const images, kills = 300, 4
+	s := newScenario(t, "killed")
+	s.createImages(images)
+	changes := s.watchImages()
+	for n := range kills {
+		m := s.startManager()
+		changes.untilVerdicts((n + 1) * images / (kills + 2))
+		if err := m.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if done := changes.verdicts(); done >= images {
+			t.Fatalf("all verdicts were written before the manager was killed the %d. time: there was no middle", n+1)
+		}
+	}
+	s.startManager()
+	changes.untilVerdicts(images)
+	s.settle()
+	// The audit log does not do here: it knows no outcome of requests whose client has died.
+	for name := range s.want {
+		if n := changes.of(name); n != 2 {
+			t.Errorf("%s was changed %d times, want once for its signatures and once for its status", name, n)
+		}
+	}
+}
+
+// A manager that starts over images with verdicts checks them all and writes nothing.
+func TestRestartWritesNothing(t *testing.T) {
+	const images = 60
+	s := newScenario(t, "restarted")
+	s.createImages(images)
+	first := s.startManager()
+	s.settle()
+	s.waitForCounts()
+	if err := first.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	before := len(audit.writes(t))
+
+	metrics := freeAddress(t)
+	second := s.startManager("--metrics-bind-address="+metrics, "--metrics-secure=false")
+	s.eventually("all images to be checked again", func(ctx context.Context) (bool, string) {
+		checked, err := verifications(ctx, metrics)
+		return err == nil && checked >= images, fmt.Sprintf("%v checked, %v", checked, err)
+	})
+	// A graceful stop finishes what is under way.
+	if err := second.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if written := audit.writes(t)[before:]; len(written) > 0 {
+		t.Errorf("a restart wrote %d times, first %+v", len(written), written[0])
+	}
+}
+
+// waitForCounts waits until the policy's status counts every image.
+func (s *scenario) waitForCounts() {
+	s.Helper()
+	want := assayv1alpha1.ImageCounts{}
+	for _, v := range s.want {
+		switch v {
+		case verified:
+			want.Verified++
+		default:
+			want.Failed++
+		}
+	}
+	s.eventually("the policy's counts", func(ctx context.Context) (bool, string) {
+		if err := admin.Get(ctx, client.ObjectKeyFromObject(s.policy), s.policy); err != nil {
+			return false, err.Error()
+		}
+		got := s.policy.Status.Images
+		return got != nil && *got == want, fmt.Sprintf("%+v, want %+v", got, want)
+	})
+}
+
+// What changes while no manager runs takes effect when one does.
+func TestChangesWhileTheManagerIsAway(t *testing.T) {
+	s := newScenario(t, "away")
+	s.createImages(6)
+	m := s.startManager()
+	s.settle()
+	if err := m.Kill(); err != nil {
+		t.Fatal(err)
+	}
+
+	s.setKey(revokedKey(release))
+	s.expect(revoked, verified)
+	s.create(s.image(6, release))
+	s.want[s.name+"-6"] = revoked
+	s.delete(s.image(0))
+	m = s.startManager()
+	s.settle()
+	if err := m.Kill(); err != nil {
+		t.Fatal(err)
+	}
+
+	s.delete(s.secret)
+	s.expect(noKeys, revoked)
+	s.expect(noKeys, untrusted) // The key that is missing may be the one that signed.
+	m = s.startManager()
+	s.settle()
+	if err := m.Kill(); err != nil {
+		t.Fatal(err)
+	}
+
+	s.delete(s.policy)
+	s.expect(noPolicy, noKeys)
+	s.startManager()
+	s.settle()
+}
+
+func (s *scenario) delete(obj client.Object) {
+	s.Helper()
+	if err := admin.Delete(s.Context(), obj); err != nil {
+		s.Fatal(err)
+	}
+	delete(s.want, obj.GetName())
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }() // nobody has connected
+	return listener.Addr().String()
+}
+
+// verifications reads from the metrics how many signatures were checked.
+func verifications(ctx context.Context, address string) (float64, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics", http.NoBody)
+	if err != nil {
+		return 0, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = response.Body.Close() }() // it was only read
+	sum := 0.0
+	lines := bufio.NewScanner(response.Body)
+	for lines.Scan() {
+		if name, value, ok := strings.Cut(lines.Text(), "} "); ok && strings.HasPrefix(name, "assay_verifications_total{") {
+			n, err := strconv.ParseFloat(value, 64)
+			if err != nil {
+				return 0, err
+			}
+			sum += n
+		}
+	}
+	return sum, lines.Err()
+}
+
