@@ -15,6 +15,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/verify"
 )
 
 func TestStateMetrics(t *testing.T) {
@@ -65,5 +66,29 @@ assay_oldest_probe_age_seconds 3600
 	}
 	if problems, err := testutil.CollectAndLint(collector); err != nil || len(problems) > 0 {
 		t.Errorf("metric names: %v, %v", problems, err)
+	}
+}
+
+func TestVerdictsAreCounted(t *testing.T) {
+	// Labels that no other test of this package produces.
+	const reason = "TestVerdictsAreCounted"
+	verdict := &verify.Verdict{
+		RecoveredPanics: 2,
+		Signatures: []verify.SignatureVerdict{
+			{Finding: verify.Finding{Outcome: verify.Refused, Reason: reason}},
+			{Finding: verify.Finding{Outcome: verify.Refused, Reason: reason}},
+			{Finding: verify.Finding{Outcome: verify.CouldNotCheck, Reason: reason}},
+			{Finding: verify.Finding{Outcome: verify.Verified, Reason: reason}},
+		},
+	}
+	panics := testutil.ToFloat64(recoveredPanicsTotal)
+	observeVerdict(verdict, time.Millisecond)
+	if got := testutil.ToFloat64(recoveredPanicsTotal) - panics; got != 2 {
+		t.Errorf("%v panics were counted, want 2", got)
+	}
+	for outcome, want := range map[string]float64{"verified": 1, "refused": 2, "unknown": 1} {
+		if got := testutil.ToFloat64(verificationsTotal.WithLabelValues(outcome, reason)); got != want {
+			t.Errorf("%v signatures %s, want %v", got, outcome, want)
+		}
 	}
 }

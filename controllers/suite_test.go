@@ -38,6 +38,8 @@ var (
 	testConfig *rest.Config
 	// testClient reads and writes the API server, without a cache.
 	testClient client.Client
+	// cachedClient is the running operator's.
+	cachedClient client.Client
 )
 
 func TestMain(m *testing.M) {
@@ -87,6 +89,7 @@ func startOperator(ctx context.Context) (<-chan error, error) {
 	if err != nil {
 		return nil, err
 	}
+	cachedClient = mgr.GetClient()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: testNamespace}}
 	if err := testClient.Create(ctx, namespace); err != nil {
 		return nil, err

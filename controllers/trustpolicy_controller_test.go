@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -163,4 +164,49 @@ func TestUnchangedPolicyKeepsItsKeyring(t *testing.T) {
 	if a, b := first.policies[f.name], second.policies[f.name]; a != b || a.keyring == nil {
 		t.Error("the keys of an unchanged policy were parsed again")
 	}
+}
+
+// An archive goes on accepting what an expired key has signed before, and nothing later.
+func TestExpiredKeysOfAnArchive(t *testing.T) {
+	f := newFixture(t)
+	release := newSigner("release")
+	expired := release.key.Certificate(release.key.User(release.userID(), release.key.Standard(pgp.TypePositiveCert, keyCreated,
+		pgp.Flags(pgp.FlagCertify|pgp.FlagSign), pgp.Sub32(pgp.SubKeyExpires, 2*86400))))
+	policy := f.policy(release)
+	policy.Spec.Keys[0].Inline = string(pgp.Armor("PGP PUBLIC KEY BLOCK", expired))
+	late := f.image(release)
+	late.Name += "-late"
+	late.Signatures[0].Content = release.signAt(keyCreated+3*86400, digest.FromString(f.name), f.repository()+":v1")
+	f.create(policy, f.image(release), late)
+	f.verdict(f.name, metav1.ConditionFalse, assayv1alpha1.ReasonKeyExpired)
+	f.ready(f.name, metav1.ConditionFalse, assayv1alpha1.ReasonNoUsableKeys)
+
+	update(f, policy, func(p *assayv1alpha1.TrustPolicy) {
+		p.Spec.ExpiredKeys = assayv1alpha1.ExpiredKeysAcceptSignaturesBeforeExpiry
+	})
+	f.verdict(f.name, metav1.ConditionTrue, assayv1alpha1.ReasonVerified)
+	f.verdict(late.Name, metav1.ConditionFalse, assayv1alpha1.ReasonKeyExpired)
+	got := f.ready(f.name, metav1.ConditionTrue, assayv1alpha1.ReasonKeysUsable)
+	if key := got.Status.Keys[0]; !key.Usable || key.Reason != assayv1alpha1.ReasonKeyExpired {
+		t.Errorf("the key is usable %v (%s), want usable although KeyExpired", key.Usable, key.Reason)
+	}
+}
+
+func TestRemappedIdentity(t *testing.T) {
+	f := newFixture(t)
+	release := newSigner("release")
+	policy := f.policy(release)
+	policy.Spec.SignedIdentity = &assayv1alpha1.SignedIdentity{
+		MatchPolicy: assayv1alpha1.RemapIdentity,
+		RemapIdentity: &assayv1alpha1.RemapIdentityRule{
+			Prefix: f.repository(), SignedPrefix: "vendor.example.com/" + f.name,
+		},
+	}
+	image := f.image(release)
+	image.Signatures[0].Content = release.sign(digest.FromString(f.name), "vendor.example.com/"+f.name+":v1")
+	f.create(policy, image)
+	f.verdict(f.name, metav1.ConditionTrue, assayv1alpha1.ReasonVerified)
+
+	update(f, policy, func(p *assayv1alpha1.TrustPolicy) { p.Spec.SignedIdentity = nil })
+	f.verdict(f.name, metav1.ConditionFalse, assayv1alpha1.ReasonIdentityMismatch)
 }

@@ -173,4 +173,3 @@ func verifications(ctx context.Context, address string) (float64, error) {
 	}
 	return sum, lines.Err()
 }
-
