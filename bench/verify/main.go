@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/assay-project/assay/bench/figures"
+	"github.com/assay-project/assay/bench/report"
 )
 
 func main() {
@@ -53,7 +54,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return errors.New("wants no arguments, at least one round, and blocks of positive length")
 	}
 
-	before := readMachine()
+	before := report.ReadMachine()
 	_, _ = fmt.Fprintln(stderr, "making keys and signatures")
 	// An hour ago: the contenders have different opinions on how far clocks may differ.
 	fixtures, err := newFixtures(time.Now().Add(-time.Hour))
@@ -65,7 +66,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	list := judge(results)
-	if err := writeReport(stdout, report{plan: plan, before: before, after: readMachine(), results: results, figures: list}); err != nil {
+	all := outcome{plan: plan, before: before, after: report.ReadMachine(), results: results, figures: list}
+	if err := writeReport(stdout, all); err != nil {
 		return err
 	}
 	return figures.Write(*out, list)

@@ -9,32 +9,32 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/assay-project/assay/bench/figures"
+	"github.com/assay-project/assay/bench/report"
 )
 
-// report is all that a run has to say.
-type report struct {
+// outcome is all that a run has to say.
+type outcome struct {
 	plan          plan
-	before, after machine
+	before, after report.Machine
 	results       []result
 	figures       []figures.Figure
 }
 
 // writeReport writes the report in Markdown that can be read as it is.
-func writeReport(w io.Writer, r report) error {
+func writeReport(w io.Writer, r outcome) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s. Medians of %d rounds, blocks of %s. Load average %s before and %s after.\n",
-		r.before.description, r.plan.rounds, r.plan.block, r.before.load, r.after.load)
+		r.before.Description, r.plan.rounds, r.plan.block, r.before.Load, r.after.Load)
 	b.WriteString("\nTime of one verification in µs, in brackets as a multiple of bare crypto\n\n")
-	writeTable(&b, timeTable(r.results))
+	report.WriteTable(&b, timeTable(r.results))
 	b.WriteString("\nTime of one verification with the manifest in µs, in brackets as a multiple of Assay\n\n")
-	writeTable(&b, peerTable(r.results))
+	report.WriteTable(&b, peerTable(r.results))
 	b.WriteString("\nAllocations of one verification, in brackets their KiB\n\n")
-	writeTable(&b, allocationTable(r.results))
+	report.WriteTable(&b, allocationTable(r.results))
 	b.WriteString("\nTargets\n\n")
-	writeTable(&b, targetTable(r.figures))
+	report.WriteTable(&b, report.Targets(r.figures))
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -75,18 +75,6 @@ func allocationTable(results []result) [][]string {
 	return rows
 }
 
-func targetTable(list []figures.Figure) [][]string {
-	rows := [][]string{{"figure", "value", "target", "holds"}}
-	for _, f := range list {
-		holds := "yes"
-		if !f.OK {
-			holds = "no"
-		}
-		rows = append(rows, []string{f.Name, strconv.FormatFloat(f.Value, 'f', -1, 64) + " " + f.Unit, f.Target, holds})
-	}
-	return rows
-}
-
 func (r *result) title() string {
 	return r.algorithm + ", " + string(r.framing)
 }
@@ -97,42 +85,4 @@ func (r *result) timeOver(of, over role) string {
 
 func micros(d time.Duration) string {
 	return strconv.FormatFloat(float64(d)/float64(time.Microsecond), 'f', 1, 64)
-}
-
-// writeTable writes a Markdown table with columns of equal width: the first to the left,
-// the others to the right. The first row is the heading.
-func writeTable(b *strings.Builder, rows [][]string) {
-	widths := make([]int, len(rows[0]))
-	for _, row := range rows {
-		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
-	for n, row := range rows {
-		for i, cell := range row {
-			padding := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
-			if i == 0 {
-				cell += padding
-			} else {
-				cell = padding + cell
-			}
-			b.WriteString("| " + cell + " ")
-		}
-		b.WriteString("|\n")
-		if n == 0 {
-			writeRule(b, widths)
-		}
-	}
-}
-
-func writeRule(b *strings.Builder, widths []int) {
-	for i, width := range widths {
-		rule := strings.Repeat("-", width+1)
-		if i == 0 {
-			b.WriteString("|" + rule + "-")
-		} else {
-			b.WriteString("|" + rule + ":")
-		}
-	}
-	b.WriteString("|\n")
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/assay-project/assay/bench/figures"
+	"github.com/assay-project/assay/bench/report"
 )
 
 // testResults are measurements that were not made, with medians that can be told by looking.
@@ -52,10 +53,10 @@ func TestJudge(t *testing.T) {
 func TestWriteReport(t *testing.T) {
 	results := testResults()
 	var got strings.Builder
-	err := writeReport(&got, report{
+	err := writeReport(&got, outcome{
 		plan:    plan{rounds: 3, block: time.Millisecond},
-		before:  machine{description: "a machine", load: "0.50"},
-		after:   machine{description: "a machine", load: "0.75"},
+		before:  report.Machine{Description: "a machine", Load: "0.50"},
+		after:   report.Machine{Description: "a machine", Load: "0.75"},
 		results: results,
 		figures: judge(results),
 	})

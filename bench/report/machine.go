@@ -1,7 +1,9 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+// Package report writes what the benchmarks print: tables in Markdown that can be read as
+// they are, and what machine they ran on.
+package report
 
 import (
 	"bufio"
@@ -12,18 +14,18 @@ import (
 	"strings"
 )
 
-// machine is what the times depend on.
-type machine struct {
-	description string
-	load        string // Over one minute: other work on the machine makes the times longer.
+// Machine is what the times depend on.
+type Machine struct {
+	Description string
+	Load        string // Over one minute: other work on the machine makes the times longer.
 }
 
-// readMachine describes the machine. What the system does not tell is "unknown".
-func readMachine() machine {
-	return machine{
-		description: fmt.Sprintf("%s, %s/%s, GOMAXPROCS %d, %s",
+// ReadMachine describes the machine. What the system does not tell is "unknown".
+func ReadMachine() Machine {
+	return Machine{
+		Description: fmt.Sprintf("%s, %s/%s, GOMAXPROCS %d, %s",
 			runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), processor(readFile("/proc/cpuinfo"))),
-		load: firstWord(readFile("/proc/loadavg")),
+		Load: firstWord(readFile("/proc/loadavg")),
 	}
 }
 
