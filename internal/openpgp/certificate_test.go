@@ -202,6 +202,19 @@ func TestStrippedCopy(t *testing.T) {
 	}
 }
 
+// TestSubkeyOfAnotherVersion: it is left out, though both keys certify each other.
+func TestSubkeyOfAnotherVersion(t *testing.T) {
+	for _, version := range []byte{4, 6} {
+		primary := pgp.Ed25519(version, testKeyTime, "primary")
+		sub := pgp.Ed25519(10-version, testKeyTime, "sub")
+		certificate := readKeysFrom(t, join(primary.Simple("a"), primary.Subkey(sub, primary.Binding(sub, testKeyTime))))
+		message := sub.Message(sub.Standard(pgp.TypeBinary, testKeyTime), []byte("payload"))
+		if got, err := verify(NewKeyring(certificate), message, Options{Now: testNow}); err == nil || asError(t, err).Problem != UnknownKey {
+			t.Errorf("version %d: %v, %v", version, got, err)
+		}
+	}
+}
+
 // TestEpoch: a key and self-signatures of the first second of all are as good
 // as others; programs that derive keys from passphrases make such.
 func TestEpoch(t *testing.T) {

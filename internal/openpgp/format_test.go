@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"compress/zlib"
+	"crypto/elliptic"
 	"encoding/hex"
 	"io"
 	"runtime"
@@ -183,6 +184,41 @@ func TestParseSignatureCut(t *testing.T) {
 				t.Errorf("%s: %d of %d octets are accepted", name, n, len(body))
 			}
 		}
+	}
+}
+
+// TestIntegerForms: a signature of version 6 must not have a second form by way of
+// the lengths of its integers (RFC 9580 section 3.2); in older ones, zeros may lead.
+func TestIntegerForms(t *testing.T) {
+	tests := map[string]struct {
+		data         []byte
+		exact, loose bool
+	}{
+		"exact":            {[]byte{0, 9, 1, 2}, true, true},
+		"exact, one octet": {[]byte{0, 8, 0x80}, true, true},
+		"more bits":        {[]byte{0, 10, 1, 2}, false, true},
+		"fewer bits":       {[]byte{0, 9, 2, 2}, false, true},
+		"a leading zero":   {[]byte{0, 16, 0, 2}, false, true},
+		"no bits":          {[]byte{0, 0}, false, true},
+		"cut":              {[]byte{0, 9, 1}, false, false},
+		"too many bits":    {append([]byte{0xff, 0xff}, make([]byte, 8192)...), false, false},
+	}
+	for name, test := range tests {
+		_, _, exact := splitInteger(test.data, true)
+		_, _, loose := splitInteger(test.data, false)
+		if exact != test.exact || loose != test.loose {
+			t.Errorf("%s: accepted in version 6: %t, before: %t", name, exact, loose)
+		}
+	}
+	k := pgp.ECDSA(6, testKeyTime, elliptic.P256(), "v6 integers")
+	ring := NewKeyring(readKeysFrom(t, k.Simple("v6")))
+	message := k.Message(k.Standard(pgp.TypeBinary, testKeyTime), []byte("payload"))
+	if _, err := verify(ring, message, Options{Now: testNow}); err != nil {
+		t.Fatal(err)
+	}
+	message[len(message)-33] ^= 1 // In the length of the last integer, which has 32 octets.
+	if got, err := verify(ring, message, Options{Now: testNow}); err == nil || asError(t, err).Problem != Malformed {
+		t.Errorf("with another length of an integer: %v, %v", got, err)
 	}
 }
 

@@ -72,6 +72,7 @@ func TestParseKeyFile(t *testing.T) {
 		"two blocks":      {join(a, armored(publicLabel, bob)), keyFileResult{UserIDs: both}},
 		"one twice":       {join(a, a), keyFileResult{UserIDs: both[:1]}},
 		"text around":     {join(text("\xefpub  alice\n\n"), a, text("the end")), keyFileResult{UserIDs: both[:1]}},
+		"byte order mark": {join(text("\ufeff"), a), keyFileResult{UserIDs: both[:1]}},
 		"armor headers":   {text(headers), keyFileResult{UserIDs: both[:1]}},
 		"CRLF":            {text(strings.ReplaceAll(headers, "\n", "\r\n")), keyFileResult{UserIDs: both[:1]}},
 		"no empty line":   {text(strings.Replace(string(a), "-----\n\n", "-----\n", 1)), keyFileResult{UserIDs: both[:1]}},
