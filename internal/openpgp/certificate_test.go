@@ -253,3 +253,44 @@ func TestNextChange(t *testing.T) {
 		t.Error("after the change the key is expired, and may sign")
 	}
 }
+
+// TestSigningUntil: the key that lasts longest counts, and each end is a change.
+func TestSigningUntil(t *testing.T) {
+	sub := pgp.Ed25519(4, testKeyTime, "until subkey")
+	lifetime := uint32(testNow.Unix()) - testKeyTime
+	lasting := func(seconds uint32) []byte { return pgp.Sub32(pgp.SubKeyExpires, lifetime+seconds) }
+	certificate := func(flags byte, primary, subkey []byte) []byte {
+		return testAlice.Certificate(
+			testAlice.User("a", testAlice.Standard(pgp.TypePositiveCert, testKeyTime, pgp.Flags(flags), primary)),
+			testAlice.Subkey(sub, testAlice.Binding(sub, testKeyTime, subkey)))
+	}
+	const certifies, signs = pgp.FlagCertify, pgp.FlagCertify | pgp.FlagSign
+	tests := map[string]struct {
+		data        []byte
+		until, next int64 // Seconds after now; 0: never.
+	}{
+		"for ever":                   {certificate(signs, nil, nil), 0, 0},
+		"the primary key for ever":   {certificate(signs, nil, lasting(10)), 0, 10},
+		"both, the subkey shorter":   {certificate(signs, lasting(20), lasting(10)), 20, 10},
+		"both, the subkey longer":    {certificate(signs, lasting(10), lasting(20)), 10, 10},
+		"the subkey alone":           {certificate(certifies, nil, lasting(10)), 10, 10},
+		"as long as its primary key": {certificate(certifies, lasting(10), nil), 10, 10},
+		"both are expired":           {certificate(signs, lasting(0), lasting(0)), 0, 0},
+		"none signs":                 {testAlice.Certificate(), 0, 0},
+	}
+	for name, test := range tests {
+		c := readKeysFrom(t, test.data)
+		for what, each := range map[string]struct {
+			got  time.Time
+			want int64
+		}{"until": {c.SigningUntil(testNow), test.until}, "next change": {c.NextChange(testNow), test.next}} {
+			want := time.Time{}
+			if each.want != 0 {
+				want = testNow.Add(time.Duration(each.want) * time.Second)
+			}
+			if !each.got.Equal(want) {
+				t.Errorf("%s: %s: %s, want %s", name, what, each.got, want)
+			}
+		}
+	}
+}
