@@ -254,6 +254,21 @@ func TestNextChange(t *testing.T) {
 	}
 }
 
+// TestNewerOfDirectKeyAndUserID: what the newer signature states prevails.
+func TestNewerOfDirectKeyAndUserID(t *testing.T) {
+	for name, test := range map[string]struct {
+		direct, user uint32
+		signs        bool
+	}{"the direct-key signature": {2, 1, false}, "the certification": {1, 2, true}} {
+		c := readKeysFrom(t, testAlice.Certificate(
+			testAlice.Direct(testAlice.Standard(pgp.TypeDirectKey, testKeyTime+test.direct, pgp.Flags(pgp.FlagCertify))),
+			testAlice.User("a", testAlice.Standard(pgp.TypePositiveCert, testKeyTime+test.user, pgp.Flags(testFlags)))))
+		if err := c.Check(testNow); (err == nil) != test.signs {
+			t.Errorf("%s is newer: %v", name, err)
+		}
+	}
+}
+
 // TestSigningUntil: the key that lasts longest counts, and each end is a change.
 func TestSigningUntil(t *testing.T) {
 	sub := pgp.Ed25519(4, testKeyTime, "until subkey")
