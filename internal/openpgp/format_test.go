@@ -244,3 +244,42 @@ func TestSubpacketFaults(t *testing.T) {
 		}
 	}
 }
+
+// TestHints: each hint that is there must allow the key, and a key ID of zero is none.
+func TestHints(t *testing.T) {
+	k := &publicKey{keyID: 1, fingerprint: []byte("the fingerprint")}
+	tests := map[string]struct {
+		hint issuerHint
+		want bool
+	}{
+		"none":                   {issuerHint{}, true},
+		"key ID":                 {issuerHint{keyID: 1, hasKeyID: true}, true},
+		"zero":                   {issuerHint{hasKeyID: true}, true},
+		"another key ID":         {issuerHint{keyID: 2, hasKeyID: true}, false},
+		"fingerprint":            {issuerHint{fingerprint: []byte("the fingerprint")}, true},
+		"another fingerprint":    {issuerHint{keyID: 1, hasKeyID: true, fingerprint: []byte("another")}, false},
+		"fingerprint, bad ID":    {issuerHint{keyID: 2, hasKeyID: true, fingerprint: []byte("the fingerprint")}, false},
+		"fingerprint, no key ID": {issuerHint{hasKeyID: true, fingerprint: []byte("the fingerprint")}, true},
+	}
+	for name, test := range tests {
+		for side, s := range map[string]*signature{
+			"signed":   {claims: claims{issuer: test.hint}},
+			"unsigned": {claims: claims{unhashedIssuer: test.hint}},
+		} {
+			if got := s.mayBeIssuedBy(k); got != test.want {
+				t.Errorf("%s, %s: %t", name, side, got)
+			}
+		}
+	}
+}
+
+// TestOnePassWithoutKeyID: the signature says who made it, and that suffices.
+func TestOnePassWithoutKeyID(t *testing.T) {
+	message := testAlice.Message(testAlice.Standard(pgp.TypeBinary, testKeyTime), []byte("payload"))
+	const header, keyID = 2, 4 // Where the key ID is in the one-pass packet.
+	clear(message[header+keyID : header+keyID+8])
+	got, err := verify(NewKeyring(readKeysFrom(t, testAlice.Simple("alice"))), message, Options{Now: testNow})
+	if err != nil || string(got.Payload) != "payload" {
+		t.Errorf("got %v, %v", got, err)
+	}
+}

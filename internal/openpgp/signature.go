@@ -258,8 +258,9 @@ func (s *signature) mayBeIssuedBy(k *publicKey) bool {
 	return s.issuer.allows(k) && s.unhashedIssuer.allows(k)
 }
 
+// allows says whether a hint may mean the key. A key ID of zero names none.
 func (h *issuerHint) allows(k *publicKey) bool {
-	if h.hasKeyID && h.keyID != k.keyID {
+	if h.hasKeyID && h.keyID != 0 && h.keyID != k.keyID {
 		return false
 	}
 	return h.fingerprint == nil || bytes.Equal(h.fingerprint, k.fingerprint)
