@@ -29,7 +29,7 @@ func TestVerifyInterrupted(t *testing.T) {
 	// Far more than it takes: only a command that goes on waiting gets there.
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestVerifyInterrupted$") //nolint:gosec // This test.
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestVerifyInterrupted$")
 	cmd.Env = append(os.Environ(), waitingVariable+"=1")
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

@@ -129,7 +129,7 @@ func TestParseKeyFile(t *testing.T) {
 			keyFileResult{Err: "data before the first key was skipped"}},
 		"revocation made in advance": {text("This is a revocation.\n\n:" + string(armored(publicLabel, revocation))),
 			keyFileResult{Err: "a revocation was skipped because there is a colon before its BEGIN line: remove the colon to revoke the key"}},
-		"two revocations": {join(armored(publicLabel, revocation), armored(publicLabel, again), a), keyFileResult{UserIDs: both[:1]}},
+		"two revocations":   {join(armored(publicLabel, revocation), armored(publicLabel, again), a), keyFileResult{UserIDs: both[:1]}},
 		"revocation before": {join(armored(publicLabel, revocation), a), keyFileResult{UserIDs: both[:1]}},
 		"signature before": {join(armored(publicLabel, pgp.Packet(pgp.TagSignature, []byte{4})), a), keyFileResult{
 			UserIDs: both[:1], Problems: []string{"data before the first key was skipped"}}},
