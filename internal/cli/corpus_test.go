@@ -6,7 +6,9 @@ package cli_test
 import (
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/assay-project/assay/internal/cli"
 	"github.com/assay-project/assay/internal/corpustest"
@@ -16,13 +18,21 @@ import (
 // are inputs that make other verifiers take half a gigabyte.
 const maxAllocation = 200 << 20
 
+// maxProcessorTime bounds the time that one decision takes. It is that of the processor
+// and not of a clock, which would also count what else the machine does. Usual are 0.01 s.
+const maxProcessorTime = 2 * time.Second
+
 // TestCorpus gives every case of the corpus to `assay verify`.
 func TestCorpus(t *testing.T) {
 	for _, c := range corpustest.OpenPGP(t) {
 		t.Run(c.Name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
+			start := processorTime(t)
 			got := run("", corpusFlags(&c).args()...)
+			if took := processorTime(t) - start; took > maxProcessorTime {
+				t.Errorf("it took %s of the processor, want at most %s", took, maxProcessorTime)
+			}
 			runtime.ReadMemStats(&after)
 			if allocated := after.TotalAlloc - before.TotalAlloc; allocated > maxAllocation {
 				t.Errorf("%d MiB were allocated, want at most %d", allocated>>20, maxAllocation>>20)
@@ -45,6 +55,16 @@ func TestCorpus(t *testing.T) {
 			}
 		})
 	}
+}
+
+// processorTime returns how long this process has computed.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // corpusFlags writes a case as a command line.

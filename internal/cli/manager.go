@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -72,7 +74,11 @@ func newManagerCommand() *cobra.Command {
   assay manager --kubeconfig ~/.kube/config --operator-namespace assay-system`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.run(cmd.Context(), zap.New(zap.UseFlagOptions(&o.zap), zap.WriteTo(cmd.ErrOrStderr())))
+			// Only here: verify may wait for a pipe, and has nothing to tidy up when it is interrupted.
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			context.AfterFunc(ctx, stop) // A second signal ends the process at once.
+			return o.run(ctx, zap.New(zap.UseFlagOptions(&o.zap), zap.WriteTo(cmd.ErrOrStderr())))
 		},
 	}
 	flags := cmd.Flags()

@@ -202,6 +202,19 @@ func TestStrippedCopy(t *testing.T) {
 	}
 }
 
+// TestSubkeyOfAnotherVersion: it is left out, though both keys certify each other.
+func TestSubkeyOfAnotherVersion(t *testing.T) {
+	for _, version := range []byte{4, 6} {
+		primary := pgp.Ed25519(version, testKeyTime, "primary")
+		sub := pgp.Ed25519(10-version, testKeyTime, "sub")
+		certificate := readKeysFrom(t, join(primary.Simple("a"), primary.Subkey(sub, primary.Binding(sub, testKeyTime))))
+		message := sub.Message(sub.Standard(pgp.TypeBinary, testKeyTime), []byte("payload"))
+		if got, err := verify(NewKeyring(certificate), message, Options{Now: testNow}); err == nil || asError(t, err).Problem != UnknownKey {
+			t.Errorf("version %d: %v, %v", version, got, err)
+		}
+	}
+}
+
 // TestEpoch: a key and self-signatures of the first second of all are as good
 // as others; programs that derive keys from passphrases make such.
 func TestEpoch(t *testing.T) {
@@ -238,5 +251,61 @@ func TestNextChange(t *testing.T) {
 	}
 	if err := c.Check(testNow.Add(300 * time.Second)); err == nil {
 		t.Error("after the change the key is expired, and may sign")
+	}
+}
+
+// TestNewerOfDirectKeyAndUserID: what the newer signature states prevails.
+func TestNewerOfDirectKeyAndUserID(t *testing.T) {
+	for name, test := range map[string]struct {
+		direct, user uint32
+		signs        bool
+	}{"the direct-key signature": {2, 1, false}, "the certification": {1, 2, true}} {
+		c := readKeysFrom(t, testAlice.Certificate(
+			testAlice.Direct(testAlice.Standard(pgp.TypeDirectKey, testKeyTime+test.direct, pgp.Flags(pgp.FlagCertify))),
+			testAlice.User("a", testAlice.Standard(pgp.TypePositiveCert, testKeyTime+test.user, pgp.Flags(testFlags)))))
+		if err := c.Check(testNow); (err == nil) != test.signs {
+			t.Errorf("%s is newer: %v", name, err)
+		}
+	}
+}
+
+// TestSigningUntil: the key that lasts longest counts, and each end is a change.
+func TestSigningUntil(t *testing.T) {
+	sub := pgp.Ed25519(4, testKeyTime, "until subkey")
+	lifetime := uint32(testNow.Unix()) - testKeyTime
+	lasting := func(seconds uint32) []byte { return pgp.Sub32(pgp.SubKeyExpires, lifetime+seconds) }
+	certificate := func(flags byte, primary, subkey []byte) []byte {
+		return testAlice.Certificate(
+			testAlice.User("a", testAlice.Standard(pgp.TypePositiveCert, testKeyTime, pgp.Flags(flags), primary)),
+			testAlice.Subkey(sub, testAlice.Binding(sub, testKeyTime, subkey)))
+	}
+	const certifies, signs = pgp.FlagCertify, pgp.FlagCertify | pgp.FlagSign
+	tests := map[string]struct {
+		data        []byte
+		until, next int64 // Seconds after now; 0: never.
+	}{
+		"for ever":                   {certificate(signs, nil, nil), 0, 0},
+		"the primary key for ever":   {certificate(signs, nil, lasting(10)), 0, 10},
+		"both, the subkey shorter":   {certificate(signs, lasting(20), lasting(10)), 20, 10},
+		"both, the subkey longer":    {certificate(signs, lasting(10), lasting(20)), 10, 10},
+		"the subkey alone":           {certificate(certifies, nil, lasting(10)), 10, 10},
+		"as long as its primary key": {certificate(certifies, lasting(10), nil), 10, 10},
+		"both are expired":           {certificate(signs, lasting(0), lasting(0)), 0, 0},
+		"none signs":                 {testAlice.Certificate(), 0, 0},
+	}
+	for name, test := range tests {
+		c := readKeysFrom(t, test.data)
+		for what, each := range map[string]struct {
+			got  time.Time
+			want int64
+		}{"until": {c.SigningUntil(testNow), test.until}, "next change": {c.NextChange(testNow), test.next}} {
+			want := time.Time{}
+			if each.want != 0 {
+				want = testNow.Add(time.Duration(each.want) * time.Second)
+			}
+			if !each.got.Equal(want) {
+				t.Errorf("%s: %s: %s, want %s", name, what, each.got, want)
+			}
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"compress/zlib"
+	"crypto/elliptic"
 	"encoding/hex"
 	"io"
 	"runtime"
@@ -186,6 +187,41 @@ func TestParseSignatureCut(t *testing.T) {
 	}
 }
 
+// TestIntegerForms: a signature of version 6 must not have a second form by way of
+// the lengths of its integers (RFC 9580 section 3.2); in older ones, zeros may lead.
+func TestIntegerForms(t *testing.T) {
+	tests := map[string]struct {
+		data         []byte
+		exact, loose bool
+	}{
+		"exact":            {[]byte{0, 9, 1, 2}, true, true},
+		"exact, one octet": {[]byte{0, 8, 0x80}, true, true},
+		"more bits":        {[]byte{0, 10, 1, 2}, false, true},
+		"fewer bits":       {[]byte{0, 9, 2, 2}, false, true},
+		"a leading zero":   {[]byte{0, 16, 0, 2}, false, true},
+		"no bits":          {[]byte{0, 0}, false, true},
+		"cut":              {[]byte{0, 9, 1}, false, false},
+		"too many bits":    {append([]byte{0xff, 0xff}, make([]byte, 8192)...), false, false},
+	}
+	for name, test := range tests {
+		_, _, exact := splitInteger(test.data, true)
+		_, _, loose := splitInteger(test.data, false)
+		if exact != test.exact || loose != test.loose {
+			t.Errorf("%s: accepted in version 6: %t, before: %t", name, exact, loose)
+		}
+	}
+	k := pgp.ECDSA(6, testKeyTime, elliptic.P256(), "v6 integers")
+	ring := NewKeyring(readKeysFrom(t, k.Simple("v6")))
+	message := k.Message(k.Standard(pgp.TypeBinary, testKeyTime), []byte("payload"))
+	if _, err := verify(ring, message, Options{Now: testNow}); err != nil {
+		t.Fatal(err)
+	}
+	message[len(message)-33] ^= 1 // In the length of the last integer, which has 32 octets.
+	if got, err := verify(ring, message, Options{Now: testNow}); err == nil || asError(t, err).Problem != Malformed {
+		t.Errorf("with another length of an integer: %v, %v", got, err)
+	}
+}
+
 // TestSubpacketFaults: in the unhashed area, too.
 func TestSubpacketFaults(t *testing.T) {
 	embedded := pgp.Sub(pgp.SubEmbedded, 4)
@@ -206,5 +242,44 @@ func TestSubpacketFaults(t *testing.T) {
 		if fault != nil || parsed.fault == nil || parsed.fault.Problem != Malformed {
 			t.Errorf("%s: %v", name, fault)
 		}
+	}
+}
+
+// TestHints: each hint that is there must allow the key, and a key ID of zero is none.
+func TestHints(t *testing.T) {
+	k := &publicKey{keyID: 1, fingerprint: []byte("the fingerprint")}
+	tests := map[string]struct {
+		hint issuerHint
+		want bool
+	}{
+		"none":                   {issuerHint{}, true},
+		"key ID":                 {issuerHint{keyID: 1, hasKeyID: true}, true},
+		"zero":                   {issuerHint{hasKeyID: true}, true},
+		"another key ID":         {issuerHint{keyID: 2, hasKeyID: true}, false},
+		"fingerprint":            {issuerHint{fingerprint: []byte("the fingerprint")}, true},
+		"another fingerprint":    {issuerHint{keyID: 1, hasKeyID: true, fingerprint: []byte("another")}, false},
+		"fingerprint, bad ID":    {issuerHint{keyID: 2, hasKeyID: true, fingerprint: []byte("the fingerprint")}, false},
+		"fingerprint, no key ID": {issuerHint{hasKeyID: true, fingerprint: []byte("the fingerprint")}, true},
+	}
+	for name, test := range tests {
+		for side, s := range map[string]*signature{
+			"signed":   {claims: claims{issuer: test.hint}},
+			"unsigned": {claims: claims{unhashedIssuer: test.hint}},
+		} {
+			if got := s.mayBeIssuedBy(k); got != test.want {
+				t.Errorf("%s, %s: %t", name, side, got)
+			}
+		}
+	}
+}
+
+// TestOnePassWithoutKeyID: the signature says who made it, and that suffices.
+func TestOnePassWithoutKeyID(t *testing.T) {
+	message := testAlice.Message(testAlice.Standard(pgp.TypeBinary, testKeyTime), []byte("payload"))
+	const header, keyID = 2, 4 // Where the key ID is in the one-pass packet.
+	clear(message[header+keyID : header+keyID+8])
+	got, err := verify(NewKeyring(readKeysFrom(t, testAlice.Simple("alice"))), message, Options{Now: testNow})
+	if err != nil || string(got.Payload) != "payload" {
+		t.Errorf("got %v, %v", got, err)
 	}
 }

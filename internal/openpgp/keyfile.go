@@ -95,6 +95,7 @@ func (r *keyFileReader) read(data []byte) {
 		r.readPackets(data)
 		return
 	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // Editors put this mark before text.
 	blocks := armorBlocks(data)
 	for _, block := range blocks {
 		if block.problem != "" {

@@ -57,6 +57,7 @@ func TestParseKeyFile(t *testing.T) {
 	carol := pgp.Ed25519(4, testKeyTime, "carol")
 	secret := pgp.Packet(pgp.TagSecretKey, append(carol.Body(), 0))
 	revocation := testAlice.Direct(testAlice.Standard(pgp.TypeKeyRevocation, testKeyTime))
+	again := testAlice.Direct(testAlice.Standard(pgp.TypeKeyRevocation, testKeyTime+1))
 	flood := bytes.Repeat(pgp.Packet(pgp.TagUserID, nil), maxCertificatePackets)
 	text := func(s string) []byte { return []byte(s) }
 	headers := strings.Replace(string(a), "-----\n\n", "-----\nVersion: GnuPG v1\nComment: \n\n", 1)
@@ -72,6 +73,7 @@ func TestParseKeyFile(t *testing.T) {
 		"two blocks":      {join(a, armored(publicLabel, bob)), keyFileResult{UserIDs: both}},
 		"one twice":       {join(a, a), keyFileResult{UserIDs: both[:1]}},
 		"text around":     {join(text("\xefpub  alice\n\n"), a, text("the end")), keyFileResult{UserIDs: both[:1]}},
+		"byte order mark": {join(text("\ufeff"), a), keyFileResult{UserIDs: both[:1]}},
 		"armor headers":   {text(headers), keyFileResult{UserIDs: both[:1]}},
 		"CRLF":            {text(strings.ReplaceAll(headers, "\n", "\r\n")), keyFileResult{UserIDs: both[:1]}},
 		"no empty line":   {text(strings.Replace(string(a), "-----\n\n", "-----\n", 1)), keyFileResult{UserIDs: both[:1]}},
@@ -99,6 +101,10 @@ func TestParseKeyFile(t *testing.T) {
 			keyFileResult{UserIDs: both[1:], Problems: []string{"an armor block was skipped because it is not valid base64"}}},
 		"cut": {join(bob, alice[:len(alice)-1]), keyFileResult{UserIDs: []string{"", "bob"},
 			Problems: []string{"the key file is cut short: its last key was skipped"}}},
+		"private key, cut behind it": {join(bob, secret, pgp.Packet(pgp.TagUserID, text("x"))[:2]), keyFileResult{UserIDs: both[1:],
+			Problems: []string{"the key file is cut short: its last key was skipped"}}},
+		"certification behind a subkey": {join(bob, testBob.Subkey(carol, testBob.Standard(pgp.TypePositiveCert, testKeyTime))),
+			keyFileResult{UserIDs: both[1:]}},
 		"newline at the end": {join(bob, text("\n")), keyFileResult{UserIDs: both[1:],
 			Problems: []string{"the key file holds data that is no OpenPGP packet"}}},
 		"binary garbage": {text("\xff\xff\xff\xff\xff\xff"), keyFileResult{
@@ -123,6 +129,7 @@ func TestParseKeyFile(t *testing.T) {
 			keyFileResult{Err: "data before the first key was skipped"}},
 		"revocation made in advance": {text("This is a revocation.\n\n:" + string(armored(publicLabel, revocation))),
 			keyFileResult{Err: "a revocation was skipped because there is a colon before its BEGIN line: remove the colon to revoke the key"}},
+		"two revocations":   {join(armored(publicLabel, revocation), armored(publicLabel, again), a), keyFileResult{UserIDs: both[:1]}},
 		"revocation before": {join(armored(publicLabel, revocation), a), keyFileResult{UserIDs: both[:1]}},
 		"signature before": {join(armored(publicLabel, pgp.Packet(pgp.TagSignature, []byte{4})), a), keyFileResult{
 			UserIDs: both[:1], Problems: []string{"data before the first key was skipped"}}},

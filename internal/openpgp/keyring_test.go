@@ -229,3 +229,14 @@ func TestManyClaimants(t *testing.T) {
 		t.Errorf("%d keys are tried", n)
 	}
 }
+
+func TestKeyringLen(t *testing.T) {
+	alice := readKeysFrom(t, testAlice.Simple("alice"))
+	bob := readKeysFrom(t, testBob.Simple("bob"))
+	if got := NewKeyring(alice, nil, bob, alice).Len(); got != 2 {
+		t.Errorf("got %d, want 2", got)
+	}
+	if got := (*Keyring)(nil).Len(); got != 0 {
+		t.Errorf("none: got %d", got)
+	}
+}

@@ -124,8 +124,9 @@ type signedGroup struct {
 }
 
 // groupPackets assigns each signature to what it stands behind. Subkeys that
-// cannot be read, user attributes and unknown packets are left out together
-// with their signatures.
+// cannot be read or are of another version than the primary key (which RFC 9580
+// section 10.1 forbids), user attributes and unknown packets are left out
+// together with their signatures.
 func groupPackets(packets []rawPacket) []signedGroup {
 	groups := []signedGroup{{tag: tagPublicKey}}
 	for _, p := range packets[1:] {
@@ -139,6 +140,9 @@ func groupPackets(packets []rawPacket) []signedGroup {
 			groups = append(groups, signedGroup{tag: p.tag, userID: p.body})
 		case tagPublicSubkey:
 			key, _ := parsePublicKey(p.body)
+			if key != nil && key.version != packets[0].body[0] {
+				key = nil
+			}
 			groups = append(groups, signedGroup{tag: p.tag, subkey: key})
 		case tagTrust, tagMarker, tagPadding:
 			// GnuPG's local notes, and packets to be ignored (RFC 9580

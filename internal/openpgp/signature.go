@@ -8,6 +8,7 @@ import (
 	"crypto/ed25519"
 	"encoding/binary"
 	"hash"
+	"math/bits"
 	"slices"
 )
 
@@ -200,7 +201,7 @@ func (s *signature) splitMaterial(rest []byte) *Error {
 	}
 	for i := range integers {
 		var ok bool
-		if s.material[i], rest, ok = splitInteger(rest); !ok {
+		if s.material[i], rest, ok = splitInteger(rest, s.version == 6); !ok {
 			return damagedSignature()
 		}
 	}
@@ -211,18 +212,23 @@ func (s *signature) splitMaterial(rest []byte) *Error {
 }
 
 // splitInteger reads a multiprecision integer, RFC 9580 section 3.2. Leading
-// zeros are let pass, as old versions of GnuPG wrote them.
-func splitInteger(data []byte) (integer, rest []byte, ok bool) {
+// zeros are let pass, as old versions of GnuPG wrote them, except where the
+// length must be exact: in signatures of version 6.
+func splitInteger(data []byte, exact bool) (integer, rest []byte, ok bool) {
 	if len(data) < 2 {
 		return nil, nil, false
 	}
-	bits := int(binary.BigEndian.Uint16(data))
-	size := (bits + 7) / 8
+	length := int(binary.BigEndian.Uint16(data)) // In bits.
+	size := (length + 7) / 8
 	data = data[2:]
-	if bits > maxRSABits || size > len(data) {
+	if length > maxRSABits || size > len(data) {
 		return nil, nil, false
 	}
-	return data[:size], data[size:], true
+	integer = data[:size]
+	if exact && (size == 0 || size*8-length != bits.LeadingZeros8(integer[0])) {
+		return nil, nil, false
+	}
+	return integer, data[size:], true
 }
 
 // startHash begins the hash of what is signed, RFC 9580 section 5.2.4. The
@@ -252,8 +258,9 @@ func (s *signature) mayBeIssuedBy(k *publicKey) bool {
 	return s.issuer.allows(k) && s.unhashedIssuer.allows(k)
 }
 
+// allows says whether a hint may mean the key. A key ID of zero names none.
 func (h *issuerHint) allows(k *publicKey) bool {
-	if h.hasKeyID && h.keyID != k.keyID {
+	if h.hasKeyID && h.keyID != 0 && h.keyID != k.keyID {
 		return false
 	}
 	return h.fingerprint == nil || bytes.Equal(h.fingerprint, k.fingerprint)

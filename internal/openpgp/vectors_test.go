@@ -172,11 +172,13 @@ func TestEveryFlippedOctet(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range v.content {
-			changed := bytes.Clone(v.content)
-			changed[i] ^= 0x01
-			got, err := verify(ring, changed, v.options())
-			if err == nil && cmp.Diff(want, got) != "" {
-				t.Errorf("%s: octet %d changed: %s", name, i, cmp.Diff(want, got))
+			for _, change := range []byte{0x01, 0x02, 0x40, 0x80, 0xff} {
+				changed := bytes.Clone(v.content)
+				changed[i] ^= change
+				got, err := verify(ring, changed, v.options())
+				if err == nil && cmp.Diff(want, got) != "" {
+					t.Errorf("%s: octet %d changed by %#x: %s", name, i, change, cmp.Diff(want, got))
+				}
 			}
 		}
 	}
