@@ -104,9 +104,13 @@ BENCH_FLAGS ?=
 bench-verify: ## Compare the time of verification with containers/image and bare crypto; figures go to bench/out/verify.json.
 	@cd bench && $(GO) run -tags $(BENCH_TAGS) ./verify $(BENCH_FLAGS)
 
+.PHONY: bench-scale
+bench-scale: ## Measure the operator with 10,000 images beside a bare client; figures go to bench/out/scale.json (ten minutes).
+	@$(WITH_CONTROLPLANE) cd bench && $(GO) run ./scale $(BENCH_FLAGS)
+
 .PHONY: test-bench
 test-bench: ## Test the benchmarks, which are a module of their own.
-	@cd bench && $(GO) vet -tags $(BENCH_TAGS) ./... && $(GO) test -tags $(BENCH_TAGS) ./...
+	@$(WITH_CONTROLPLANE) cd bench && $(GO) vet -tags $(BENCH_TAGS) ./... && $(GO) test -tags $(BENCH_TAGS) ./...
 
 ##@ Check
 

@@ -1,0 +1,157 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/assay-project/assay/internal/operator"
+)
+
+// lookEvery is how often the manager's metrics are read. It is the precision of a time.
+const lookEvery = 50 * time.Millisecond
+
+// manager is a running manager with its metrics.
+type manager struct {
+	*operator.Manager
+	address string
+}
+
+func (c *cluster) startManager() (*manager, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	m := &manager{address: listener.Addr().String()}
+	if err := listener.Close(); err != nil {
+		return nil, err
+	}
+	m.Manager, err = operator.Start(operator.Options{
+		Program: c.program(), Kubeconfig: c.kubeconfig, LogFile: filepath.Join(c.dir, "manager.log"),
+		Args: []string{"--metrics-bind-address=" + m.address, "--metrics-secure=false"},
+	})
+	return m, err
+}
+
+// state is what the manager's metrics say.
+type state struct {
+	verified float64 // Signatures that were checked.
+	patches  float64 // Requests that changed something.
+	queued   float64 // Images that wait or are under way.
+	pending  float64 // Images without a verdict.
+	known    float64 // Images in the cache.
+}
+
+// metrics reads the manager's metrics.
+func (m *manager) metrics(ctx context.Context) (s state, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+m.address+"/metrics", http.NoBody)
+	if err != nil {
+		return s, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return s, err
+	}
+	defer func() { _ = response.Body.Close() }() // It was only read.
+	lines := bufio.NewScanner(response.Body)
+	for lines.Scan() {
+		series, text, ok := strings.Cut(lines.Text(), "} ")
+		if !ok {
+			continue
+		}
+		value, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return s, fmt.Errorf("metrics: %w", err)
+		}
+		s.add(series, value)
+	}
+	return s, lines.Err()
+}
+
+func (s *state) add(series string, value float64) {
+	name, labels, _ := strings.Cut(series, "{")
+	switch {
+	case name == "assay_verifications_total":
+		s.verified += value
+	case name == "rest_client_requests_total" && strings.Contains(labels, `method="PATCH"`):
+		s.patches += value
+	case name == "workqueue_depth" && strings.Contains(labels, `name="image"`):
+		s.queued += value
+	case name == "controller_runtime_active_workers" && strings.Contains(labels, `controller="image"`):
+		s.queued += value
+	case name == "assay_images":
+		s.known += value
+		if strings.Contains(labels, `"Pending"`) {
+			s.pending += value
+		}
+	}
+}
+
+// until looks at the metrics until they are as wanted.
+func (m *manager) until(ctx context.Context, wanted func(state) bool) (state, error) {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		// Right after the start nobody answers yet.
+		if s, err := m.metrics(ctx); err == nil && wanted(s) {
+			return s, nil
+		}
+		select {
+		case <-ctx.Done():
+			return state{}, ctx.Err()
+		case <-m.Exited():
+			return state{}, fmt.Errorf("the manager has ended: %w\n%s", m.Err(), m.LogTail())
+		case <-ticker.C:
+		}
+	}
+}
+
+// idle waits until so many images have been checked and nothing is left to do.
+func (m *manager) idle(ctx context.Context, images int) error {
+	_, err := m.until(ctx, func(s state) bool {
+		return s.known >= float64(images) && s.verified >= float64(images) && s.queued == 0 && s.pending == 0
+	})
+	return err
+}
+
+// settleTime lets the manager's garbage collector give back what it does not need.
+const settleTime = 10 * time.Second
+
+// resident returns the bytes of memory that the manager has once it has settled.
+func (m *manager) resident(ctx context.Context) (float64, error) {
+	timer := time.NewTimer(settleTime)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-timer.C:
+	}
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", m.PID()))
+	if err != nil {
+		return 0, err
+	}
+	return residentIn(data)
+}
+
+// residentIn finds the resident memory in /proc/<pid>/status, proc_pid_status(5).
+func residentIn(status []byte) (float64, error) {
+	lines := bufio.NewScanner(bytes.NewReader(status))
+	for lines.Scan() {
+		if text, ok := strings.CutPrefix(lines.Text(), "VmRSS:"); ok {
+			kibi, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(text), " kB"), 64)
+			return kibi * 1024, err
+		}
+	}
+	return 0, fmt.Errorf("no VmRSS")
+}

@@ -1,0 +1,269 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+)
+
+// results are all that was measured. Memory is in bytes.
+type results struct {
+	images int
+	turns  []turn
+
+	memoryEmpty, memoryFull, memoryRestarted float64
+	// created is how long it took to create all images and to verify them meanwhile.
+	created time.Duration
+	// restart is the time from the start of a manager over all images until it is idle.
+	restart       time.Duration
+	restartWrites int
+	// revoked is how long it took until the last image of the revoked key was refused.
+	revoked time.Duration
+	// again is how long it took to verify all others again, with another verdict for each,
+	// and fresh how long brand-new images waited for their verdicts meanwhile, sorted.
+	again time.Duration
+	fresh []time.Duration
+}
+
+// teams are who makes the images.
+type teams struct {
+	bulk, revoked, fresh *team
+}
+
+type progress func(format string, args ...any)
+
+func measure(ctx context.Context, p plan, say progress) (r results, err error) {
+	r.images = p.images
+	say("starting a control plane")
+	c, err := newCluster(ctx)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	all := teams{newTeam("bulk", p.keyBits), newTeam("revoked", p.keyBits), newTeam("fresh", p.keyBits)}
+	for _, t := range []*team{all.bulk, all.revoked, all.fresh} {
+		if err := errors.Join(c.Create(ctx, t.secret(false)), c.Create(ctx, t.policy())); err != nil {
+			return r, err
+		}
+	}
+	say("signing %d images", p.images)
+	images := newImages(all.bulk, 0, p.images-p.revoked, p.blob)
+	images = append(images, newImages(all.revoked, 0, p.revoked, p.blob)...)
+	for n := range p.rounds {
+		t, err := c.measureTurn(ctx, p, images[:p.round])
+		if err != nil {
+			return r, fmt.Errorf("round %d: %w", n+1, err)
+		}
+		say("round %d of %d: manager %.0f images/s, bare client %.0f images/s", n+1, p.rounds, t.manager, t.bare)
+		r.turns = append(r.turns, t)
+	}
+	m, err := c.measureMemory(ctx, images, &r, say)
+	if err != nil {
+		return r, err
+	}
+	return r, c.measureChanges(ctx, p, m, all, &r, say)
+}
+
+// measureMemory fills the cluster with all images, starts the manager once more over them,
+// and returns that manager.
+func (c *cluster) measureMemory(ctx context.Context, images []*imagev1.Image, r *results, say progress) (*manager, error) {
+	m, err := c.startManager()
+	if err != nil {
+		return nil, err
+	}
+	if r.memoryEmpty, err = m.resident(ctx); err != nil {
+		return nil, err
+	}
+	say("creating %d images", len(images))
+	begin := time.Now()
+	if err := createAll(ctx, c, images); err != nil {
+		return nil, err
+	}
+	if err := m.idle(ctx, len(images)); err != nil {
+		return nil, err
+	}
+	r.created = time.Since(begin)
+	if r.memoryFull, err = m.resident(ctx); err != nil {
+		return nil, err
+	}
+	if err := m.Stop(); err != nil {
+		return nil, err
+	}
+	return c.measureRestart(ctx, len(images), r, say)
+}
+
+func (c *cluster) measureRestart(ctx context.Context, images int, r *results, say progress) (*manager, error) {
+	say("starting over %d verified images", images)
+	before, err := c.versions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	m, err := c.startManager()
+	if err != nil {
+		return nil, err
+	}
+	if err := m.idle(ctx, images); err != nil {
+		return nil, err
+	}
+	r.restart = time.Since(begin)
+	if r.memoryRestarted, err = m.resident(ctx); err != nil {
+		return nil, err
+	}
+	after, err := c.versions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for name, version := range after {
+		if before[name] != version {
+			r.restartWrites++
+		}
+	}
+	return m, nil
+}
+
+// versions returns the resource versions of all Images and TrustPolicies.
+func (c *cluster) versions(ctx context.Context) (map[string]string, error) {
+	versions := map[string]string{}
+	for _, kind := range []string{"ImageList", "TrustPolicyList"} {
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(imagev1.GroupVersion.WithKind(kind))
+		if kind == "TrustPolicyList" {
+			list.SetGroupVersionKind(assayv1alpha1.GroupVersion.WithKind(kind))
+		}
+		if err := c.List(ctx, list); err != nil {
+			return nil, err
+		}
+		for i := range list.Items {
+			versions[kind+"/"+list.Items[i].Name] = list.Items[i].ResourceVersion
+		}
+	}
+	return versions, nil
+}
+
+// measureChanges revokes first the key of a few images, then that of all the others, and
+// makes new images meanwhile.
+func (c *cluster) measureChanges(ctx context.Context, p plan, m *manager, all teams, r *results, say progress) (err error) {
+	defer func() { err = errors.Join(err, m.Stop()) }()
+	say("revoking the key of %d images", p.revoked)
+	begin := time.Now()
+	if err := c.revoke(ctx, all.revoked, p.revoked); err != nil {
+		return err
+	}
+	r.revoked = time.Since(begin)
+
+	say("revoking the key of the other %d images, and making %d new ones meanwhile", p.images-p.revoked, p.fresh)
+	bulk := make(chan error, 1)
+	begin = time.Now()
+	go func() {
+		err := c.revoke(ctx, all.bulk, p.images-p.revoked)
+		r.again = time.Since(begin)
+		bulk <- err
+	}()
+	r.fresh, err = c.measureFresh(ctx, p, newImages(all.fresh, 0, p.fresh, p.blob), all.fresh)
+	return errors.Join(err, <-bulk)
+}
+
+// revoke revokes a team's key and returns when the last of its images is refused.
+func (c *cluster) revoke(ctx context.Context, t *team, images int) error {
+	return c.await(ctx, t, metav1.ConditionFalse, images, func() error {
+		return c.Update(ctx, t.secret(true))
+	}, func(string) {})
+}
+
+// await does something and returns when so many of a team's images have a verdict. Each is
+// told to seen once.
+func (c *cluster) await(ctx context.Context, t *team, status metav1.ConditionStatus, images int, do func() error, seen func(name string)) error {
+	events, err := c.Watch(ctx, &imagev1.ImageList{}, client.MatchingLabels{teamLabel: t.name})
+	if err != nil {
+		return err
+	}
+	defer events.Stop()
+	if err := do(); err != nil {
+		return err
+	}
+	done := map[string]bool{}
+	for len(done) < images {
+		event, ok := <-events.ResultChan()
+		if !ok || event.Type == watch.Error {
+			return errors.Join(ctx.Err(), fmt.Errorf("the watch ended after %d of %d verdicts: %v", len(done), images, event.Object))
+		}
+		image, ok := event.Object.(*imagev1.Image)
+		if ok && !done[image.Name] && meta.IsStatusConditionPresentAndEqual(image.Status.Conditions, assayv1alpha1.VerifiedCondition, status) {
+			done[image.Name] = true
+			seen(image.Name)
+		}
+	}
+	return nil
+}
+
+// stopwatches hold when each image was created.
+type stopwatches struct {
+	mu      sync.Mutex
+	created map[string]time.Time
+}
+
+func (s *stopwatches) start(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.created[name] = time.Now()
+}
+
+func (s *stopwatches) read(name string) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.created[name])
+}
+
+// measureFresh creates images one after the other and returns how long each waited for its
+// verdict, sorted.
+func (c *cluster) measureFresh(ctx context.Context, p plan, images []*imagev1.Image, t *team) ([]time.Duration, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watches := &stopwatches{created: map[string]time.Time{}}
+	creating := make(chan error, 1)
+	var waits []time.Duration
+	err := c.await(ctx, t, metav1.ConditionTrue, len(images), func() error {
+		go func() {
+			err := c.createSlowly(ctx, p.freshEvery, images, watches)
+			if err != nil {
+				cancel() // The verdicts would never all come.
+			}
+			creating <- err
+		}()
+		return nil
+	}, func(name string) { waits = append(waits, watches.read(name)) })
+	slices.Sort(waits)
+	return waits, errors.Join(err, <-creating)
+}
+
+func (c *cluster) createSlowly(ctx context.Context, every time.Duration, images []*imagev1.Image, watches *stopwatches) error {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for _, image := range images {
+		watches.start(image.Name)
+		if err := c.Create(ctx, image); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+	return nil
+}

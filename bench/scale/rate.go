@@ -1,0 +1,126 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+)
+
+// writesPerImage is how many patches a new image costs: signatures and status.
+const writesPerImage = 2
+
+// turn is what the manager and the bare client did with the same images, in images per
+// second.
+type turn struct{ manager, bare float64 }
+
+// measureTurn lets the manager verify images that nobody has verified yet. Then the images
+// are made anew, and the bare client writes what the manager wrote.
+func (c *cluster) measureTurn(ctx context.Context, p plan, images []*imagev1.Image) (t turn, err error) {
+	if err := createAll(ctx, c, images); err != nil {
+		return t, err
+	}
+	if t.manager, err = c.managerRate(ctx, len(images)); err != nil {
+		return t, err
+	}
+	patches, err := c.recordPatches(ctx, images)
+	if err != nil {
+		return t, err
+	}
+	if err := deleteAll(ctx, c, images); err != nil {
+		return t, err
+	}
+	if err := c.recreate(ctx, images, patches); err != nil {
+		return t, err
+	}
+	begin := time.Now()
+	if err := inParallel(p.writers, len(images), func(i int) error { return c.write(ctx, patches[i]) }); err != nil {
+		return t, err
+	}
+	t.bare = float64(len(images)) / time.Since(begin).Seconds()
+	return t, deleteAll(ctx, c, images)
+}
+
+// managerRate runs a manager until all images have their verdicts. The time counts from
+// the first write that was seen to the last: reading the images first is not what the bare
+// client does.
+func (c *cluster) managerRate(ctx context.Context, images int) (float64, error) {
+	m, err := c.startManager()
+	if err != nil {
+		return 0, err
+	}
+	first, err := m.until(ctx, func(s state) bool { return s.patches > 0 })
+	if err != nil {
+		return 0, err
+	}
+	begin := time.Now()
+	last, err := m.until(ctx, func(s state) bool {
+		return s.patches >= float64(writesPerImage*images) && s.pending == 0 && s.queued == 0
+	})
+	if err != nil {
+		return 0, err
+	}
+	took := time.Since(begin)
+	return (last.patches - first.patches) / writesPerImage / took.Seconds(), m.Stop()
+}
+
+// recorded is what the manager wrote about an image.
+type recorded struct {
+	name, version      string
+	signatures, status json.RawMessage
+}
+
+func (c *cluster) recordPatches(ctx context.Context, images []*imagev1.Image) ([]recorded, error) {
+	patches := make([]recorded, len(images))
+	return patches, inParallel(creators, len(images), func(i int) error {
+		var image imagev1.Image
+		if err := c.Get(ctx, client.ObjectKeyFromObject(images[i]), &image); err != nil {
+			return err
+		}
+		if len(image.Status.Conditions) == 0 {
+			return fmt.Errorf("%s has no verdict", image.Name)
+		}
+		var err error
+		patches[i].name = image.Name
+		if patches[i].signatures, err = json.Marshal(image.Signatures); err != nil {
+			return err
+		}
+		patches[i].status, err = json.Marshal(image.Status)
+		return err
+	})
+}
+
+// recreate makes the images as they were before the manager wrote, and notes the versions
+// that they have then.
+func (c *cluster) recreate(ctx context.Context, images []*imagev1.Image, patches []recorded) error {
+	return inParallel(creators, len(images), func(i int) error {
+		image := images[i].DeepCopy()
+		err := c.Create(ctx, image)
+		patches[i].version = image.ResourceVersion
+		return err
+	})
+}
+
+// write writes what the manager wrote, in the same requests: each guarded by a resource
+// version, and asking for no more than the metadata in the answer.
+func (c *cluster) write(ctx context.Context, r recorded) error {
+	answer := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: r.name, ResourceVersion: r.version}}
+	answer.SetGroupVersionKind(imagev1.GroupVersion.WithKind("Image"))
+	patch := func(part string, value json.RawMessage) client.Patch {
+		return client.RawPatch(types.MergePatchType,
+			fmt.Appendf(nil, `{"metadata":{"resourceVersion":%q},%q:%s}`, answer.ResourceVersion, part, value))
+	}
+	if err := c.Patch(ctx, answer, patch("signatures", r.signatures)); err != nil {
+		return err
+	}
+	return c.Status().Patch(ctx, answer, patch("status", r.status))
+}

@@ -1,0 +1,95 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/assay-project/assay/bench/figures"
+	"github.com/assay-project/assay/bench/report"
+)
+
+// What the operator is meant to reach.
+const (
+	minOverBare      = 0.9             // Of the bare client's rate.
+	maxFresh         = 2 * time.Second // For a new image, at the 99th percentile.
+	maxRestartWrites = 0
+	maxMemory        = 12 // KiB an image.
+)
+
+const kibi, mebi = 1 << 10, 1 << 20
+
+// judge compares what was measured with the targets.
+func judge(r results) []figures.Figure {
+	return []figures.Figure{
+		figures.AtLeast("scale/rate-over-bare-client", r.overBare(), "x", minOverBare),
+		figures.AtMost("scale/new-image-p99", percentile(r.fresh, 99).Seconds(), "s", maxFresh.Seconds()),
+		figures.AtMost("scale/writes-after-restart", float64(r.restartWrites), "writes", maxRestartWrites),
+		figures.AtMost("scale/memory-per-image", r.memoryPerImage(), "KiB", maxMemory),
+	}
+}
+
+// overBare is the median of the ratios within a round.
+func (r *results) overBare() float64 {
+	return r.medianOf(func(t turn) float64 { return t.manager / t.bare })
+}
+
+func (r *results) medianOf(of func(turn) float64) float64 {
+	values := make([]float64, len(r.turns))
+	for i, t := range r.turns {
+		values[i] = of(t)
+	}
+	slices.Sort(values)
+	n := len(values)
+	return (values[(n-1)/2] + values[n/2]) / 2
+}
+
+// memoryPerImage is the growth in KiB, with all images, of whichever manager needs more:
+// the one that verified them, or one that started over them.
+func (r *results) memoryPerImage() float64 {
+	return (max(r.memoryFull, r.memoryRestarted) - r.memoryEmpty) / kibi / float64(r.images)
+}
+
+// percentile returns the value in a sorted list that so many per cent do not exceed.
+func percentile(sorted []time.Duration, percent int) time.Duration {
+	const hundred = 100
+	return sorted[(len(sorted)*percent+hundred-1)/hundred-1]
+}
+
+// writeReport writes the report in Markdown that can be read as it is.
+func writeReport(w io.Writer, p plan, before, after report.Machine, r results, list []figures.Figure) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s. Load average %s before and %s after.\n", before.Description, before.Load, after.Load)
+	fmt.Fprintf(&b, "RSA-%d, %d bytes of manifest and of configuration; %d rounds of %d images.\n\n", p.keyBits, p.blob, p.rounds, p.round)
+	report.WriteTable(&b, table(p, r))
+	b.WriteString("\nTargets\n\n")
+	report.WriteTable(&b, report.Targets(list))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func table(p plan, r results) [][]string {
+	perSecond := func(v float64) string { return fmt.Sprintf("%.0f images/s", v) }
+	seconds := func(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
+	memory := func(v float64) string { return fmt.Sprintf("%.0f MiB", v/mebi) }
+	return [][]string{
+		{"what", "measured"},
+		{"bare client writes the verdicts", perSecond(r.medianOf(func(t turn) float64 { return t.bare }))},
+		{"manager verifies and writes them", perSecond(r.medianOf(func(t turn) float64 { return t.manager }))},
+		{fmt.Sprintf("%d images created and verified meanwhile", p.images), seconds(r.created)},
+		{"manager starts over them, until idle", seconds(r.restart)},
+		{"writes after that start", fmt.Sprint(r.restartWrites)},
+		{fmt.Sprintf("key of %d of them revoked, until the last is refused", p.revoked), seconds(r.revoked)},
+		{fmt.Sprintf("key of the other %d revoked, until the last is refused", p.images-p.revoked), seconds(r.again)},
+		{"meanwhile, new image until it is verified, median", seconds(percentile(r.fresh, 50))},
+		{"meanwhile, new image until it is verified, 99th percentile", seconds(percentile(r.fresh, 99))},
+		{"resident memory without images", memory(r.memoryEmpty)},
+		{"resident memory after verifying all", memory(r.memoryFull)},
+		{"resident memory after a start over all", memory(r.memoryRestarted)},
+	}
+}
