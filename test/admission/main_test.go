@@ -133,6 +133,6 @@ type user struct {
 func newUser(config *rest.Config) (*user, error) {
 	w := &warnings{}
 	config.WarningHandler = w
-	c, err := client.New(config, client.Options{Scheme: scheme, WarningHandler: client.WarningHandlerOptions{SuppressWarnings: false}})
+	c, err := client.New(config, client.Options{Scheme: scheme})
 	return &user{c, w}, err
 }
