@@ -22,7 +22,7 @@ import (
 
 // settleTimeout bounds the wait until the API server acts on what was written, which takes about a second at worst on an
 // idle machine.
-const settleTimeout = 2 * time.Minute
+const settleTimeout = 1 * time.Minute
 
 // warnings collects the warnings of a client, as kubectl shows them.
 type warnings struct {
