@@ -150,9 +150,13 @@ var writes = map[string]func(*testing.T, *user, *imagev1.Image) error{
 // patchOf returns what differs from an Image with nothing, where nothing is stated as null.
 func patchOf(t *testing.T, image *imagev1.Image) []byte {
 	t.Helper()
+	signatures := image.Signatures
+	if signatures == nil {
+		signatures = []imagev1.ImageSignature{} // nothing is said about null
+	}
 	patch := map[string]any{
 		"apiVersion": "image.openshift.io/v1", "kind": "Image", "metadata": map[string]any{"name": image.Name, "labels": image.Labels},
-		"signatures": slices.Concat([]imagev1.ImageSignature{}, image.Signatures), "dockerImageManifest": image.DockerImageManifest, "dockerImageManifestMediaType": image.DockerImageManifestMediaType,
+		"signatures": signatures, "dockerImageManifest": image.DockerImageManifest, "dockerImageManifestMediaType": image.DockerImageManifestMediaType,
 	}
 	data, err := json.Marshal(patch)
 	if err != nil {
