@@ -106,6 +106,10 @@ bench-verify: ## Compare the time of verification with containers/image and bare
 test-bench: ## Test the benchmarks, which are a module of their own.
 	@cd bench && $(GO) vet -tags $(BENCH_TAGS) ./... && $(GO) test -tags $(BENCH_TAGS) ./...
 
+.PHONY: test-engines
+test-engines: ## Test the samples for other admission engines, in a module of their own.
+	@cd test/engines && $(GO) vet ./... && $(GO) test ./...
+
 ##@ Check
 
 .PHONY: generate
