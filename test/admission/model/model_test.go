@@ -40,10 +40,11 @@ type world struct {
 
 // refuses is the plain reading: whether a Pod with this image is to be refused at a level, by the names that package
 // identity gives.
-func (w world) refuses(image, level string) bool {
+func (w world) refuses(t *testing.T, image, level string) bool {
+	t.Helper()
 	named, err := identity.ParseImage(image)
 	if err != nil {
-		panic(err) // the generator makes references only
+		t.Fatal(err) // the generator makes references only
 	}
 	found, ok := w.levelOf(named)
 	if port, without := withoutDefaultPort(named); !ok && port {
@@ -224,7 +225,7 @@ func TestModel(t *testing.T) {
 		for level, name := range levels {
 			message := compiled[w.unlisted][name].validate(t, create(podWith(images...)), wholeBudget, params(set)...)
 			for _, image := range images {
-				want := w.refuses(image, level)
+				want := w.refuses(t, image, level)
 				if got := strings.Contains(message, "image "+image+" "); got != want {
 					t.Errorf("pod %d, level %s: image %s: refused is %v, want %v\n%+v\nmessage: %s", n, level, image, got, want, w, message)
 				}
