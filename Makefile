@@ -112,6 +112,10 @@ bench-scale: ## Measure the operator with 10,000 images beside a bare client; fi
 test-bench: ## Test the benchmarks, which are a module of their own.
 	@$(WITH_CONTROLPLANE) cd bench && $(GO) vet -tags $(BENCH_TAGS) ./... && $(GO) test -tags $(BENCH_TAGS) ./...
 
+.PHONY: test-engines
+test-engines: ## Test the samples for other admission engines, in a module of their own.
+	@cd test/engines && $(GO) vet ./... && $(GO) test ./...
+
 ##@ Check
 
 .PHONY: generate

@@ -26,6 +26,8 @@ import (
 
 // +kubebuilder:rbac:groups=image.openshift.io,resources=images,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=image.openshift.io,resources=images/status,verbs=patch
+// The permission to write verdicts, which config/admission asks for; it is no resource.
+// +kubebuilder:rbac:groups=image.openshift.io,resources=images/verdict,verbs=update
 // +kubebuilder:rbac:groups=assay.dev,resources=trustpolicies,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",namespace=assay-system,resources=secrets;configmaps,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch

@@ -45,6 +45,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	if err := d.show(ctx); err != nil {
 		return errors.Join(judged, err)
 	}
+	judged = errors.Join(judged, d.admit(ctx))
 	if d.stay {
 		d.explain()
 		judged = errors.Join(judged, d.waitForEnd(ctx))
@@ -75,7 +76,7 @@ func (d *demo) bringUp(ctx context.Context) error {
 	if err := d.out.step("Starting etcd and kube-apiserver", func() error { return d.startControlPlane(ctx) }); err != nil {
 		return err
 	}
-	if _, err := d.install(ctx, "config/default"); err != nil {
+	if _, err := d.install(ctx, "hack/demo/cluster"); err != nil {
 		return err
 	}
 	// Nothing here runs Pods, so the Deployment stays without any: there is no scheduler and no node.

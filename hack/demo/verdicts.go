@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -52,7 +53,7 @@ type verdicts struct {
 
 func newVerdicts(config *rest.Config, samples []*unstructured.Unstructured) (*verdicts, error) {
 	scheme := runtime.NewScheme()
-	if err := imagev1.AddToScheme(scheme); err != nil {
+	if err := errors.Join(imagev1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
 	c, err := client.New(config, client.Options{Scheme: scheme})

@@ -28,6 +28,12 @@ var kustomizations = map[string]map[string]int{
 		"ServiceAccount": 1, "ClusterRole": 9, "ClusterRoleBinding": 2, "Role": 2, "RoleBinding": 2,
 		"Deployment": 1, "PodDisruptionBudget": 1, "Service": 1,
 	},
+	"admission": {
+		"Namespace": 1, "CustomResourceDefinition": 2,
+		"ServiceAccount": 1, "ClusterRole": 9, "ClusterRoleBinding": 2, "Role": 2, "RoleBinding": 2,
+		"Deployment": 1, "PodDisruptionBudget": 1, "Service": 1,
+		"ValidatingAdmissionPolicy": 5, "ValidatingAdmissionPolicyBinding": 5,
+	},
 	"samples":        {"Secret": 1, "ConfigMap": 1, "TrustPolicy": 4, "Image": 16},
 	"network-policy": {"NetworkPolicy": 1},
 	"prometheus":     {"ServiceMonitor": 1},
@@ -48,20 +54,26 @@ func TestEveryKustomizationIsTested(t *testing.T) {
 }
 
 // TestEveryFileIsUsed finds an object that was added to a folder and forgotten in its
-// kustomization.
+// kustomization, at any depth.
 func TestEveryFileIsUsed(t *testing.T) {
-	for dir := range kustomizations {
-		text, err := os.ReadFile(filepath.Join(configDir, dir, "kustomization.yaml"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = filepath.WalkDir(filepath.Join(configDir, dir), func(path string, entry os.DirEntry, err error) error {
-			if err != nil || filepath.Ext(path) != ".yaml" || entry.Name() == "kustomization.yaml" {
+	for top := range kustomizations {
+		var dir, text string // of the kustomization that files are to be in
+		err := filepath.WalkDir(filepath.Join(configDir, top), func(path string, entry os.DirEntry, err error) error {
+			if err != nil {
 				return err
 			}
-			name, err := filepath.Rel(filepath.Join(configDir, dir), path)
-			if err == nil && !strings.Contains(string(text), "- "+filepath.ToSlash(name)+"\n") {
-				t.Errorf("config/%s/kustomization.yaml does not name %s", dir, name)
+			if entry.IsDir() {
+				if data, err := os.ReadFile(filepath.Join(path, "kustomization.yaml")); err == nil {
+					dir, text = path, string(data)
+				}
+				return nil
+			}
+			if filepath.Ext(path) != ".yaml" || entry.Name() == "kustomization.yaml" {
+				return nil
+			}
+			name, err := filepath.Rel(dir, path)
+			if err == nil && !strings.Contains(text, "- "+filepath.ToSlash(name)+"\n") {
+				t.Errorf("%s/kustomization.yaml does not name %s", dir, name)
 			}
 			return err
 		})

@@ -42,6 +42,7 @@ func TestManagerPermissions(t *testing.T) {
 			{verb: "watch", group: "image.openshift.io", resource: "images"},
 			{verb: "patch", group: "image.openshift.io", resource: "images"},
 			{verb: "patch", group: "image.openshift.io", resource: "images", subresource: "status"},
+			{verb: "update", group: "image.openshift.io", resource: "images", subresource: "verdict"},
 		}},
 		"makes and removes no images": {false, []access{
 			{verb: "create", group: "image.openshift.io", resource: "images"},

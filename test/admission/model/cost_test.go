@@ -1,0 +1,88 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package model
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/assay-project/assay/test/admission/shards"
+)
+
+// deep is a repository ten components deep.
+func deep(n int) string {
+	return fmt.Sprintf("registry-%03d.prod.eu.example.com:5000/organisation/department/division/group/team/project/subproject/component/part/image-%03d", n%100, n%1000)
+}
+
+// large is a cluster with 50,000 verified images and 1,000 scopes of one length, which is the dearest case.
+func large() shards.State {
+	s := shards.State{Images: map[string]bool{}, Scopes: map[string]string{}}
+	for n := range 50_000 {
+		digest := fmt.Sprintf("%016x%048x", uint64(n)*0x9e3779b97f4a7c15, n)
+		s.Images[deep(n)+"@sha256:"+digest] = true
+	}
+	for n := range 1000 {
+		s.Scopes[deep(n)] = "Enforce"
+	}
+	return s
+}
+
+// TestCost judges Pods of 32 images in a large cluster, all of which one shard and one bucket have to judge, within the
+// budget of an API server. Pods beyond are refused.
+func TestCost(t *testing.T) {
+	p := mustCompile(t, loadPolicies(t, "../testdata/enforce")["image-verification"])
+	state := large()
+	all := params(shards.Encode(state, "assay-system", 16))
+	byBucket := map[string][]string{}
+	for image := range state.Images {
+		bucket := image[len(image)-64:][:2]
+		byBucket[bucket] = append(byBucket[bucket], image)
+	}
+	verified := byBucket["00"][:32]
+	unverified := make([]string, 0, len(verified))
+	for _, image := range verified {
+		unverified = append(unverified, strings.Replace(image, "sha256:00", "sha256:00ff", 1)[:len(image)])
+	}
+	const half = wholeBudget / 2 // the message has what the decision left of the budget
+	if message := p.validate(t, create(podWith(verified...)), half, all...); message != "" {
+		t.Errorf("verified: %s", message)
+	}
+	message := p.validate(t, create(podWith(unverified...)), half, all...)
+	if !strings.HasPrefix(message, "image "+unverified[0]+" is not verified") || !strings.HasSuffix(message, "and 31 other images likewise") {
+		t.Errorf("not verified: %s", message)
+	}
+	many := []string{}
+	for n := range 600 {
+		many = append(many, fmt.Sprintf("%s:%d", deep(0), n))
+	}
+	if message := p.validate(t, create(podWith(many...)), wholeBudget, all...); !strings.Contains(message, "cost") {
+		t.Errorf("a Pod with %d images: %q", len(many), message)
+	}
+}
+
+// BenchmarkVerified is the time that the three policies take on a Pod of three verified images.
+func BenchmarkVerified(b *testing.B) {
+	policies := loadPolicies(b, "../testdata/enforce")
+	var compiled []*policy
+	for _, name := range levels {
+		compiled = append(compiled, mustCompile(b, policies[name]))
+	}
+	state := large()
+	all := params(shards.Encode(state, "assay-system", 8))
+	var images []string
+	for image := range state.Images {
+		if images = append(images, image); len(images) == 3 {
+			break
+		}
+	}
+	pod := podWith(images...)
+	for b.Loop() {
+		for _, p := range compiled {
+			if message := p.validate(b, create(pod), wholeBudget, all...); message != "" {
+				b.Fatal(message)
+			}
+		}
+	}
+}

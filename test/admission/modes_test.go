@@ -1,0 +1,229 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package admission
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// outcome is what becomes of a Pod that is not verified.
+type outcome string
+
+const (
+	admitted outcome = "admitted"
+	noted    outcome = "in the audit log"
+	warning  outcome = "a warning"
+	denied   outcome = "denied"
+)
+
+// modes are the components and what each does with an image of each level, and with one that no scope covers.
+var modes = map[string]struct{ enforce, warn, audit, unlisted outcome }{
+	"enforce":       {denied, warning, noted, admitted},
+	"warn":          {warning, warning, noted, admitted},
+	"audit":         {noted, noted, noted, admitted},
+	"deny-unlisted": {denied, warning, noted, denied},
+}
+
+func TestModes(t *testing.T) {
+	project(t, state(), 2)
+	t.Cleanup(func() {
+		if err := install(cleanupContext(t), "enforce"); err != nil {
+			t.Fatal(err)
+		}
+		waitForOutcome(t, enforced+"/app:v1", denied)
+		waitForOutcome(t, "elsewhere.example.com/app:v1", admitted)
+	})
+	for mode, want := range modes {
+		t.Run(mode, func(t *testing.T) {
+			if err := install(t.Context(), mode); err != nil {
+				t.Fatal(err)
+			}
+			for image, want := range map[string]outcome{enforced: want.enforce, warned: want.warn, audited: want.audit, "elsewhere.example.com": want.unlisted} {
+				waitForOutcome(t, image+"/app:v1", want)
+			}
+			for _, name := range []string{enforced, warned, audited} {
+				waitForOutcome(t, name+"/app@"+verified, admitted)
+			}
+			if want := want.enforce; want != denied {
+				testNoList(t, want)
+			}
+		})
+	}
+}
+
+// testNoList checks of a mode that refuses nobody that it also does so while the operator has not written a list yet.
+func testNoList(t *testing.T, want outcome) {
+	t.Helper()
+	err := admin.DeleteAllOf(t.Context(), &corev1.ConfigMap{}, client.InNamespace(operatorNamespace), client.HasLabels{"assay.dev/projection"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitForOutcome(t, enforced+"/app:v1", admitted)
+	writeShards(t, state(), 2)
+	waitForOutcome(t, enforced+"/app:v1", want)
+}
+
+// waitForOutcome makes Pods until one fares as wanted: a policy that was changed takes effect a moment later.
+func waitForOutcome(t *testing.T, image string, want outcome) {
+	t.Helper()
+	var got outcome
+	ok := false
+	defer func() {
+		if !ok {
+			t.Errorf("a Pod with %s: %s, want %s", image, got, want)
+		}
+	}()
+	waitFor(t, image+": "+string(want), func() bool {
+		got = tryPod(t, image)
+		ok = got == want
+		return ok
+	})
+}
+
+// tryPod asks whether a Pod could be created, as kubectl --dry-run=server does, and what is said.
+func tryPod(t *testing.T, image string) outcome {
+	t.Helper()
+	editor.warnings.take()
+	pod := podOf("default", container(image))
+	pod.GenerateName, pod.Name = "", "tried-"+nextName()
+	err := create(cleanupContext(t), pod)
+	said := editor.warnings.take()
+	switch {
+	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
+		return denied
+	case err != nil:
+		t.Fatal(err)
+	case strings.Contains(said, "image "+image+" has no sha256 digest"):
+		return warning
+	case strings.Contains(auditedFailure(t, pod.Name), "image "+image+" has no sha256 digest"):
+		return noted
+	}
+	return admitted
+}
+
+// auditedFailure returns what the audit log says about the policies' refusals of a request for an object.
+func auditedFailure(t *testing.T, name string) string {
+	t.Helper()
+	file, err := os.Open(auditLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var event struct {
+			Stage       string
+			ObjectRef   struct{ Name string }
+			Annotations map[string]string
+		}
+		if !strings.Contains(lines.Text(), name) {
+			continue
+		}
+		if err := json.Unmarshal(lines.Bytes(), &event); err != nil {
+			t.Fatal(err)
+		}
+		if event.Stage == "ResponseComplete" && event.ObjectRef.Name == name {
+			return event.Annotations["validation.policy.admission.k8s.io/validation_failure"]
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return ""
+}
+
+// template is a Pod template with an image.
+func template(image string) corev1.PodTemplateSpec {
+	return corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "test"}},
+		Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyAlways, Containers: []corev1.Container{{Name: "main", Image: image}}}}
+}
+
+func once(image string) corev1.PodTemplateSpec {
+	template := template(image)
+	template.Spec.RestartPolicy = corev1.RestartPolicyNever
+	return template
+}
+
+// workloads are all the kinds with a Pod template.
+var workloads = map[string]func(string) client.Object{
+	"Deployment": func(image string) client.Object {
+		return &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Selector: selector, Template: template(image)}}
+	},
+	"StatefulSet": func(image string) client.Object {
+		return &appsv1.StatefulSet{Spec: appsv1.StatefulSetSpec{Selector: selector, Template: template(image)}}
+	},
+	"DaemonSet": func(image string) client.Object {
+		return &appsv1.DaemonSet{Spec: appsv1.DaemonSetSpec{Selector: selector, Template: template(image)}}
+	},
+	"ReplicaSet": func(image string) client.Object {
+		return &appsv1.ReplicaSet{Spec: appsv1.ReplicaSetSpec{Selector: selector, Template: template(image)}}
+	},
+	"ReplicationController": func(image string) client.Object {
+		template := template(image)
+		return &corev1.ReplicationController{Spec: corev1.ReplicationControllerSpec{Selector: selector.MatchLabels, Template: &template}}
+	},
+	"PodTemplate": func(image string) client.Object { return &corev1.PodTemplate{Template: template(image)} },
+	"Job": func(image string) client.Object {
+		return &batchv1.Job{Spec: batchv1.JobSpec{Template: once(image)}}
+	},
+	"CronJob": func(image string) client.Object {
+		return &batchv1.CronJob{Spec: batchv1.CronJobSpec{Schedule: "@daily", JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: once(image)}}}}
+	},
+}
+
+var selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "test"}}
+
+// TestWorkloads applies workloads: whoever does learns what would become of the Pods, and nothing is ever refused.
+func TestWorkloads(t *testing.T) {
+	const mark = "image-verification-workloads"
+	project(t, state(), 2)
+	for kind, workload := range workloads {
+		t.Run(kind, func(t *testing.T) {
+			for image, want := range map[string]string{
+				enforced + "/app:v1": "image " + enforced + "/app:v1 has no sha256 digest", enforced + "/app@" + unverified: "is not verified",
+				warned + "/app:v1": "image " + warned + "/app:v1 has no sha256 digest", audited + "/app:v1": "",
+				enforced + "/app@" + verified: "", "elsewhere.example.com/app:v1": "",
+			} {
+				object := workload(image)
+				object.SetNamespace("default")
+				object.SetName("workload")
+				editor.warnings.take()
+				if err := create(t.Context(), object); err != nil {
+					t.Errorf("%s: refused: %v", image, err)
+				}
+				said := editor.warnings.take()
+				if want == "" && strings.Contains(said, mark) || want != "" && !strings.Contains(said, want) {
+					t.Errorf("%s: warned with %q, want %q", image, said, want)
+				}
+			}
+		})
+	}
+}
+
+// TestOwnedWorkloads checks that a ReplicaSet which a Deployment makes is not warned about a second time.
+func TestOwnedWorkloads(t *testing.T) {
+	project(t, state(), 1)
+	object := workloads["ReplicaSet"](enforced + "/app:v1")
+	object.SetNamespace("default")
+	object.SetName("owned")
+	yes := true
+	object.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "Deployment", Name: "owner", UID: "1", Controller: &yes}})
+	editor.warnings.take()
+	wantError(t, create(t.Context(), object), "")
+	if said := editor.warnings.take(); said != "" {
+		t.Errorf("warned: %s", said)
+	}
+}

@@ -1,0 +1,207 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package admission
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// wantError checks that err is what an API server says when a policy refuses, with a text; "" stands for no error.
+func wantError(t *testing.T, err error, want string) {
+	t.Helper()
+	switch {
+	case want == "" && err != nil:
+		t.Errorf("refused: %v", err)
+	case want != "" && !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err):
+		t.Errorf("got %v, want a refusal with %q", err, want)
+	case want != "" && !strings.Contains(err.Error(), want):
+		t.Errorf("refused with\n%v\nwant it to say\n%s", err, want)
+	}
+}
+
+// forms are the ways to write an image, and what is said when it is refused.
+var forms = map[string]struct{ image, refusal string }{
+	"verified":                       {enforced + "/app@" + verified, ""},
+	"verified, of the last shard":    {enforced + "/app@" + verified2, ""},
+	"verified, with a tag as well":   {enforced + "/app:v1@" + verified, ""},
+	"verified, host in upper case":   {"REGISTRY.Example.com/shop/app@" + verified, ""},
+	"verified, short name":           {"busybox@" + verified, ""},
+	"verified, short name with tag":  {"busybox:1.36@" + verified, ""},
+	"verified, Docker Hub's old one": {"index.docker.io/busybox@" + verified, ""},
+	"verified, Docker Hub in full":   {"docker.io/library/busybox@" + verified, ""},
+	"verified, port":                 {"registry.example.com:5000/shop/app@" + verified, ""},
+	"verified, IPv6":                 {"[2001:db8::1]:5000/app@" + verified, ""},
+	"verified, IPv4":                 {"10.0.0.1/app@" + verified, ""},
+	"verified, wildcard":             {"a.wild.example.com/app@" + verified, ""},
+
+	"not verified": {enforced + "/app@" + unverified,
+		"image " + enforced + "/app@" + unverified + " is not verified, and the TrustPolicies for " + enforced + " want it verified: kubectl get images says why"},
+	"not verified, of the last shard":          {enforced + "/app@" + unverified2, "is not verified"},
+	"not verified, with a tag":                 {enforced + "/app:v1@" + unverified, "is not verified"},
+	"not verified, exact tag of another level": {enforced + "/app:exact@" + unverified, "is not verified"},
+	"not verified, host in upper case":         {"REGISTRY.EXAMPLE.COM/shop/app@" + unverified, "is not verified"},
+	"not verified, short name":                 {"busybox@" + unverified, "the TrustPolicies for docker.io/library/busybox want it verified"},
+	"not verified, port":                       {"registry.example.com:5000/shop/app@" + unverified, "is not verified"},
+	"not verified, IPv6":                       {"[2001:DB8::1]:5000/app@" + unverified, "is not verified"},
+	"not verified, IPv4":                       {"10.0.0.1/app@" + unverified, "is not verified"},
+	"not verified, wildcard":                   {"b.a.wild.example.com/x@" + unverified, "the TrustPolicies for *.wild.example.com want it verified"},
+	"verified under another name":              {enforced + "/other@" + verified, "is not verified"},
+	"tag": {enforced + "/app:v1", "image " + enforced + "/app:v1 has no sha256 digest, and the TrustPolicies for " + enforced +
+		" want it verified: write " + enforced + "/app:v1@sha256:<digest>"},
+	"neither tag nor digest": {enforced + "/app", "write " + enforced + "/app@sha256:<digest>"},
+	"short name with tag":    {"busybox:1.36", "write busybox:1.36@sha256:<digest>"},
+	"sha512":                 {enforced + "/app@sha512:" + strings.Repeat("0", 128), "has no sha256 digest"},
+	"digest in upper case":   {enforced + "/app@sha256:" + strings.ToUpper(hex("1a")), "has no sha256 digest"},
+	"digest cut short":       {enforced + "/app@sha256:1a", "has no sha256 digest"},
+	"two digests":            {enforced + "/app@" + verified + "@" + verified, "has no sha256 digest"},
+	"default port":           {"registry.example.com:443/shop/app@" + verified, "names the default port, and the TrustPolicies for " + enforced + " want it verified under the name without it: leave the port out"},
+	"path in upper case":     {enforced + "/App:v1", "has no sha256 digest"},
+	"lines":                  {enforced + "/app\n" + enforced + "/app@" + verified, "is not verified"},
+
+	"no scope, tag":             {"elsewhere.example.com/app:v1", ""},
+	"no scope, digest":          {"elsewhere.example.com/app@" + unverified, ""},
+	"no scope, beside one":      {enforced + "ping/app:v1", ""},
+	"no scope, domain itself":   {"wild.example.com/app:v1", ""},
+	"a narrower scope of audit": {enforced + "/probe:v1", ""},
+	"exact tag of audit":        {enforced + "/app:exact", ""},
+	"scope of warn":             {warned + "/app:v1", ""},
+	"scope of audit":            {audited + "/app@" + unverified, ""},
+}
+
+func TestPods(t *testing.T) {
+	project(t, state(), 2)
+	for name, form := range forms {
+		for where, put := range places {
+			t.Run(name+" in "+where, func(t *testing.T) {
+				wantError(t, create(t.Context(), podOf("default", func(s *corev1.PodSpec) { put(s, form.image) })), form.refusal)
+			})
+		}
+	}
+}
+
+// TestEphemeralContainers adds containers to a Pod that runs, also when the list of images has ended: a Pod's age says
+// nothing about the present.
+func TestEphemeralContainers(t *testing.T) {
+	project(t, state(), 2)
+	pod := podOf("default")
+	if err := admin.Create(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	add := func(image string) error {
+		pod := pod.DeepCopy()
+		pod.Spec.EphemeralContainers = []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug", Image: image}}}
+		return editor.SubResource("ephemeralcontainers").Update(t.Context(), pod, &client.SubResourceUpdateOptions{UpdateOptions: client.UpdateOptions{DryRun: []string{metav1.DryRunAll}}})
+	}
+	check := func(t *testing.T) {
+		for name, form := range forms {
+			t.Run(name, func(t *testing.T) { wantError(t, add(form.image), form.refusal) })
+		}
+	}
+	t.Run("fresh", check)
+	ended := state()
+	ended.ValidUntil = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
+	project(t, ended, 2)
+	t.Run("stale", check)
+}
+
+// TestUpdates changes Pods that were made before anybody judged images.
+func TestUpdates(t *testing.T) {
+	project(t, state(), 1)
+	exempt := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "before", Labels: map[string]string{"assay.dev/verification": "disabled"}}}
+	if err := admin.Create(t.Context(), exempt); err != nil {
+		t.Fatal(err)
+	}
+	pod := podOf("before", container(enforced+"/app:v1"))
+	waitFor(t, "the exemption", func() bool { return editor.Create(t.Context(), pod) == nil })
+	exempt.Labels["assay.dev/verification"] = "enabled"
+	if err := admin.Update(t.Context(), exempt); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the end of the exemption", func() bool {
+		return apierrors.IsForbidden(create(t.Context(), podOf("before", container(enforced+"/app:v1"))))
+	})
+	tests := map[string]struct {
+		image, refusal string
+	}{
+		"label only":          {pod.Spec.Containers[0].Image, ""},
+		"to a verified image": {enforced + "/app@" + verified, ""},
+		"to another tag":      {enforced + "/app:v2", enforced + "/app:v2 has no sha256 digest"},
+		"to no digest":        {enforced + "/app@" + unverified, "is not verified"},
+		"to no scope":         {"elsewhere.example.com/app:v2", ""},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			changed := pod.DeepCopy()
+			changed.Labels = map[string]string{"changed": "yes"}
+			changed.Spec.Containers[0].Image = tc.image
+			wantError(t, editor.Patch(t.Context(), changed, client.MergeFrom(pod.DeepCopy()), client.DryRunAll), tc.refusal)
+		})
+	}
+}
+
+// TestValidUntil judges with a list that has ended: nothing of it counts for new Pods.
+func TestValidUntil(t *testing.T) {
+	tests := map[string]struct {
+		validUntil time.Time
+		refusal    string
+	}{
+		"none":   {time.Time{}, ""},
+		"future": {time.Now().Add(time.Hour), ""},
+		"past": {time.Now().Add(-time.Hour), "image " + enforced + "/app@" + verified + " was verified, but the list of verified images ended at " +
+			time.Now().Add(-time.Hour).UTC().Format("2006-01-02T15:")},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := state()
+			s.ValidUntil = tc.validUntil
+			project(t, s, 2)
+			wantError(t, create(t.Context(), podOf("default", container(enforced+"/app@"+verified))), tc.refusal)
+			wantError(t, create(t.Context(), podOf("default", container(enforced+"/app@"+unverified))), "is not verified")
+			wantError(t, create(t.Context(), podOf("default", container("elsewhere.example.com/app:v1"))), "")
+		})
+	}
+}
+
+// TestNeverLockedOut makes Pods in the namespaces that a cluster cannot do without, with a list, one that has ended, and
+// none.
+func TestNeverLockedOut(t *testing.T) {
+	optOut := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "opted-out", Labels: map[string]string{"assay.dev/verification": "disabled"}}}
+	if err := admin.Create(t.Context(), optOut); err != nil {
+		t.Fatal(err)
+	}
+	ended := state()
+	ended.ValidUntil = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
+	states := map[string]struct {
+		set     func(t *testing.T)
+		refusal string
+	}{
+		"a list": {func(t *testing.T) { project(t, state(), 2) }, "has no sha256 digest"},
+		"ended":  {func(t *testing.T) { project(t, ended, 2) }, "has no sha256 digest"},
+		"none":   {unproject, "no params found"},
+	}
+	for name, tc := range states {
+		t.Run(name, func(t *testing.T) {
+			tc.set(t)
+			for _, namespace := range []string{"kube-system", operatorNamespace, optOut.Name} {
+				pod := podOf(namespace, container(enforced+"/app:v1"), func(s *corev1.PodSpec) { restrict(s) })
+				waitFor(t, "a Pod in "+namespace, func() bool { return create(t.Context(), pod.DeepCopy()) == nil })
+			}
+			wantError(t, create(t.Context(), podOf("default", container(enforced+"/app:v1"))), tc.refusal)
+		})
+	}
+}
+
+// restrict makes a Pod fit for the operator's namespace.
+func restrict(s *corev1.PodSpec) {
+	yes, no := true, false
+	s.SecurityContext = &corev1.PodSecurityContext{RunAsNonRoot: &yes, SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}}
+	s.Containers[0].SecurityContext = &corev1.SecurityContext{AllowPrivilegeEscalation: &no, Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}}
+}
