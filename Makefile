@@ -106,6 +106,12 @@ bench-verify: ## Compare the time of verification with containers/image and bare
 test-bench: ## Test the benchmarks, which are a module of their own.
 	@cd bench && $(GO) vet -tags $(BENCH_TAGS) ./... && $(GO) test -tags $(BENCH_TAGS) ./...
 
+.PHONY: build-installer
+build-installer: ## Write config/default as one file, dist/install.yaml.
+	mkdir -p dist
+	go run ./hack/build-installer config/default > dist/install.yaml.new
+	mv dist/install.yaml.new dist/install.yaml
+
 ##@ Check
 
 .PHONY: generate
@@ -151,4 +157,4 @@ vuln: ## Look for known vulnerabilities that the code can reach. Needs the Go vu
 
 .PHONY: clean
 clean: ## Remove what was built here. The control plane and Go's caches stay.
-	rm -rf bin bench/out
+	rm -rf bin bench/out dist
