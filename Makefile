@@ -108,9 +108,9 @@ test-bench: ## Test the benchmarks, which are a module of their own.
 
 .PHONY: build-installer
 build-installer: ## Write config/default as one file, dist/install.yaml.
-	mkdir -p dist
-	go run ./hack/build-installer config/default > dist/install.yaml.new
-	mv dist/install.yaml.new dist/install.yaml
+	@mkdir -p dist
+	@$(GO) run ./hack/build-installer config/default > dist/install.yaml.new
+	@mv dist/install.yaml.new dist/install.yaml
 
 ##@ Check
 
