@@ -116,6 +116,12 @@ test-bench: ## Test the benchmarks, which are a module of their own.
 test-engines: ## Test the samples for other admission engines, in a module of their own.
 	@cd test/engines && $(GO) vet ./... && $(GO) test ./...
 
+.PHONY: build-installer
+build-installer: ## Write config/default as one file, dist/install.yaml.
+	@mkdir -p dist
+	@$(GO) run ./hack/build-installer config/default > dist/install.yaml.new
+	@mv dist/install.yaml.new dist/install.yaml
+
 ##@ Check
 
 .PHONY: generate
@@ -161,4 +167,4 @@ vuln: ## Look for known vulnerabilities that the code can reach. Needs the Go vu
 
 .PHONY: clean
 clean: ## Remove what was built here. The control plane and Go's caches stay.
-	rm -rf bin bench/out
+	rm -rf bin bench/out dist

@@ -14,7 +14,8 @@
 //	          top level, or looks like the name of a source file
 //	targets   targets of `make` exist in the Makefile
 //	flags     commands and flags of `assay` exist
-//	reasons   docs/spec documents every reason of api/v1alpha1, and tables name no others
+//	reasons   docs/spec documents every reason of api/v1alpha1, docs/troubleshooting.md says
+//	          what to do about each, and tables name no others
 //	metrics   docs/metrics.md documents every metric of controllers, and no document
 //	          names others
 //	versions  versions of Go, Kubernetes and the main modules are those of go.mod

@@ -17,14 +17,15 @@ import (
 // sound is a repository whose documents are right.
 func sound() fstest.MapFS {
 	files := map[string]string{
-		"go.mod":                 "module example.com/x\n\ngo 1.26.0\n\nrequire (\n\tgithub.com/ProtonMail/go-crypto v1.5.2\n\tk8s.io/api v0.37.2\n\tsigs.k8s.io/controller-runtime v0.25.2\n)\n",
-		".gitignore":             "/bin/\n",
-		"Makefile":               "test: ## Test.\n\tgo test ./...\n",
-		"controllers/metrics.go": "package controllers\n\nvar a = prometheus.NewCounter(prometheus.CounterOpts{Name: \"assay_a_total\"})\nvar b = prometheus.NewDesc(\"assay_b\", \"\", nil, nil)\n",
-		"api/v1alpha1/types.go":  "package v1alpha1\n\nconst ReasonGood = \"Good\"\n",
-		"docs/metrics.md":        "# Metrics\n\n`assay_a_total`, `assay_b`\n",
-		"docs/spec/image.md":     "# Image\n\n| reason | meaning |\n|---|---|\n| `Good` | well |\n",
-		"README.md":              "# X\n\nRun `make test`, see [metrics](docs/metrics.md#metrics) and `docs/metrics.md`.\n`assay verify --image a` with Go 1.26 and `bin/assay`.\n",
+		"go.mod":                  "module example.com/x\n\ngo 1.26.0\n\nrequire (\n\tgithub.com/ProtonMail/go-crypto v1.5.2\n\tk8s.io/api v0.37.2\n\tsigs.k8s.io/controller-runtime v0.25.2\n)\n",
+		".gitignore":              "/bin/\n",
+		"Makefile":                "test: ## Test.\n\tgo test ./...\n",
+		"controllers/metrics.go":  "package controllers\n\nvar a = prometheus.NewCounter(prometheus.CounterOpts{Name: \"assay_a_total\"})\nvar b = prometheus.NewDesc(\"assay_b\", \"\", nil, nil)\n",
+		"api/v1alpha1/types.go":   "package v1alpha1\n\nconst ReasonGood = \"Good\"\n",
+		"docs/metrics.md":         "# Metrics\n\n`assay_a_total`, `assay_b`\n",
+		"docs/spec/image.md":      "# Image\n\n| reason | meaning |\n|---|---|\n| `Good` | well |\n",
+		"docs/troubleshooting.md": "# Troubleshooting\n\n| reason | what to do |\n|---|---|\n| `Good` | nothing |\n",
+		"README.md":               "# X\n\nRun `make test`, see [metrics](docs/metrics.md#metrics) and `docs/metrics.md`.\n`assay verify --image a` with Go 1.26 and `bin/assay`.\n",
 	}
 	tree := fstest.MapFS{}
 	for name, text := range files {
@@ -55,6 +56,7 @@ func TestDocuments(t *testing.T) {
 		"a metric that is not":    {"docs/a.md", "# A\n\n`assay_gone`\n", "docs/a.md:3: metric assay_gone, which controllers does not have"},
 		"a metric undocumented":   {"docs/metrics.md", "# Metrics\n\n`assay_a_total`\n", "controllers/metrics.go:4: metric assay_b is not documented in docs/metrics.md"},
 		"a reason undocumented":   {"docs/spec/image.md", "# Image\n", "api/v1alpha1/types.go:3: reason Good is not documented in docs/spec"},
+		"a reason unexplained":    {"docs/troubleshooting.md", "# Troubleshooting\n\n`Good`\n", "api/v1alpha1/types.go:3: reason Good has no entry in docs/troubleshooting.md"},
 		"a reason that is not":    {"docs/spec/image.md", "# Image\n\n`Good`\n\n| reason | meaning |\n|---|---|\n| `Gone` | ? |\n", "docs/spec/image.md:7: reason Gone, which api/v1alpha1 does not have"},
 		"another version":         {"docs/a.md", "# A\n\ngo-crypto v1.4.0\n", "docs/a.md:3: go-crypto 1.4.0, and go.mod has 1.5.2"},
 		"a version in go.mod":     {"docs/a.md", "# A\n\nKubernetes 1.37\n", ""},

@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	reasonsDir = "api/v1alpha1"
-	specDir    = "docs/spec"
+	reasonsDir          = "api/v1alpha1"
+	specDir             = "docs/spec"
+	troubleshootingFile = "docs/troubleshooting.md"
 )
 
 var (
@@ -25,14 +26,15 @@ var (
 )
 
 // checkReasons checks that every reason that is declared in api/v1alpha1 stands in code in
-// docs/spec, and that columns headed "reason" in any document hold no other.
+// docs/spec and has a row in docs/troubleshooting.md, and that columns headed "reason" in
+// any document hold no other.
 func checkReasons(r *repository) ([]problem, error) {
 	reasons, err := readReasons(r)
 	if err != nil {
 		return nil, err
 	}
 	var problems []problem
-	documented := map[string]bool{}
+	documented, explained := map[string]bool{}, map[string]bool{}
 	for _, d := range r.documents {
 		if path.Dir(d.path) == specDir {
 			for _, span := range d.spans() {
@@ -40,6 +42,9 @@ func checkReasons(r *repository) ([]problem, error) {
 			}
 		}
 		for _, named := range d.namedReasons() {
+			if d.path == troubleshootingFile {
+				explained[named.text] = true
+			}
 			if _, ok := reasons[named.text]; !ok {
 				problems = append(problems, d.problem(named.line, fmt.Sprintf("reason %s, which %s does not have", named.text, reasonsDir)))
 			}
@@ -48,6 +53,9 @@ func checkReasons(r *repository) ([]problem, error) {
 	for reason, at := range reasons {
 		if !documented[reason] {
 			problems = append(problems, problem{at.file, at.line, fmt.Sprintf("reason %s is not documented in %s", reason, specDir)})
+		}
+		if !explained[reason] {
+			problems = append(problems, problem{at.file, at.line, fmt.Sprintf("reason %s has no entry in %s", reason, troubleshootingFile)})
 		}
 	}
 	return problems, nil
