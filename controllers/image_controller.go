@@ -51,6 +51,8 @@ type ImageReconciler struct {
 	ProbeInterval time.Duration
 	// Workers is how many Images are reconciled at the same time.
 	Workers int
+	// Verified gets every verdict, for the list that admission reads; nil for none.
+	Verified *VerifiedImages
 
 	checked checkedImages
 }
@@ -78,10 +80,11 @@ func (r *ImageReconciler) SetupWithManager(mgr ctrl.Manager) error {
 func (r *ImageReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	var stored imagev1.Image
 	if err := r.Get(ctx, req.NamespacedName, &stored); err != nil {
-		r.checked.forget(req.Name)
+		r.forget(req.Name)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if !stored.DeletionTimestamp.IsZero() {
+		r.forget(req.Name)
 		return ctrl.Result{}, nil
 	}
 	trust, err := r.Trust.snapshot(ctx)
@@ -95,6 +98,7 @@ func (r *ImageReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	started := r.Clock.Now()
 	verdict := verify.Check(gather(&stored, trust, now.Time))
 	observeVerdict(&verdict, r.Clock.Since(started))
+	r.Verified.record(&stored, trust, &verdict)
 
 	image := stored.DeepCopy()
 	applySignatures(image, &verdict, now, r.probeDue(image, now.Time))
@@ -108,6 +112,12 @@ func (r *ImageReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	wait := r.nextCheck(image, &verdict, now.Time)
 	r.checked.remember(image, trust, now.Time, wait)
 	return later(wait), nil
+}
+
+// forget drops what is remembered of an image that is no more.
+func (r *ImageReconciler) forget(name string) {
+	r.checked.forget(name)
+	r.Verified.forget(name)
 }
 
 // later asks for another look that new and changed images go before. The queue keeps the

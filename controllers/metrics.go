@@ -25,6 +25,21 @@ var (
 		Buckets: prometheus.ExponentialBuckets(50e-6, 2, 16),
 	})
 
+	projectionImages = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "assay_projection_images",
+		Help: "Verified images in the list that admission reads, when it was last found right.",
+	})
+
+	projectionShards = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "assay_projection_shards",
+		Help: "ConfigMaps over which the list that admission reads is split.",
+	})
+
+	projectionWritesTotal = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "assay_projection_writes_total",
+		Help: "ConfigMaps of the list that admission reads that were written or removed.",
+	})
+
 	recoveredPanicsTotal = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "assay_recovered_panics_total",
 		Help: "Signatures that made the verifier fail. Each was refused, and is a bug to report.",
@@ -32,7 +47,8 @@ var (
 )
 
 func init() {
-	metrics.Registry.MustRegister(verificationsTotal, verificationDuration, recoveredPanicsTotal)
+	metrics.Registry.MustRegister(verificationsTotal, verificationDuration, recoveredPanicsTotal,
+		projectionImages, projectionShards, projectionWritesTotal)
 }
 
 // observeVerdict counts a decision about an image. Reasons are constants, which bounds

@@ -79,7 +79,7 @@ func runSuite(m *testing.M) (code int, err error) {
 	return code, <-done
 }
 
-// startOperator runs both reconcilers until ctx ends.
+// startOperator runs all reconcilers until ctx ends.
 func startOperator(ctx context.Context) (<-chan error, error) {
 	mgr, err := newTestManager()
 	if err != nil {
@@ -95,9 +95,10 @@ func startOperator(ctx context.Context) (<-chan error, error) {
 		return nil, err
 	}
 	trust := &TrustStore{Client: mgr.GetClient(), Namespace: testNamespace}
+	verified := NewVerifiedImages()
 	images := &ImageReconciler{
 		Client: mgr.GetClient(), Trust: trust, Recorder: mgr.GetEventRecorder("assay-manager"),
-		Clock: clock.RealClock{}, ProbeInterval: time.Hour, Workers: 2,
+		Clock: clock.RealClock{}, ProbeInterval: time.Hour, Workers: 2, Verified: verified,
 	}
 	if err := images.SetupWithManager(mgr); err != nil {
 		return nil, err
@@ -106,6 +107,12 @@ func startOperator(ctx context.Context) (<-chan error, error) {
 		Client: mgr.GetClient(), Trust: trust, Recorder: mgr.GetEventRecorder("assay-manager"), Clock: clock.RealClock{},
 	}
 	if err := policies.SetupWithManager(mgr); err != nil {
+		return nil, err
+	}
+	list := &ProjectionReconciler{
+		Client: mgr.GetClient(), Trust: trust, Verified: verified, Namespace: testNamespace, Clock: clock.RealClock{}, ValidFor: time.Hour,
+	}
+	if err := list.SetupWithManager(mgr); err != nil {
 		return nil, err
 	}
 	done := make(chan error, 1)

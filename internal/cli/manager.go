@@ -43,6 +43,13 @@ const (
 	minProbeInterval     = time.Minute
 )
 
+// Bounds of --admission-valid-for, other than 0. The list is renewed when half of the time
+// is left; a new leader has to be found and to look at every image within the other half.
+const (
+	defaultAdmissionValidFor = 24 * time.Hour
+	minAdmissionValidFor     = 10 * time.Minute
+)
+
 // readyTimeout bounds one readiness probe.
 const readyTimeout = time.Second
 
@@ -58,6 +65,7 @@ type managerOptions struct {
 	probeAddress      string
 	probeInterval     time.Duration
 	workers           int
+	admissionValidFor time.Duration
 	zap               zap.Options
 }
 
@@ -89,7 +97,9 @@ func newManagerCommand() *cobra.Command {
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve metrics over HTTPS, to those who may get /metrics")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
 	flags.DurationVar(&o.probeInterval, "probe-interval", defaultProbeInterval, "how often an unchanged verdict is confirmed by a new lastProbeTime")
-	flags.IntVar(&o.workers, "workers", 4, "how many Images are checked at the same time")
+	flags.IntVar(&o.workers, "workers", 16, "how many Images are checked at the same time")
+	flags.DurationVar(&o.admissionValidFor, "admission-valid-for", defaultAdmissionValidFor,
+		"how long admission trusts the list of verified images when no operator renews it; 0 for ever")
 	addLogFlags(cmd, &o.zap)
 	return cmd
 }
@@ -118,6 +128,9 @@ func (o *managerOptions) run(ctx context.Context, log logr.Logger) error {
 func (o *managerOptions) complete() error {
 	if o.probeInterval < minProbeInterval {
 		return usagef("--probe-interval must be at least %s", minProbeInterval)
+	}
+	if o.admissionValidFor != 0 && o.admissionValidFor < minAdmissionValidFor {
+		return usagef("--admission-valid-for must be 0 or at least %s", minAdmissionValidFor)
 	}
 	if o.workers < 1 {
 		return usagef("--workers must be at least 1")
@@ -200,6 +213,7 @@ func (o *managerOptions) metricsOptions() metricsserver.Options {
 
 func (o *managerOptions) addControllers(mgr ctrl.Manager) error {
 	trust := &controllers.TrustStore{Client: mgr.GetClient(), Namespace: o.operatorNamespace}
+	verified := controllers.NewVerifiedImages()
 	images := &controllers.ImageReconciler{
 		Client:        mgr.GetClient(),
 		Trust:         trust,
@@ -207,6 +221,7 @@ func (o *managerOptions) addControllers(mgr ctrl.Manager) error {
 		Clock:         clock.RealClock{},
 		ProbeInterval: o.probeInterval,
 		Workers:       o.workers,
+		Verified:      verified,
 	}
 	if err := images.SetupWithManager(mgr); err != nil {
 		return err
@@ -220,5 +235,16 @@ func (o *managerOptions) addControllers(mgr ctrl.Manager) error {
 		Recorder: mgr.GetEventRecorder("assay-manager"),
 		Clock:    clock.RealClock{},
 	}
-	return policies.SetupWithManager(mgr)
+	if err := policies.SetupWithManager(mgr); err != nil {
+		return err
+	}
+	list := &controllers.ProjectionReconciler{
+		Client:    mgr.GetClient(),
+		Trust:     trust,
+		Verified:  verified,
+		Namespace: o.operatorNamespace,
+		Clock:     clock.RealClock{},
+		ValidFor:  o.admissionValidFor,
+	}
+	return list.SetupWithManager(mgr)
 }

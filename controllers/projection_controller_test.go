@@ -1,0 +1,378 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/projection"
+)
+
+// listed waits until a line is, or is not, in the list of the running operator.
+func (f *fixture) listed(line string, want bool) {
+	f.Helper()
+	f.eventually(fmt.Sprintf("%q in the list: %v", line, want), func() (bool, string) {
+		var list corev1.ConfigMapList
+		if err := testClient.List(f.ctx, &list, client.InNamespace(testNamespace), client.MatchingLabels{projection.Label: projection.LabelValue}); err != nil {
+			return false, err.Error()
+		}
+		found := false
+		for i := range list.Items {
+			for _, text := range list.Items[i].Data {
+				found = found || strings.Contains(text, "\n"+line+"\n")
+			}
+		}
+		return len(list.Items) > 0 && found == want, fmt.Sprintf("%d shards, found: %v", len(list.Items), found)
+	})
+}
+
+func TestVerifiedImagesAreListed(t *testing.T) {
+	f := newFixture(t)
+	release := newSigner("release")
+	secret := f.secret(release)
+	image := f.image(release)
+	image.DockerImageReference = strings.Replace(image.DockerImageReference, "registry.", "Registry.", 1)
+	image.Signatures[0].Content = release.sign(digest.FromString(f.name), strings.Replace(f.repository(), "registry.", "Registry.", 1)+":v1")
+	policy := f.fromSecret(f.policy())
+	policy.Spec.Enforcement = assayv1alpha1.EnforcementWarn
+	f.create(secret, policy, image)
+	entry := f.repository() + "@" + digest.FromString(f.name).String()
+	f.listed(entry, true)
+	f.listed(f.repository()+" Warn", true)
+
+	// The strictest policy of a scope decides what admission does.
+	second := f.policy(release)
+	second.Name += "-second"
+	f.create(second)
+	f.listed(f.repository()+" Enforce", true)
+
+	update(f, secret, func(s *corev1.Secret) { s.Data = map[string][]byte{"release.asc": release.revokedKey()} })
+	f.listed(entry, false)
+	update(f, secret, func(s *corev1.Secret) { s.Data = f.secret(release).Data })
+	f.listed(entry, true)
+	if err := testClient.Delete(f.ctx, image); err != nil {
+		t.Fatal(err)
+	}
+	f.listed(entry, false)
+}
+
+// Somebody who may write status writes one into an image that is not verified. It is
+// corrected, and admission has never seen it.
+func TestForgedStatusIsNotListed(t *testing.T) {
+	f := newFixture(t)
+	image := f.image(newSigner("stranger"))
+	f.create(f.policy(newSigner("release")), image)
+	got := f.verdict(f.name, metav1.ConditionFalse, assayv1alpha1.ReasonUntrustedKey)
+	patch := client.MergeFrom(got.DeepCopy())
+	got.Status.Conditions[0].Status, got.Status.Conditions[0].Reason = metav1.ConditionTrue, "Verified"
+	if err := testClient.Status().Patch(f.ctx, got, patch); err != nil {
+		t.Fatal(err)
+	}
+	f.verdict(f.name, metav1.ConditionFalse, assayv1alpha1.ReasonUntrustedKey)
+	f.listed(f.repository()+"@"+digest.FromString(f.name).String(), false)
+}
+
+// A policy for one tag says nothing of the same digest under the rest of the repository,
+// which has another policy.
+func TestScopeOfATagVouchesForNothingElse(t *testing.T) {
+	f := newFixture(t)
+	lenient, strict := newSigner("lenient"), newSigner("strict")
+	forTag := f.policy(lenient)
+	forTag.Name += "-tag"
+	forTag.Spec.Scopes = []string{f.repository() + ":v1"}
+	d := digest.FromString(f.name)
+	image := f.image(lenient)
+	image.Name = "sha256-" + d.Encoded()
+	image.DockerImageReference = f.repository() + ":v1"
+	f.create(forTag, f.policy(strict), image)
+	f.verdict(image.Name, metav1.ConditionTrue, assayv1alpha1.ReasonVerified)
+	f.listed(f.repository()+":v1 Enforce", true)
+	f.listed(f.repository()+"@"+d.String(), false)
+}
+
+// lister is a ProjectionReconciler by hand, in a namespace of its own.
+type lister struct {
+	*fixture
+	*ProjectionReconciler
+	clock *clocktesting.FakePassiveClock
+	// writes counts the writes, and after limit of them the process is dead; 0 is no limit.
+	writes, limit int
+}
+
+func newLister(t *testing.T) *lister {
+	f := newFixture(t)
+	f.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: f.name}})
+	l := &lister{fixture: f, clock: clocktesting.NewFakePassiveClock(testNow)}
+	direct, err := client.NewWithWatch(testConfig, client.Options{Scheme: testClient.Scheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.ProjectionReconciler = &ProjectionReconciler{
+		Client:   interceptor.NewClient(direct, l.hooks()),
+		Trust:    &TrustStore{Client: direct, Namespace: f.name},
+		Verified: NewVerifiedImages(), Namespace: f.name, Clock: l.clock, ValidFor: 4 * time.Hour,
+		complete: true,
+	}
+	return l
+}
+
+func (l *lister) hooks() interceptor.Funcs {
+	write := func(do func() error) error {
+		if l.limit > 0 && l.writes >= l.limit {
+			return errKilled
+		}
+		l.writes++
+		return do()
+	}
+	return interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
+			return write(func() error { return c.Create(ctx, obj, opts...) })
+		},
+		Update: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
+			return write(func() error { return c.Update(ctx, obj, opts...) })
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
+			return write(func() error { return c.Delete(ctx, obj, opts...) })
+		},
+	}
+}
+
+// vouch makes so many images verified, whose entries together have about so many bytes.
+func (l *lister) vouch(images, size int) {
+	l.Verified.byName = map[string]verifiedImage{}
+	for n := range images {
+		name := fmt.Sprint(n)
+		entry := strings.Repeat("a", size/images) + "@" + digest.FromString(name).String()
+		l.Verified.byName[name] = verifiedImage{entry: entry, scope: "a"}
+	}
+}
+
+// run reconciles once, a while after the last time.
+func (l *lister) run() error {
+	l.clock.SetTime(l.clock.Now().Add(2 * listInterval))
+	_, err := l.Reconcile(l.ctx, ctrl.Request{})
+	return err
+}
+
+// settle reconciles until nothing is written any more.
+func (l *lister) settle() {
+	l.Helper()
+	for before := -1; before != l.writes; {
+		before = l.writes
+		if err := l.run(); err != nil {
+			l.Fatal(err)
+		}
+	}
+}
+
+func (l *lister) shards() map[string]*corev1.ConfigMap {
+	l.Helper()
+	var list corev1.ConfigMapList
+	if err := testClient.List(l.ctx, &list, client.InNamespace(l.name), client.MatchingLabels{projection.Label: projection.LabelValue}); err != nil {
+		l.Fatal(err)
+	}
+	found := map[string]*corev1.ConfigMap{}
+	for i := range list.Items {
+		found[list.Items[i].Name] = &list.Items[i]
+	}
+	return found
+}
+
+// admits is what a policy finds in the shards that there are.
+func (l *lister) admits(entry string) bool {
+	l.Helper()
+	_, hex, _ := strings.Cut(entry, "@sha256:")
+	asked := false
+	for _, shard := range l.shards() {
+		if text, ok := shard.Data[hex[:2]]; ok {
+			asked = true
+			if !strings.Contains(text, "\n"+entry+"\n") {
+				return false
+			}
+		}
+	}
+	return asked
+}
+
+func TestListIsWrittenOnce(t *testing.T) {
+	l := newLister(t)
+	l.vouch(3, 60)
+	l.settle()
+	if l.writes != 1 || len(l.shards()) != 1 {
+		t.Errorf("%d writes and %d shards for a small list, want one each", l.writes, len(l.shards()))
+	}
+	// Another process, with the same verdicts.
+	l.lastWrite = time.Time{}
+	l.settle()
+	if l.writes != 1 {
+		t.Errorf("an unchanged list was written %d times, want once", l.writes)
+	}
+	// Verdicts that come quickly one after the other are written together.
+	for n := range 10 {
+		l.vouch(n+4, 200)
+		if _, err := l.Reconcile(l.ctx, ctrl.Request{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.settle()
+	if l.writes > 3 {
+		t.Errorf("ten changes at the same time took %d writes, want two", l.writes-1)
+	}
+}
+
+func TestListIsRenewed(t *testing.T) {
+	l := newLister(t)
+	l.settle()
+	name := projection.Name(1, 0)
+	first := projection.ValidUntil(l.shards()[name].Data)
+	if want := l.clock.Now().Add(l.ValidFor); first.After(want) || want.Sub(first) > time.Minute {
+		t.Errorf("valid until %s, want about %s", first, want)
+	}
+	l.clock.SetTime(l.clock.Now().Add(l.ValidFor / 3))
+	l.settle()
+	if l.writes != 1 {
+		t.Errorf("%d writes with more than half of the time left, want one", l.writes)
+	}
+	l.clock.SetTime(l.clock.Now().Add(l.ValidFor / 4))
+	l.settle()
+	if second := projection.ValidUntil(l.shards()[name].Data); l.writes != 2 || !second.After(first) {
+		t.Errorf("%d writes with less than half of the time left, valid until %s", l.writes, second)
+	}
+	l.ValidFor = 0
+	l.settle()
+	if data := l.shards()[name].Data; data["validUntil"] != "" {
+		t.Errorf("valid until %s, want no end", data["validUntil"])
+	}
+}
+
+func TestListIsRestored(t *testing.T) {
+	l := newLister(t)
+	l.vouch(3, 60)
+	l.settle()
+	name := projection.Name(1, 0)
+	want := l.shards()[name]
+	for what, spoil := range map[string]func(*corev1.ConfigMap) error{
+		"deleted": func(c *corev1.ConfigMap) error { return testClient.Delete(l.ctx, c) },
+		"emptied": func(c *corev1.ConfigMap) error { c.Data = nil; return testClient.Update(l.ctx, c) },
+		"extended": func(c *corev1.ConfigMap) error {
+			c.Data["07"] += "registry.example.com/evil@sha256:07\n"
+			return testClient.Update(l.ctx, c)
+		},
+		"valid for ever": func(c *corev1.ConfigMap) error {
+			c.Data["validUntil"] = "2999-01-01T00:00:00Z"
+			return testClient.Update(l.ctx, c)
+		},
+		"unlabelled": func(c *corev1.ConfigMap) error { c.Labels = nil; return testClient.Update(l.ctx, c) },
+	} {
+		if err := spoil(l.shards()[name]); err != nil {
+			t.Fatal(err)
+		}
+		l.settle()
+		got := l.shards()[name]
+		if got == nil {
+			t.Fatalf("%s: not restored", what)
+		}
+		got.Data["validUntil"] = want.Data["validUntil"] // Renewed with each write.
+		if !maps.Equal(got.Data, want.Data) {
+			t.Errorf("%s: not restored", what)
+		}
+	}
+}
+
+// The process dies at every single write of a change of the number of shards, in both
+// directions, and another one goes on. What is verified before and after is admitted at
+// every moment, and what never was is not.
+func TestReshardingSurvivesEveryDeath(t *testing.T) {
+	l := newLister(t)
+	l.vouch(200, 100<<10)
+	l.settle()
+	kept := []string{l.Verified.byName["0"].entry, l.Verified.byName["199"].entry}
+	for _, size := range []int{3 << 20, 100 << 10} {
+		l.vouch(400, size)
+		for n, entry := range kept {
+			l.Verified.byName[fmt.Sprint("kept-", n)] = verifiedImage{entry: entry, scope: "a"}
+		}
+		l.dieAtEveryWrite(func() {
+			for _, entry := range kept {
+				if !l.admits(entry) {
+					t.Fatalf("%.40s… is refused in the middle", entry)
+				}
+			}
+			if l.admits("b@" + digest.FromString("0").String()) {
+				t.Fatal("an image that nobody vouched for is admitted in the middle")
+			}
+		})
+		shards := l.shards()
+		count := currentCount(shards)
+		if len(shards) != count || (size > 1<<20) != (count > 1) {
+			t.Errorf("%d shards of a set of %d for %d bytes", len(shards), count, size)
+		}
+	}
+}
+
+// dieAtEveryWrite lets every reconciliation do one write and fail at the next.
+func (l *lister) dieAtEveryWrite(check func()) {
+	l.Helper()
+	for {
+		before := l.writes
+		l.limit = before + 1
+		err := l.run()
+		check()
+		if err == nil && l.writes == before {
+			l.limit = 0
+			return
+		}
+		if err != nil && !errors.Is(err, errKilled) {
+			l.Fatal(err)
+		}
+	}
+}
+
+// Until every image has been decided about, the list of the process before stays.
+func TestListWaitsForAllVerdicts(t *testing.T) {
+	l := newLister(t)
+	l.complete = false
+	images := &imagev1.ImageList{Items: []imagev1.Image{
+		{ObjectMeta: metav1.ObjectMeta{Name: "first", UID: "1"}}, {ObjectMeta: metav1.ObjectMeta{Name: "second", UID: "2"}},
+	}}
+	l.Client = interceptor.NewClient(l.Client.(client.WithWatch), interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+			if known, ok := list.(*imagev1.ImageList); ok {
+				images.DeepCopyInto(known)
+				return nil
+			}
+			return c.List(ctx, list, opts...)
+		},
+	})
+	l.Verified.byName["first"] = verifiedImage{uid: "1"}
+	l.Verified.byName["second"] = verifiedImage{uid: "an earlier image of that name"}
+	if l.settle(); l.writes != 0 {
+		t.Fatal("the list was written before the second image was decided about")
+	}
+	l.Verified.byName["second"] = verifiedImage{uid: "2"}
+	l.settle()
+	// A new image is not waited for: it is not in the list, and that is all.
+	images.Items = append(images.Items, imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: "third", UID: "3"}})
+	l.Verified.byName["first"] = verifiedImage{uid: "1", entry: "a@" + digest.FromString("first").String(), scope: "a"}
+	l.settle()
+	if l.writes != 2 {
+		t.Errorf("%d writes, want the list and its change", l.writes)
+	}
+}

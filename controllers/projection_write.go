@@ -1,0 +1,155 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/assay-project/assay/internal/projection"
+)
+
+// renewals is how often the list is looked at within the time that it holds. It is renewed
+// when half of that time is left, so that two looks may fail.
+const renewals = 4
+
+// shardLabels are on every shard. Admission selects by the first.
+var shardLabels = map[string]string{
+	projection.Label:               projection.LabelValue,
+	"app.kubernetes.io/name":       "assay",
+	"app.kubernetes.io/managed-by": "assay",
+}
+
+// storedShards returns the ConfigMaps of all sets, by name. They are found by their names
+// and not by the label, which somebody may have taken away.
+func (r *ProjectionReconciler) storedShards(ctx context.Context) (map[string]*corev1.ConfigMap, error) {
+	var list corev1.ConfigMapList
+	if err := r.List(ctx, &list, client.InNamespace(r.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("listing ConfigMaps: %w", err)
+	}
+	stored := map[string]*corev1.ConfigMap{}
+	for i := range list.Items {
+		if _, ok := projection.CountOf(list.Items[i].Name); ok {
+			stored[list.Items[i].Name] = &list.Items[i]
+		}
+	}
+	return stored, nil
+}
+
+// currentCount returns the number of shards of the largest set that there is, 0 for none.
+func currentCount(stored map[string]*corev1.ConfigMap) int {
+	most := 0
+	for name := range stored {
+		count, _ := projection.CountOf(name)
+		most = max(most, count)
+	}
+	return most
+}
+
+// write makes the stored shards those that are wanted, and returns how many requests that
+// took. A new set is written first. Only when it is found complete and right, in a later
+// call, are the shards of other sets removed: what counts is what all shards agree to, so
+// that nothing is admitted that one of the sets refuses, and nothing refused that both
+// admit.
+func (r *ProjectionReconciler) write(ctx context.Context, stored map[string]*corev1.ConfigMap, shards []projection.Shard, now time.Time) (int, error) {
+	wrote := 0
+	wanted := map[string]bool{}
+	for i := range shards {
+		wanted[shards[i].Name] = true
+		changed, err := r.writeShard(ctx, stored[shards[i].Name], &shards[i], now)
+		if err != nil {
+			return wrote, err
+		}
+		if changed {
+			wrote++
+		}
+	}
+	if wrote > 0 {
+		return wrote, nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(stored)) {
+		if wanted[name] {
+			continue
+		}
+		if err := r.Delete(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: name}}); err != nil {
+			return wrote, client.IgnoreNotFound(err)
+		}
+		wrote++
+	}
+	return wrote, nil
+}
+
+// writeShard writes one shard where it differs from what is stored, or is to be renewed.
+func (r *ProjectionReconciler) writeShard(ctx context.Context, stored *corev1.ConfigMap, shard *projection.Shard, now time.Time) (changed bool, err error) {
+	if stored == nil {
+		r.renew(shard, now)
+		return true, r.Create(ctx, r.configMap(shard))
+	}
+	ends := projection.ValidUntil(stored.Data)
+	if r.holds(ends, now) {
+		shard.SetValidUntil(ends)
+	} else {
+		r.renew(shard, now)
+	}
+	if maps.Equal(stored.Data, shard.Data) && len(stored.BinaryData) == 0 && hasLabels(stored, shardLabels) {
+		return false, nil
+	}
+	r.renew(shard, now)
+	next := r.configMap(shard)
+	next.ResourceVersion = stored.ResourceVersion
+	return true, r.Update(ctx, next)
+}
+
+// holds tells whether a list that ends then need not be renewed: more than half of its time
+// is left, and no more than all of it.
+func (r *ProjectionReconciler) holds(ends, now time.Time) bool {
+	left := ends.Sub(now)
+	if r.ValidFor == 0 {
+		return ends.IsZero()
+	}
+	return left > r.ValidFor/2 && left <= r.ValidFor
+}
+
+// renew lets a shard hold from now on.
+func (r *ProjectionReconciler) renew(shard *projection.Shard, now time.Time) {
+	if r.ValidFor == 0 {
+		shard.SetValidUntil(time.Time{})
+		return
+	}
+	shard.SetValidUntil(now.Add(r.ValidFor))
+}
+
+func (r *ProjectionReconciler) configMap(shard *projection.Shard) *corev1.ConfigMap {
+	return &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: shard.Name, Labels: shardLabels},
+		Data:       shard.Data,
+	}
+}
+
+func hasLabels(obj client.Object, want map[string]string) bool {
+	have := obj.GetLabels()
+	for key, value := range want {
+		if have[key] != value {
+			return false
+		}
+	}
+	return true
+}
+
+// ignoreConflict takes no notice of another writer who was faster, or of a cache that does
+// not show yet what was written: the next look tells.
+func ignoreConflict(err error) error {
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
