@@ -47,7 +47,7 @@ func (d *demo) admit(ctx context.Context) error {
 			return d.tryAll(ctx)
 		})
 		if wait.Interrupted(err) && ctx.Err() == nil {
-			err = fmt.Errorf("after %s not every Pod fares as expected. The end of the operator's log:\n%s", admissionTimeout, d.operator.logTail())
+			err = fmt.Errorf("after %s not every Pod fares as expected. The end of the operator's log:\n%s", admissionTimeout, d.manager.LogTail())
 		}
 		return err
 	})
