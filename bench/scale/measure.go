@@ -68,7 +68,7 @@ func measure(ctx context.Context, p plan, say progress) (r results, err error) {
 		if err != nil {
 			return r, fmt.Errorf("round %d: %w", n+1, err)
 		}
-		say("round %d of %d: manager %.0f images/s, bare client %.0f images/s", n+1, p.rounds, t.manager, t.bare)
+		say("round %d of %d: manager %.0f images/s, bare client %.0f images/s, with a watch %.0f images/s", n+1, p.rounds, t.manager, t.bare, t.watched)
 		r.turns = append(r.turns, t)
 	}
 	m, err := c.measureMemory(ctx, images, &r, say)

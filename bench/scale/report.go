@@ -80,6 +80,7 @@ func table(p plan, r results) [][]string {
 	return [][]string{
 		{"what", "measured"},
 		{"bare client writes the verdicts", perSecond(r.medianOf(func(t turn) float64 { return t.bare }))},
+		{"bare client writes them while somebody watches", perSecond(r.medianOf(func(t turn) float64 { return t.watched }))},
 		{"manager verifies and writes them", perSecond(r.medianOf(func(t turn) float64 { return t.manager }))},
 		{fmt.Sprintf("%d images created and verified meanwhile", p.images), seconds(r.created)},
 		{"manager starts over them, until idle", seconds(r.restart)},

@@ -1,0 +1,103 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/assay-project/assay/bench/figures"
+)
+
+// TestRun measures a small cluster, from the API server to the file.
+func TestRun(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "scale.json")
+	var stdout, stderr bytes.Buffer
+	err := run(t.Context(), []string{"-images", "30", "-revoked", "10", "-rounds", "1", "-round", "10", "-new", "3",
+		"-blob", "500", "-rsa", "2048", "-out", out}, &stdout, &stderr)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, stderr.String())
+	}
+	for _, row := range []string{"| manager verifies and writes them", "| writes after that start", "| scale/new-image-p99"} {
+		if !strings.Contains(stdout.String(), row) {
+			t.Errorf("no row %q in\n%s", row, stdout.String())
+		}
+	}
+	data, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []figures.Figure
+	if err := json.Unmarshal(data, &list); err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != 4 || list[2].Value != 0 {
+		t.Errorf("figures %+v; want four, and no write after a restart", list)
+	}
+}
+
+func TestJudge(t *testing.T) {
+	r := results{
+		images: 1024, turns: []turn{{manager: 80, bare: 100}, {manager: 50, bare: 50}, {manager: 99, bare: 110}},
+		memoryEmpty: 50 * mebi, memoryFull: 62 * mebi, memoryRestarted: 60 * mebi, restartWrites: 1,
+		fresh: []time.Duration{time.Second, 3 * time.Second},
+	}
+	want := []figures.Figure{
+		{Name: "scale/rate-over-bare-client", Value: 0.9, Unit: "x", Target: ">= 0.9", OK: true},
+		{Name: "scale/new-image-p99", Value: 3, Unit: "s", Target: "<= 2"},
+		{Name: "scale/writes-after-restart", Value: 1, Unit: "writes", Target: "<= 0"},
+		{Name: "scale/memory-per-image", Value: 12, Unit: "KiB", Target: "<= 12", OK: true},
+	}
+	if diff := cmp.Diff(want, judge(r)); diff != "" {
+		t.Errorf("figures (-want +got):\n%s", diff)
+	}
+}
+
+func TestPercentile(t *testing.T) {
+	var list []time.Duration
+	for n := range 200 {
+		list = append(list, time.Duration(n+1))
+	}
+	for percent, want := range map[int]time.Duration{1: 2, 50: 100, 99: 198, 100: 200} {
+		if got := percentile(list, percent); got != want {
+			t.Errorf("percentile %d is %d, want %d", percent, got, want)
+		}
+	}
+	if got := percentile(list[:1], 99); got != 1 {
+		t.Errorf("of one value: %d", got)
+	}
+}
+
+func TestResidentIn(t *testing.T) {
+	if got, err := residentIn([]byte("Name:\tassay\nVmRSS:\t   2048 kB\nThreads:\t9\n")); err != nil || got != 2*mebi {
+		t.Errorf("%v, %v; want 2 MiB", got, err)
+	}
+	for _, status := range []string{"", "VmRSS:\tmany kB\n"} {
+		if _, err := residentIn([]byte(status)); err == nil {
+			t.Errorf("%q: no error", status)
+		}
+	}
+}
+
+func TestRefusesArguments(t *testing.T) {
+	for name, args := range map[string][]string{
+		"an argument":        {"fast"},
+		"no images":          {"-images", "0"},
+		"all images revoked": {"-images", "10", "-revoked", "10", "-round", "5"},
+		"a round too large":  {"-images", "10", "-revoked", "5", "-round", "11"},
+		"a weak key":         {"-rsa", "1024"},
+		"no pause":           {"-new-every", "0s"},
+	} {
+		if err := run(t.Context(), args, &bytes.Buffer{}, &bytes.Buffer{}); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
