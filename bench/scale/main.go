@@ -41,6 +41,7 @@ type plan struct {
 	freshEvery time.Duration
 	blob       int // Bytes of manifest, and of configuration, of each image.
 	keyBits    int
+	settle     time.Duration
 	writers    int // Requests of the bare client at the same time.
 }
 
@@ -86,6 +87,7 @@ func parse(args []string, stderr io.Writer) (p plan, out string, err error) {
 	flags.IntVar(&p.blob, "blob", 16<<10, "bytes of the manifest, and of the configuration, of each image")
 	flags.IntVar(&p.keyBits, "rsa", 4096, "bits of the RSA keys")
 	flags.IntVar(&p.writers, "writers", 8, "how many requests the bare client has under way")
+	flags.DurationVar(&p.settle, "settle", 10*time.Second, "how long the manager is left alone before its memory is read")
 	flags.StringVar(&out, "out", "out/scale.json", "file for the figures")
 	if err := flags.Parse(args); err != nil {
 		return p, "", err

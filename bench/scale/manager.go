@@ -125,12 +125,10 @@ func (m *manager) idle(ctx context.Context, images int) error {
 	return err
 }
 
-// settleTime lets the manager's garbage collector give back what it does not need.
-const settleTime = 10 * time.Second
-
-// resident returns the bytes of memory that the manager has once it has settled.
-func (m *manager) resident(ctx context.Context) (float64, error) {
-	timer := time.NewTimer(settleTime)
+// resident returns the bytes of memory that the manager has after a while, in which its
+// garbage collector gives back what it does not need.
+func (m *manager) resident(ctx context.Context, settle time.Duration) (float64, error) {
+	timer := time.NewTimer(settle)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

@@ -71,7 +71,7 @@ func measure(ctx context.Context, p plan, say progress) (r results, err error) {
 		say("round %d of %d: manager %.0f images/s, bare client %.0f images/s, with a watch %.0f images/s", n+1, p.rounds, t.manager, t.bare, t.watched)
 		r.turns = append(r.turns, t)
 	}
-	m, err := c.measureMemory(ctx, images, &r, say)
+	m, err := c.measureMemory(ctx, p, images, &r, say)
 	if err != nil {
 		return r, err
 	}
@@ -80,12 +80,12 @@ func measure(ctx context.Context, p plan, say progress) (r results, err error) {
 
 // measureMemory fills the cluster with all images, starts the manager once more over them,
 // and returns that manager.
-func (c *cluster) measureMemory(ctx context.Context, images []*imagev1.Image, r *results, say progress) (*manager, error) {
+func (c *cluster) measureMemory(ctx context.Context, p plan, images []*imagev1.Image, r *results, say progress) (*manager, error) {
 	m, err := c.startManager()
 	if err != nil {
 		return nil, err
 	}
-	if r.memoryEmpty, err = m.resident(ctx); err != nil {
+	if r.memoryEmpty, err = m.resident(ctx, p.settle); err != nil {
 		return nil, err
 	}
 	say("creating %d images", len(images))
@@ -97,17 +97,17 @@ func (c *cluster) measureMemory(ctx context.Context, images []*imagev1.Image, r 
 		return nil, err
 	}
 	r.created = time.Since(begin)
-	if r.memoryFull, err = m.resident(ctx); err != nil {
+	if r.memoryFull, err = m.resident(ctx, p.settle); err != nil {
 		return nil, err
 	}
 	if err := m.Stop(); err != nil {
 		return nil, err
 	}
-	return c.measureRestart(ctx, len(images), r, say)
+	return c.measureRestart(ctx, p, r, say)
 }
 
-func (c *cluster) measureRestart(ctx context.Context, images int, r *results, say progress) (*manager, error) {
-	say("starting over %d verified images", images)
+func (c *cluster) measureRestart(ctx context.Context, p plan, r *results, say progress) (*manager, error) {
+	say("starting over %d verified images", p.images)
 	before, err := c.versions(ctx)
 	if err != nil {
 		return nil, err
@@ -117,11 +117,11 @@ func (c *cluster) measureRestart(ctx context.Context, images int, r *results, sa
 	if err != nil {
 		return nil, err
 	}
-	if err := m.idle(ctx, images); err != nil {
+	if err := m.idle(ctx, p.images); err != nil {
 		return nil, err
 	}
 	r.restart = time.Since(begin)
-	if r.memoryRestarted, err = m.resident(ctx); err != nil {
+	if r.memoryRestarted, err = m.resident(ctx, p.settle); err != nil {
 		return nil, err
 	}
 	after, err := c.versions(ctx)

@@ -22,7 +22,7 @@ func TestRun(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "scale.json")
 	var stdout, stderr bytes.Buffer
 	err := run(t.Context(), []string{"-images", "30", "-revoked", "10", "-rounds", "1", "-round", "10", "-new", "3",
-		"-blob", "500", "-rsa", "2048", "-out", out}, &stdout, &stderr)
+		"-blob", "500", "-rsa", "2048", "-settle", "1s", "-out", out}, &stdout, &stderr)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stderr.String())
 	}

@@ -128,6 +128,23 @@ func Encode(state State, current int) ([]Shard, error) {
 	if err != nil {
 		return nil, err
 	}
+	return split(scopes, &texts, count), nil
+}
+
+// Split returns a state in so many shards, a power of two, however large they become.
+func Split(state State, count int) ([]Shard, error) {
+	if !isCount(count) {
+		return nil, fmt.Errorf("%d is not a number of shards", count)
+	}
+	scopes, _ := encodeScopes(state.Scopes)
+	texts, err := encodeBuckets(state.Images)
+	if err != nil {
+		return nil, err
+	}
+	return split(scopes, &texts, count), nil
+}
+
+func split(scopes map[string]string, texts *[buckets]string, count int) []Shard {
 	shards := make([]Shard, count)
 	for i := range shards {
 		data := map[string]string{keyFormat: formatVersion}
@@ -139,7 +156,12 @@ func Encode(state State, current int) ([]Shard, error) {
 		}
 		shards[i] = Shard{Name: Name(count, i), Data: data}
 	}
-	return shards, nil
+	return shards
+}
+
+// isCount tells whether there can be so many shards.
+func isCount(n int) bool {
+	return n >= 1 && n <= buckets && n&(n-1) == 0
 }
 
 func encodeScopes(scopes map[string]Level) (texts map[string]string, size int) {
@@ -207,7 +229,7 @@ func shardCount(texts *[buckets]string, scopes, current int) (int, error) {
 		}
 		needed *= 2
 	}
-	if current < 1 || current > buckets || current&(current-1) != 0 {
+	if !isCount(current) {
 		current = 1
 	}
 	for current > needed && largest(texts, current/2, scopes) <= MaxShardSize/2 {
@@ -245,7 +267,7 @@ func CountOf(name string) (count int, ok bool) {
 	}
 	first, second, _ := strings.Cut(rest, "-")
 	count, err := strconv.Atoi(first)
-	if err != nil || count < 1 || count > buckets || count&(count-1) != 0 {
+	if err != nil || !isCount(count) {
 		return 0, false
 	}
 	index, err := strconv.Atoi(second)

@@ -159,18 +159,25 @@ func TestResharding(t *testing.T) {
 // exactly encodes into so many shards.
 func exactly(t *testing.T, state State, count int) []Shard {
 	t.Helper()
-	texts, err := encodeBuckets(state.Images)
+	shards, err := Split(state, count)
 	if err != nil {
 		t.Fatal(err)
 	}
-	shards := make([]Shard, count)
-	for i := range shards {
-		shards[i] = Shard{Name: Name(count, i), Data: map[string]string{}}
-		for b := i * buckets / count; b < (i+1)*buckets/count; b++ {
-			shards[i].Data[bucketKey(b)] = texts[b]
+	return shards
+}
+
+func TestSplitRefuses(t *testing.T) {
+	for name, tc := range map[string]struct {
+		state State
+		count int
+	}{
+		"no shards": {State{}, 0}, "no power of two": {State{}, 3}, "too many": {State{}, 512},
+		"an image of no use": {State{Images: []string{"app"}}, 1},
+	} {
+		if shards, err := Split(tc.state, tc.count); err == nil || shards != nil {
+			t.Errorf("%s: %d shards and no error", name, len(shards))
 		}
 	}
-	return shards
 }
 
 func TestNumberOfShards(t *testing.T) {

@@ -102,7 +102,7 @@ func writeShards(t *testing.T, s shards.State, count int) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context()) // it also serves cleanups
 	names := map[string]bool{}
-	for _, shard := range shards.Encode(s, operatorNamespace, count) {
+	for _, shard := range shards.Encode(t, s, operatorNamespace, count) {
 		names[shard.Name] = true
 		err := admin.Update(ctx, shard.DeepCopy())
 		if apierrors.IsNotFound(err) {

@@ -236,7 +236,7 @@ func TestShards(t *testing.T) {
 	projector := grantProjections(t)
 	attempts := map[string]func(context.Context, *user) error{
 		"create": func(ctx context.Context, u *user) error {
-			return u.Create(ctx, shards.Encode(state(), operatorNamespace, 2)[1], client.DryRunAll)
+			return u.Create(ctx, shards.Encode(t, state(), operatorNamespace, 2)[1], client.DryRunAll)
 		},
 		"update": func(ctx context.Context, u *user) error {
 			forged := stored.DeepCopy()
@@ -289,7 +289,7 @@ func grantProjections(t *testing.T) *user {
 		t.Fatal(err)
 	}
 	waitFor(t, "the permission", func() bool {
-		return u.Create(t.Context(), shards.Encode(state(), operatorNamespace, 2)[1], client.DryRunAll) == nil
+		return u.Create(t.Context(), shards.Encode(t, state(), operatorNamespace, 2)[1], client.DryRunAll) == nil
 	})
 	return u
 }

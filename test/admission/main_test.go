@@ -10,18 +10,26 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/go-logr/logr"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/controlplane"
 	"github.com/assay-project/assay/internal/kustomize"
+	"github.com/assay-project/assay/internal/operator"
 )
 
 const (
@@ -40,6 +48,8 @@ var (
 
 	scheme   = runtime.NewScheme()
 	auditLog string
+	// program is the assay command.
+	program string
 )
 
 func TestMain(m *testing.M) {
@@ -53,18 +63,26 @@ func TestMain(m *testing.M) {
 
 // run runs the tests against an API server on which config/default is installed with the component enforce.
 func run(m *testing.M) (code int, err error) {
+	log.SetLogger(logr.Discard())
 	dir, err := os.MkdirTemp("", "assay-admission-")
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	auditLog = filepath.Join(dir, "audit.log")
+	auditLog, program = filepath.Join(dir, "audit.log"), filepath.Join(dir, "assay")
 	ctx := context.Background()
+	root, err := operator.Root(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := operator.Build(ctx, root, program); err != nil {
+		return 0, err
+	}
 	if cp, err = controlplane.Start(ctx, controlplane.Options{AuditLog: auditLog}); err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, cp.Stop()) }()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), imagev1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), imagev1.AddToScheme(scheme), assayv1alpha1.AddToScheme(scheme)); err != nil {
 		return 0, err
 	}
 	if admin, err = client.New(cp.Config(), client.Options{Scheme: scheme}); err != nil {
@@ -76,7 +94,22 @@ func run(m *testing.M) (code int, err error) {
 	if err := makeUsers(ctx); err != nil {
 		return 0, err
 	}
+	if err := awaitIntegrity(ctx); err != nil {
+		return 0, err
+	}
 	return m.Run(), nil
+}
+
+// awaitIntegrity returns when the API server acts on the policy image-integrity, of which
+// it learns from a watch: when it refuses a forged verdict.
+func awaitIntegrity(ctx context.Context) error {
+	return wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, settleTimeout, true, func(ctx context.Context) (bool, error) {
+		image := &imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: "forged"}, Signatures: []imagev1.ImageSignature{{
+			Type: imagev1.SignatureTypeAtomic, Content: []byte("forged"), ImageIdentity: "registry.example.com/forged:v1",
+		}}}
+		err := create(ctx, image)
+		return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "images/verdict"), nil
+	})
 }
 
 // install applies one of the kustomizations in testdata.

@@ -33,7 +33,7 @@ func TestRenamed(t *testing.T) {
 	exempt := podOf(namespace, container(enforced+"/app:v1"), restrict)
 	waitFor(t, "a Pod in the operator's namespace", func() bool { return create(t.Context(), exempt.DeepCopy()) == nil })
 
-	shard := shards.Encode(state(), namespace, 1)[0]
+	shard := shards.Encode(t, state(), namespace, 1)[0]
 	wantError(t, create(t.Context(), shard.DeepCopy()), aboutShards)
 	if err := admin.Create(t.Context(), shard); err != nil {
 		t.Fatal(err)

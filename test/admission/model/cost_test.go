@@ -34,7 +34,7 @@ func large() shards.State {
 func TestCost(t *testing.T) {
 	p := mustCompile(t, loadPolicies(t, "../testdata/enforce")["image-verification"])
 	state := large()
-	all := params(shards.Encode(state, "assay-system", 16))
+	all := params(shards.Encode(t, state, "assay-system", 16))
 	byBucket := map[string][]string{}
 	for image := range state.Images {
 		bucket := image[len(image)-64:][:2]
@@ -70,7 +70,7 @@ func BenchmarkVerified(b *testing.B) {
 		compiled = append(compiled, mustCompile(b, policies[name]))
 	}
 	state := large()
-	all := params(shards.Encode(state, "assay-system", 8))
+	all := params(shards.Encode(b, state, "assay-system", 8))
 	var images []string
 	for image := range state.Images {
 		if images = append(images, image); len(images) == 3 {

@@ -218,9 +218,9 @@ func TestModel(t *testing.T) {
 		}
 		w := g.world(t, images)
 		count := 1 << g.IntN(3)
-		set := shards.Encode(w.state, "assay-system", count)
+		set := shards.Encode(t, w.state, "assay-system", count)
 		if g.IntN(3) == 0 {
-			set = append(set, shards.Encode(w.state, "assay-system", 2*count)...)
+			set = append(set, shards.Encode(t, w.state, "assay-system", 2*count)...)
 		}
 		for level, name := range levels {
 			message := compiled[w.unlisted][name].validate(t, create(podWith(images...)), wholeBudget, params(set)...)

@@ -1,17 +1,20 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package shards writes what admission reads, for tests.
+// Package shards makes the ConfigMaps that admission reads, for tests that need them in a
+// number of their own choice.
 package shards
 
 import (
-	"fmt"
+	"maps"
 	"slices"
-	"strconv"
+	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/assay-project/assay/internal/projection"
 )
 
 // State is what admission knows: verified images as repository@digest, and the level of each scope.
@@ -22,48 +25,27 @@ type State struct {
 	ValidUntil time.Time
 }
 
-const buckets = 256
-
 // Encode returns the shards of a state in a namespace; count is a power of two.
-func Encode(state State, namespace string, count int) []*corev1.ConfigMap {
-	lines := map[string][]string{}
-	for image := range state.Images {
-		digest := image[len(image)-64:]
-		lines[digest[:2]] = append(lines[digest[:2]], image)
-	}
-	scopes := map[string][]string{}
+func Encode(t testing.TB, state State, namespace string, count int) []*corev1.ConfigMap {
+	t.Helper()
+	levels := map[string]projection.Level{}
 	for scope, level := range state.Scopes {
-		key := "scopes-" + strconv.Itoa(len(scope))
-		scopes[key] = append(scopes[key], scope+" "+level)
+		levels[scope] = projection.Level(level)
 	}
-	var shards []*corev1.ConfigMap
-	for index := range count {
-		data := map[string]string{"format": "1"}
-		if !state.ValidUntil.IsZero() {
-			data["validUntil"] = state.ValidUntil.UTC().Format(time.RFC3339)
-		}
-		for key, text := range scopes {
-			data[key] = frame(text)
-		}
-		for bucket := index * buckets / count; bucket < (index+1)*buckets/count; bucket++ {
-			key := fmt.Sprintf("%02x", bucket)
-			data[key] = frame(lines[key])
-		}
-		shards = append(shards, &corev1.ConfigMap{
+	list, err := projection.Split(projection.State{Images: slices.Collect(maps.Keys(state.Images)), Scopes: levels}, count)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shards := make([]*corev1.ConfigMap, len(list))
+	for i := range list {
+		list[i].SetValidUntil(state.ValidUntil)
+		shards[i] = &corev1.ConfigMap{
 			ObjectMeta: metav1.ObjectMeta{
-				Namespace: namespace, Name: fmt.Sprintf("assay-verified-images-%d-%d", count, index),
-				Labels: map[string]string{"assay.dev/projection": "verified-images", "app.kubernetes.io/name": "assay", "app.kubernetes.io/managed-by": "assay"},
+				Namespace: namespace, Name: list[i].Name,
+				Labels: map[string]string{projection.Label: projection.LabelValue},
 			},
-			Data: data,
-		})
+			Data: list[i].Data,
+		}
 	}
 	return shards
-}
-
-func frame(lines []string) string {
-	text := "\n"
-	for _, line := range slices.Sorted(slices.Values(lines)) {
-		text += line + "\n"
-	}
-	return text
 }
