@@ -9,6 +9,9 @@
 //   - TrustPolicyReconciler reports on the keys of TrustPolicies (trustpolicy_controller.go).
 //   - TrustStore holds the policies and their parsed keys for both (trust_store.go); the
 //     keys are read from Secrets, ConfigMaps and the policies themselves in key_sources.go.
+//   - ProjectionReconciler writes the list of verified images that admission reads
+//     (projection_controller.go, projection_write.go), from what ImageReconciler has
+//     decided (verified_images.go).
 //
 // Everything is level-triggered: events only say that it is time to look. A verdict that
 // is stored on an object is output, never input.
