@@ -27,9 +27,16 @@ import (
 // +kubebuilder:rbac:groups="",namespace=assay-system,resources=configmaps,verbs=create;update;delete
 // +kubebuilder:rbac:groups=assay.dev,namespace=assay-system,resources=projections,verbs=update
 
-// listInterval is the least time between two writes of the list, so that thousands of
-// verdicts cost a write a second and not one each.
-const listInterval = time.Second
+const (
+	// listInterval is the least time between two writes of the list, so that thousands of
+	// verdicts cost a write a second and not one each.
+	listInterval = time.Second
+
+	// listRate is how many bytes of the list are written in a second, in the mean. etcd keeps
+	// every version of a ConfigMap until it is compacted, usually for five minutes, and takes
+	// no more than 2 GiB in all by default.
+	listRate = 1 << 20
+)
 
 // ProjectionReconciler writes the list of verified images that admission reads: ConfigMaps
 // in the operator's namespace, in the form that package projection describes.
@@ -52,6 +59,7 @@ type ProjectionReconciler struct {
 
 	complete  bool // Every Image has been decided about once.
 	lastWrite time.Time
+	pause     time.Duration // How long to write nothing after lastWrite.
 }
 
 // SetupWithManager registers the reconciler and what wakes it.
@@ -75,7 +83,7 @@ func (r *ProjectionReconciler) SetupWithManager(mgr ctrl.Manager) error {
 // Reconcile writes what differs of the list.
 func (r *ProjectionReconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
 	now := r.Clock.Now()
-	if wait := r.lastWrite.Add(listInterval).Sub(now); wait > 0 && wait <= listInterval {
+	if wait := r.lastWrite.Add(r.pause).Sub(now); wait > 0 && wait <= r.pause {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
 	if ok, err := r.isComplete(ctx); err != nil || !ok {
@@ -94,12 +102,12 @@ func (r *ProjectionReconciler) Reconcile(ctx context.Context, _ ctrl.Request) (c
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("the list of verified images cannot be written, and stays as it is: %w", err)
 	}
-	wrote, err := r.write(ctx, stored, shards, now)
+	wrote, size, err := r.write(ctx, stored, shards, now)
 	if wrote > 0 || err != nil {
-		r.lastWrite = now
+		r.lastWrite, r.pause = now, max(listInterval, time.Duration(size)*time.Second/listRate)
 		projectionWritesTotal.Add(float64(wrote))
 		// Another look finds what others wrote meanwhile, and removes what is left of an earlier set.
-		return ctrl.Result{RequeueAfter: listInterval}, ignoreConflict(err)
+		return ctrl.Result{RequeueAfter: r.pause}, ignoreConflict(err)
 	}
 	projectionImages.Set(float64(len(state.Images)))
 	projectionShards.Set(float64(len(shards)))

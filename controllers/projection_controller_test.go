@@ -166,7 +166,7 @@ func (l *lister) vouch(images, size int) {
 
 // run reconciles once, a while after the last time.
 func (l *lister) run() error {
-	l.clock.SetTime(l.clock.Now().Add(2 * listInterval))
+	l.clock.SetTime(l.clock.Now().Add(listInterval + l.pause))
 	_, err := l.Reconcile(l.ctx, ctrl.Request{})
 	return err
 }
@@ -374,5 +374,24 @@ func TestListWaitsForAllVerdicts(t *testing.T) {
 	l.settle()
 	if l.writes != 2 {
 		t.Errorf("%d writes, want the list and its change", l.writes)
+	}
+}
+
+// A large list is written less often: etcd keeps every version for a while.
+func TestLargeListIsWrittenLessOften(t *testing.T) {
+	l := newLister(t)
+	l.vouch(400, 3<<20)
+	if err := l.run(); err != nil {
+		t.Fatal(err)
+	}
+	if l.pause < 3*time.Second || l.pause > 5*time.Second {
+		t.Errorf("a pause of %s after 3 MiB, want about a second for each", l.pause)
+	}
+	before := l.writes
+	l.vouch(10, 1000)
+	l.clock.SetTime(l.clock.Now().Add(2 * time.Second))
+	result, err := l.Reconcile(l.ctx, ctrl.Request{})
+	if err != nil || l.writes != before || result.RequeueAfter <= 0 {
+		t.Errorf("%d writes within the pause, another look after %s, %v", l.writes-before, result.RequeueAfter, err)
 	}
 }

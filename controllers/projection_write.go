@@ -56,36 +56,36 @@ func currentCount(stored map[string]*corev1.ConfigMap) int {
 }
 
 // write makes the stored shards those that are wanted, and returns how many requests that
-// took. A new set is written first. Only when it is found complete and right, in a later
+// took and how many bytes of data they had. A new set is written first. Only when it is found complete and right, in a later
 // call, are the shards of other sets removed: what counts is what all shards agree to, so
 // that nothing is admitted that one of the sets refuses, and nothing refused that both
 // admit.
-func (r *ProjectionReconciler) write(ctx context.Context, stored map[string]*corev1.ConfigMap, shards []projection.Shard, now time.Time) (int, error) {
-	wrote := 0
+func (r *ProjectionReconciler) write(ctx context.Context, stored map[string]*corev1.ConfigMap, shards []projection.Shard, now time.Time) (wrote, size int, err error) {
 	wanted := map[string]bool{}
 	for i := range shards {
 		wanted[shards[i].Name] = true
 		changed, err := r.writeShard(ctx, stored[shards[i].Name], &shards[i], now)
 		if err != nil {
-			return wrote, err
+			return wrote, size, err
 		}
 		if changed {
 			wrote++
+			size += shards[i].Size()
 		}
 	}
 	if wrote > 0 {
-		return wrote, nil
+		return wrote, size, nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(stored)) {
 		if wanted[name] {
 			continue
 		}
 		if err := r.Delete(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: name}}); err != nil {
-			return wrote, client.IgnoreNotFound(err)
+			return wrote, size, client.IgnoreNotFound(err)
 		}
 		wrote++
 	}
-	return wrote, nil
+	return wrote, size, nil
 }
 
 // writeShard writes one shard where it differs from what is stored, or is to be renewed.

@@ -20,6 +20,10 @@ import (
 	"github.com/assay-project/assay/internal/operator"
 )
 
+// etcdQuota lets etcd keep every version of every image until it is compacted, which an API
+// server has it do every five minutes. By default etcd refuses writes at 2 GiB.
+const etcdQuota = "--quota-backend-bytes=8589934592"
+
 // cluster is a control plane with config/default on it, and the program.
 type cluster struct {
 	client.WithWatch
@@ -47,7 +51,7 @@ func newCluster(ctx context.Context) (c *cluster, err error) {
 	if err := operator.Build(ctx, root, c.program()); err != nil {
 		return nil, err
 	}
-	if c.cp, err = controlplane.Start(ctx, controlplane.Options{}); err != nil {
+	if c.cp, err = controlplane.Start(ctx, controlplane.Options{EtcdArgs: []string{etcdQuota}}); err != nil {
 		return nil, err
 	}
 	return c, c.install(ctx, root)

@@ -93,6 +93,15 @@ type Shard struct {
 	Data map[string]string
 }
 
+// Size returns the bytes of the shard's keys and values.
+func (s *Shard) Size() int {
+	size := 0
+	for key, value := range s.Data {
+		size += len(key) + len(value)
+	}
+	return size
+}
+
 // SetValidUntil says when the shard's list ends; zero for never.
 func (s *Shard) SetValidUntil(t time.Time) {
 	if t.IsZero() {

@@ -103,9 +103,7 @@ func TestShardsSplitTheList(t *testing.T) {
 	}
 	seen := map[string]int{}
 	for i, shard := range shards {
-		size := 0
 		for key, text := range shard.Data {
-			size += len(key) + len(text)
 			if b, ok := bucketOf("x@sha256:" + key + strings.Repeat("0", 62)); ok && key != keyFormat {
 				if b/(buckets/len(shards)) != i {
 					t.Errorf("shard %d has bucket %s", i, key)
@@ -115,8 +113,8 @@ func TestShardsSplitTheList(t *testing.T) {
 				}
 			}
 		}
-		if size > MaxShardSize {
-			t.Errorf("shard %d has %d bytes, more than %d", i, size, MaxShardSize)
+		if size := shard.Size(); size > MaxShardSize || size < len(list)/len(shards)*80 {
+			t.Errorf("shard %d has %d bytes, want what its images need and at most %d", i, size, MaxShardSize)
 		}
 	}
 	for _, image := range list {
