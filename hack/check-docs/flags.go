@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// commandFlags holds the flags of every command of assay, with their dashes; those of
-// assay itself are under "".
+// commandFlags holds the flags of every command of assay, with their dashes, by its words:
+// "policy convert". Those of assay itself are under "".
 type commandFlags map[string][]string
 
 var (
@@ -24,24 +24,31 @@ var (
 
 // readCommands reads the commands and flags from the help that assay prints.
 func readCommands(assay func(args ...string) (string, error)) (commandFlags, error) {
-	help, err := assay("--help")
-	if err != nil {
+	commands := commandFlags{}
+	if err := commands.read(assay, nil); err != nil {
 		return nil, err
-	}
-	commands := commandFlags{"": flagsOf(help)}
-	_, list, _ := strings.Cut(help, "Available Commands:")
-	list, _, _ = strings.Cut(list, "Flags:")
-	for _, found := range subcommandPattern.FindAllStringSubmatch(list, -1) {
-		help, err := assay(found[1], "--help")
-		if err != nil {
-			return nil, err
-		}
-		commands[found[1]] = flagsOf(help)
 	}
 	if len(commands) == 1 {
 		return nil, errors.New("assay --help lists no commands")
 	}
 	return commands, nil
+}
+
+// read adds a command, given by its words, and the commands below it.
+func (c commandFlags) read(assay func(args ...string) (string, error), command []string) error {
+	help, err := assay(slices.Concat(command, []string{"--help"})...)
+	if err != nil {
+		return err
+	}
+	c[strings.Join(command, " ")] = flagsOf(help)
+	_, list, _ := strings.Cut(help, "Available Commands:")
+	list, _, _ = strings.Cut(list, "Flags:")
+	for _, found := range subcommandPattern.FindAllStringSubmatch(list, -1) {
+		if err := c.read(assay, slices.Concat(command, found[1:])); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func flagsOf(help string) []string {
@@ -99,6 +106,11 @@ func (c commandFlags) unknown(words []string) []string {
 	flags, ok := c[name]
 	if !ok {
 		return []string{fmt.Sprintf("assay %s, which is no command", name)}
+	}
+	if len(words) > 1 {
+		if below, ok := c[name+" "+words[1]]; ok {
+			name, flags = name+" "+words[1], below
+		}
 	}
 	var wrong []string
 	for _, word := range words {

@@ -34,12 +34,19 @@ func sound() fstest.MapFS {
 	return tree
 }
 
-// fakeAssay answers --help as a program with one command would.
+// fakeAssay answers --help as a program with two commands would, one of which has a
+// command of its own.
 func fakeAssay(args ...string) (string, error) {
+	switch strings.Join(args, " ") {
+	case "policy --help":
+		return "Usage:\n  assay policy [command]\n\nAvailable Commands:\n  convert     Convert\n\nFlags:\n  -h, --help   help\n", nil
+	case "policy convert --help":
+		return "Usage:\n  assay policy convert [flags]\n\nFlags:\n  -h, --help     help\n      --inline   keys\n", nil
+	}
 	if len(args) > 0 && args[0] == "verify" {
 		return "Usage:\n  assay verify [flags]\n\nFlags:\n  -h, --help           help\n      --image string   image\n", nil
 	}
-	return "Usage:\n  assay [command]\n\nAvailable Commands:\n  verify      Decide\n\nFlags:\n  -h, --help   help\n", nil
+	return "Usage:\n  assay [command]\n\nAvailable Commands:\n  policy      Policies\n  verify      Decide\n\nFlags:\n  -h, --help   help\n", nil
 }
 
 func TestDocuments(t *testing.T) {
@@ -68,6 +75,8 @@ func TestDocuments(t *testing.T) {
 		"a wildcard":              {"docs/a.md", "`controllers/*.go` `api/v1alpha1/...`\n", ""},
 		"a wildcard for nothing":  {"docs/a.md", "`controllers/*.yaml`\n", "docs/a.md:1: path controllers/*.yaml, which does not exist"},
 		"an ignored path":         {"docs/a.md", "`./bin/assay`\n", ""},
+		"a command's command":     {"docs/a.md", "`assay policy convert --inline a.json`\n", ""},
+		"a flag of another":       {"docs/a.md", "`assay policy convert --image a`\n", "docs/a.md:1: assay policy convert --image, which it does not have"},
 		"a command that is not":   {"docs/a.md", "`assay gone`\n", "docs/a.md:1: assay gone, which is no command"},
 		"a flag alone":            {"docs/a.md", "`--gone`\n", "docs/a.md:1: flag --gone, which no assay command has"},
 		"a flag on a second line": {"docs/a.md", "```\ncat x | bin/assay verify \\\n  --gone=1\n```\n", "docs/a.md:2: assay verify --gone, which it does not have"},

@@ -17,7 +17,7 @@ import (
 const (
 	// ExitOK: the command did what it was asked; for verify, the signature is verified.
 	ExitOK = 0
-	// ExitRefused: the signature was checked and refused.
+	// ExitRefused: the signature was checked and refused; for policy convert, something is lost.
 	ExitRefused = 1
 	// ExitError: wrong usage, an error, or a signature that could not be checked.
 	ExitError = 2
@@ -72,7 +72,7 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newManagerCommand(), newVerifyCommand(), newVersionCommand())
+	root.AddCommand(newManagerCommand(), newVerifyCommand(), newPolicyCommand(), newVersionCommand())
 	return root
 }
 

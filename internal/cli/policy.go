@@ -1,0 +1,142 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/policyconvert"
+)
+
+func newPolicyCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "policy",
+		Short: "Work with TrustPolicies",
+		Args:  noArguments,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return usagef("a command is needed: convert") },
+	}
+	cmd.AddCommand(newPolicyConvertCommand())
+	return cmd
+}
+
+type policyConvertOptions struct {
+	inlineKeys  bool
+	namespace   string
+	enforcement string
+}
+
+func newPolicyConvertCommand() *cobra.Command {
+	o := policyConvertOptions{}
+	cmd := &cobra.Command{
+		Use:   "convert FILE...",
+		Short: "Make TrustPolicies of the policies of other programs",
+		Long: `Make TrustPolicies of containers-policy.json(5) and of OpenShift's ClusterImagePolicy and
+ImagePolicy. The TrustPolicies go to standard output, and what they cannot say, or what is
+left to do, to standard error.
+
+Keys that a file names by their path become references to Secrets, and a note says how to
+make each; with --inline-keys they are read now and written into the TrustPolicies.
+
+Exit status:
+  0  the TrustPolicies say all that the files say
+  1  something is lost; standard error says what
+  2  wrong usage, or a file that cannot be read or is none of these`,
+		Example: `  # what podman and skopeo go by on this machine
+  assay policy convert --inline-keys /etc/containers/policy.json > trustpolicies.yaml
+
+  # OpenShift's policies, only to be reported on at first
+  oc get clusterimagepolicies -o yaml > policies.yaml
+  assay policy convert --enforcement Audit policies.yaml`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.run(args, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&o.inlineKeys, "inline-keys", false, "read the keys that are named by a path, and write them into the TrustPolicies")
+	flags.StringVar(&o.namespace, "operator-namespace", "assay-system", "`NAMESPACE` of the operator, where the Secrets are to be")
+	flags.StringVar(&o.enforcement, "enforcement", "", "`LEVEL` of every TrustPolicy: Enforce, Warn or Audit; the default is the API's")
+	return cmd
+}
+
+func (o *policyConvertOptions) run(files []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	if len(files) == 0 {
+		return usagef("a file is needed, or - for standard input")
+	}
+	levels := []assayv1alpha1.Enforcement{"", assayv1alpha1.EnforcementEnforce, assayv1alpha1.EnforcementWarn, assayv1alpha1.EnforcementAudit}
+	if !slices.Contains(levels, assayv1alpha1.Enforcement(o.enforcement)) {
+		return usagef("--enforcement must be Enforce, Warn or Audit, and is %q", o.enforcement)
+	}
+	options := policyconvert.Options{Namespace: o.namespace, Enforcement: assayv1alpha1.Enforcement(o.enforcement)}
+	if o.inlineKeys {
+		options.ReadFile = readFile
+	}
+	converter := policyconvert.New(options)
+	for _, name := range files {
+		data, err := readInput(name, stdin)
+		if err != nil {
+			return err
+		}
+		if name == "-" {
+			name = "standard input"
+		}
+		if err := converter.Add(name, data); err != nil {
+			return err
+		}
+	}
+	policies, notes := converter.Result()
+	if err := writePolicies(stdout, policies); err != nil {
+		return fmt.Errorf("writing the TrustPolicies: %w", err)
+	}
+	return tellNotes(stderr, notes)
+}
+
+// policyDocument is a TrustPolicy as people write it, without a status.
+type policyDocument struct {
+	APIVersion string                        `json:"apiVersion"`
+	Kind       string                        `json:"kind"`
+	Metadata   policyMetadata                `json:"metadata"`
+	Spec       assayv1alpha1.TrustPolicySpec `json:"spec"`
+}
+
+type policyMetadata struct {
+	Name string `json:"name"`
+}
+
+func writePolicies(w io.Writer, policies []assayv1alpha1.TrustPolicy) error {
+	for i := range policies {
+		p := &policies[i]
+		data, err := yaml.Marshal(policyDocument{p.APIVersion, p.Kind, policyMetadata{p.Name}, p.Spec})
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(w, "---\n%s", data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tellNotes says what there is to know, and reports through the exit status whether
+// anything was lost.
+func tellNotes(w io.Writer, notes []policyconvert.Note) error {
+	lost := false
+	for _, note := range notes {
+		kind := "note"
+		if note.Lost {
+			kind, lost = "lost", true
+		}
+		// Nothing can be done about an error stream that cannot be written to.
+		_, _ = fmt.Fprintf(w, "%s: %s: %s\n", kind, note.Where, note.Text)
+	}
+	if lost {
+		return exitError(ExitRefused)
+	}
+	return nil
+}
