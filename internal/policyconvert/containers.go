@@ -215,10 +215,11 @@ func readSignedBy(m members) (requirement, error) {
 	if err := r.readKeys(m); err != nil {
 		return r, err
 	}
-	var cannot error
-	if r.identity, err, cannot = readIdentity(m); err != nil {
-		return r, err
+	signed, invalid, cannot := readIdentity(m)
+	if invalid != nil {
+		return r, invalid
 	}
+	r.identity = signed
 	switch {
 	case cannot != nil:
 		r.cannot = "signedBy is not carried over: " + cannot.Error()
