@@ -97,6 +97,9 @@ func (c *cluster) measureMemory(ctx context.Context, p plan, images []*imagev1.I
 		return nil, err
 	}
 	r.created = time.Since(begin)
+	if err := c.counted(ctx, p.images); err != nil {
+		return nil, err
+	}
 	if r.memoryFull, err = m.resident(ctx, p.settle); err != nil {
 		return nil, err
 	}
@@ -134,6 +137,33 @@ func (c *cluster) measureRestart(ctx context.Context, p plan, r *results, say pr
 		}
 	}
 	return m, nil
+}
+
+// counted waits until the policies' status counts all images: counts are written a few
+// seconds later than verdicts, and would otherwise be written by the next manager.
+func (c *cluster) counted(ctx context.Context, images int) error {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		var list assayv1alpha1.TrustPolicyList
+		if err := c.List(ctx, &list); err != nil {
+			return err
+		}
+		sum := 0
+		for i := range list.Items {
+			if n := list.Items[i].Status.Images; n != nil {
+				sum += int(n.Verified + n.Failed + n.Unknown)
+			}
+		}
+		if sum == images {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
 }
 
 // versions returns the resource versions of all Images and TrustPolicies.
