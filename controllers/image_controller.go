@@ -9,8 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -21,7 +19,6 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/verify"
 )
 
 // +kubebuilder:rbac:groups=image.openshift.io,resources=images,verbs=get;list;watch;patch
@@ -55,6 +52,9 @@ type ImageReconciler struct {
 	Verified *VerifiedImages
 
 	checked checkedImages
+	events  eventBudget
+	// deciding keeps two workers from deciding about the same Image at the same time.
+	deciding stripedMutex
 }
 
 // SetupWithManager registers the reconciler and what wakes it.
@@ -63,6 +63,9 @@ func (r *ImageReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		return err
 	}
 	wake := &imageWaker{client: mgr.GetClient(), trust: r.Trust}
+	if err := r.setupRejudge(mgr, wake); err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("image").
 		For(&imagev1.Image{}, builder.WithPredicates(imageChanged())).
@@ -78,40 +81,32 @@ func (r *ImageReconciler) SetupWithManager(mgr ctrl.Manager) error {
 // version, so that neither can undo what somebody else wrote meanwhile, and stopping
 // between them leaves nothing that the next run does not complete.
 func (r *ImageReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	var stored imagev1.Image
-	if err := r.Get(ctx, req.NamespacedName, &stored); err != nil {
-		r.forget(req.Name)
-		return ctrl.Result{}, client.IgnoreNotFound(err)
-	}
-	if !stored.DeletionTimestamp.IsZero() {
-		r.forget(req.Name)
+	var rest time.Duration
+	j, err := r.judge(ctx, req.NamespacedName, func(image *imagev1.Image, trust *trustSnapshot, now time.Time) bool {
+		rest = r.checked.wait(image, trust, now)
+		return rest > 0
+	})
+	switch {
+	case err != nil:
+		return ctrl.Result{}, err
+	case j == nil && rest > 0:
+		return later(rest), nil
+	case j == nil:
 		return ctrl.Result{}, nil
 	}
-	trust, err := r.Trust.snapshot(ctx)
-	if err != nil {
-		return ctrl.Result{}, err
-	}
-	now := metav1.NewTime(r.Clock.Now().Truncate(time.Second))
-	if wait := r.checked.wait(&stored, trust, now.Time); wait > 0 {
-		return later(wait), nil
-	}
-	started := r.Clock.Now()
-	verdict := verify.Check(gather(&stored, trust, now.Time))
-	observeVerdict(&verdict, r.Clock.Since(started))
-	r.Verified.record(&stored, trust, &verdict)
-
-	image := stored.DeepCopy()
-	applySignatures(image, &verdict, now, r.probeDue(image, now.Time))
-	if err := r.write(ctx, &stored, image, &verdict, now); err != nil {
+	observeVerdict(&j.verdict, j.took)
+	image := j.image.DeepCopy()
+	applySignatures(image, &j.verdict, j.now, r.probeDue(image, j.now.Time))
+	if err := r.write(ctx, j.image, image, &j.verdict, j.now); err != nil {
 		if apierrors.IsConflict(err) {
 			return ctrl.Result{RequeueAfter: conflictRetry}, nil
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	r.announce(&stored, image)
-	wait := r.nextCheck(image, &verdict, now.Time)
-	r.checked.remember(image, trust, now.Time, wait)
-	return later(wait), nil
+	r.announce(j.image, image)
+	rest = r.nextCheck(image, &j.verdict, j.now.Time)
+	r.checked.remember(image, j.trust, j.now.Time, rest)
+	return later(rest), nil
 }
 
 // forget drops what is remembered of an image that is no more.
@@ -125,18 +120,4 @@ func (r *ImageReconciler) forget(name string) {
 func later(wait time.Duration) ctrl.Result {
 	low := handler.LowPriority
 	return ctrl.Result{RequeueAfter: wait, Priority: &low}
-}
-
-// announce emits an event when the verdict about the image has changed.
-func (r *ImageReconciler) announce(before, after *imagev1.Image) {
-	was := meta.FindStatusCondition(before.Status.Conditions, assayv1alpha1.VerifiedCondition)
-	is := meta.FindStatusCondition(after.Status.Conditions, assayv1alpha1.VerifiedCondition)
-	if is == nil || (was != nil && was.Status == is.Status && was.Reason == is.Reason) {
-		return
-	}
-	eventType := corev1.EventTypeNormal
-	if is.Status == metav1.ConditionFalse {
-		eventType = corev1.EventTypeWarning
-	}
-	r.Recorder.Eventf(after, nil, eventType, is.Reason, "Verify", "%s", is.Message)
 }

@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -54,8 +55,7 @@ func (r *ImageReconciler) writeStatusAfter(ctx context.Context, stored *imagev1.
 // compares no more than the part: the rest of an image is large, and would have to be
 // written and read for each patch.
 func (r *ImageReconciler) patch(ctx context.Context, part imagePart, stored, image *imagev1.Image) error {
-	lock := client.MergeFromWithOptimisticLock{}
-	data, err := client.MergeFromWithOptions(part.of(stored), lock).Data(part.of(image))
+	data, err := part.difference(stored, image)
 	if err != nil {
 		return err
 	}
@@ -82,13 +82,23 @@ const (
 	statusPart     imagePart = "status"
 )
 
-// of returns an image that has the part, and of the rest what a patch needs.
-func (p imagePart) of(image *imagev1.Image) *imagev1.Image {
-	part := &imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: image.Name, ResourceVersion: image.ResourceVersion}}
+// difference returns the JSON merge patch (RFC 7396) that makes the part of one image that
+// of the other, for as long as nobody has written the image meanwhile.
+func (p imagePart) difference(from, to *imagev1.Image) ([]byte, error) {
 	if p == statusPart {
-		part.Status = image.Status
-	} else {
-		part.Signatures = image.Signatures
+		return client.MergeFromWithOptions(onlyStatus(from), client.MergeFromWithOptimisticLock{}).Data(onlyStatus(to))
 	}
-	return part
+	// A list is replaced as a whole, so that there is nothing to compare.
+	return json.Marshal(map[string]any{
+		"metadata":   map[string]string{"resourceVersion": from.ResourceVersion},
+		"signatures": to.Signatures,
+	})
+}
+
+// onlyStatus returns an image that has the status, and of the rest what a patch needs.
+func onlyStatus(image *imagev1.Image) *imagev1.Image {
+	return &imagev1.Image{
+		ObjectMeta: metav1.ObjectMeta{Name: image.Name, ResourceVersion: image.ResourceVersion},
+		Status:     image.Status,
+	}
 }

@@ -40,6 +40,11 @@ var (
 		Help: "ConfigMaps of the list that admission reads that were written or removed.",
 	})
 
+	suppressedEventsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "assay_suppressed_events_total",
+		Help: "Events about verdicts that were not emitted because there were too many, by type (Normal, Warning).",
+	}, []string{"type"})
+
 	recoveredPanicsTotal = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "assay_recovered_panics_total",
 		Help: "Signatures that made the verifier fail. Each was refused, and is a bug to report.",
@@ -48,7 +53,7 @@ var (
 
 func init() {
 	metrics.Registry.MustRegister(verificationsTotal, verificationDuration, recoveredPanicsTotal,
-		projectionImages, projectionShards, projectionWritesTotal)
+		suppressedEventsTotal, projectionImages, projectionShards, projectionWritesTotal)
 }
 
 // observeVerdict counts a decision about an image. Reasons are constants, which bounds

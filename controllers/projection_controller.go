@@ -57,7 +57,8 @@ type ProjectionReconciler struct {
 	// ValidFor is how long the list holds when it is not renewed; zero is for ever.
 	ValidFor time.Duration
 
-	complete  bool // Every Image has been decided about once.
+	complete  bool      // Every Image has been decided about once.
+	looked    time.Time // When it was last found that this is not so.
 	lastWrite time.Time
 	pause     time.Duration // How long to write nothing after lastWrite.
 }
@@ -86,7 +87,7 @@ func (r *ProjectionReconciler) Reconcile(ctx context.Context, _ ctrl.Request) (c
 	if wait := r.lastWrite.Add(r.pause).Sub(now); wait > 0 && wait <= r.pause {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
-	if ok, err := r.isComplete(ctx); err != nil || !ok {
+	if ok, err := r.isComplete(ctx, now); err != nil || !ok {
 		return ctrl.Result{RequeueAfter: listInterval}, err
 	}
 	trust, err := r.Trust.snapshot(ctx)
@@ -115,11 +116,16 @@ func (r *ProjectionReconciler) Reconcile(ctx context.Context, _ ctrl.Request) (c
 }
 
 // isComplete tells whether every Image has been decided about since the start. New ones
-// that come later are not waited for.
-func (r *ProjectionReconciler) isComplete(ctx context.Context) (bool, error) {
+// that come later are not waited for. Every decision wakes the reconciler, and looking at
+// all Images after each would take longer than deciding.
+func (r *ProjectionReconciler) isComplete(ctx context.Context, now time.Time) (bool, error) {
 	if r.complete {
 		return true, nil
 	}
+	if since := now.Sub(r.looked); since >= 0 && since < listInterval {
+		return false, nil
+	}
+	r.looked = now
 	var list imagev1.ImageList
 	if err := r.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return false, fmt.Errorf("listing Images: %w", err)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -374,6 +375,41 @@ func TestListWaitsForAllVerdicts(t *testing.T) {
 	l.settle()
 	if l.writes != 2 {
 		t.Errorf("%d writes, want the list and its change", l.writes)
+	}
+}
+
+// A key is revoked while the API server takes no verdict: the list is not to wait for that.
+func TestRevocationReachesTheListBeforeAnyVerdictIsWritten(t *testing.T) {
+	f := newFixture(t)
+	release := newSigner("release")
+	secret := f.secret(release)
+	f.create(secret, f.fromSecret(f.policy()), f.image(release))
+	f.verdict(f.name, metav1.ConditionTrue, assayv1alpha1.ReasonVerified)
+	entry := f.repository() + "@" + digest.FromString(f.name).String()
+	f.listed(entry, true)
+
+	hooks := &writeHooks{}
+	r := hooks.reconciler(f, testNow)
+	r.Verified = NewVerifiedImages()
+	vouches := func() bool {
+		return slices.Contains(r.Verified.entries(func(string) bool { return false }), entry)
+	}
+	judge := func() {
+		t.Helper()
+		r.Trust.Changed()
+		if err := r.rejudge(f.ctx, client.ObjectKey{Name: f.name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if judge(); !vouches() {
+		t.Fatal("the verified image is not vouched for")
+	}
+	update(f, secret, func(s *corev1.Secret) { s.Data = map[string][]byte{"release.asc": release.revokedKey()} })
+	if judge(); vouches() {
+		t.Error("an image of a revoked key is vouched for")
+	}
+	if n := hooks.patches.Load() + hooks.statusPatches.Load(); n != 0 {
+		t.Errorf("%d writes, want none", n)
 	}
 }
 

@@ -32,6 +32,10 @@ type verifiedImage struct {
 	entry string
 	// scope is the one by whose policies the Image is verified.
 	scope string
+	// resourceVersion and trust are the states of the Image, and of policies and keys, that
+	// were last decided about.
+	resourceVersion string
+	trust           uint64
 }
 
 // NewVerifiedImages returns an empty record.
@@ -46,17 +50,17 @@ func (v *VerifiedImages) record(image *imagev1.Image, trust *trustSnapshot, verd
 	if v == nil {
 		return
 	}
-	is := verifiedImage{uid: image.UID}
+	is := verifiedImage{uid: image.UID, resourceVersion: image.ResourceVersion, trust: trust.change}
 	if verdict.Outcome == verify.Verified {
 		is.entry, is.scope = entryOf(image, trust, verdict)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if was, ok := v.byName[image.Name]; ok && was == is {
-		return
-	}
+	was, ok := v.byName[image.Name]
 	v.byName[image.Name] = is
-	v.signal()
+	if !ok || was.uid != is.uid || was.entry != is.entry || was.scope != is.scope {
+		v.signal()
+	}
 }
 
 // forget removes an Image that is no more.
@@ -86,6 +90,18 @@ func (v *VerifiedImages) judged(image *imagev1.Image) bool {
 	defer v.mu.Unlock()
 	is, ok := v.byName[image.Name]
 	return ok && is.uid == image.UID
+}
+
+// current tells whether exactly this state of an Image was decided about, by these policies
+// and keys.
+func (v *VerifiedImages) current(image *imagev1.Image, trust *trustSnapshot) bool {
+	if v == nil {
+		return false
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	is, ok := v.byName[image.Name]
+	return ok && is.uid == image.UID && is.resourceVersion == image.ResourceVersion && is.trust == trust.change
 }
 
 // entries returns what the Images vouch for, in any order and possibly more than once. An

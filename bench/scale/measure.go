@@ -8,9 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
@@ -18,6 +21,8 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/operator"
+	"github.com/assay-project/assay/internal/projection"
 )
 
 // results are all that was measured. Memory is in bytes.
@@ -31,8 +36,9 @@ type results struct {
 	// restart is the time from the start of a manager over all images until it is idle.
 	restart       time.Duration
 	restartWrites int
-	// revoked is how long it took until the last image of the revoked key was refused.
-	revoked time.Duration
+	// revoked is how long it took until the last image of the revoked key was refused, and
+	// unlisted until admission's list had none of them any more.
+	revoked, unlisted time.Duration
 	// again is how long it took to verify all others again, with another verdict for each,
 	// and fresh how long brand-new images waited for their verdicts meanwhile, sorted.
 	again time.Duration
@@ -68,7 +74,7 @@ func measure(ctx context.Context, p plan, say progress) (r results, err error) {
 		if err != nil {
 			return r, fmt.Errorf("round %d: %w", n+1, err)
 		}
-		say("round %d of %d: manager %.0f images/s, bare client %.0f images/s, with a watch %.0f images/s", n+1, p.rounds, t.manager, t.bare, t.watched)
+		say("round %d of %d: manager %.0f images/s, bare client %.0f images/s, with a watch %.0f images/s", n+1, p.rounds, t.manager.rate, t.bare.rate, t.watched.rate)
 		r.turns = append(r.turns, t)
 	}
 	m, err := c.measureMemory(ctx, p, images, &r, say)
@@ -190,11 +196,18 @@ func (c *cluster) versions(ctx context.Context) (map[string]string, error) {
 func (c *cluster) measureChanges(ctx context.Context, p plan, m *manager, all teams, r *results, say progress) (err error) {
 	defer func() { err = errors.Join(err, m.Stop()) }()
 	say("revoking the key of %d images", p.revoked)
+	unlisted := make(chan error, 1)
 	begin := time.Now()
-	if err := c.revoke(ctx, all.revoked, p.revoked); err != nil {
+	go func() {
+		err := c.awaitUnlisted(ctx, all.revoked)
+		r.unlisted = time.Since(begin)
+		unlisted <- err
+	}()
+	err = c.revoke(ctx, all.revoked, p.revoked)
+	r.revoked = time.Since(begin)
+	if err := errors.Join(err, <-unlisted); err != nil {
 		return err
 	}
-	r.revoked = time.Since(begin)
 
 	say("revoking the key of the other %d images, and making %d new ones meanwhile", p.images-p.revoked, p.fresh)
 	bulk := make(chan error, 1)
@@ -218,24 +231,74 @@ func (c *cluster) revoke(ctx context.Context, t *team, images int) error {
 // await does something and returns when so many of a team's images have a verdict. Each is
 // told to seen once.
 func (c *cluster) await(ctx context.Context, t *team, status metav1.ConditionStatus, images int, do func() error, seen func(name string)) error {
-	events, err := c.Watch(ctx, &imagev1.ImageList{}, client.MatchingLabels{teamLabel: t.name})
-	if err != nil {
-		return err
-	}
-	defer events.Stop()
-	if err := do(); err != nil {
-		return err
-	}
 	done := map[string]bool{}
-	for len(done) < images {
-		event, ok := <-events.ResultChan()
-		if !ok || event.Type == watch.Error {
-			return errors.Join(ctx.Err(), fmt.Errorf("the watch ended after %d of %d verdicts: %v", len(done), images, event.Object))
+	for started := false; len(done) < images; {
+		events, err := c.Watch(ctx, &imagev1.ImageList{}, client.MatchingLabels{teamLabel: t.name})
+		if err != nil {
+			return err
 		}
-		image, ok := event.Object.(*imagev1.Image)
-		if ok && !done[image.Name] && meta.IsStatusConditionPresentAndEqual(image.Status.Conditions, assayv1alpha1.VerifiedCondition, status) {
-			done[image.Name] = true
-			seen(image.Name)
+		if !started {
+			if err := do(); err != nil {
+				return err
+			}
+			started = true
+		}
+		err = collect(events, func(image *imagev1.Image) bool {
+			if !done[image.Name] && meta.IsStatusConditionPresentAndEqual(image.Status.Conditions, assayv1alpha1.VerifiedCondition, status) {
+				done[image.Name] = true
+				seen(image.Name)
+			}
+			return len(done) == images
+		})
+		if err := errors.Join(err, ctx.Err()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// awaitUnlisted returns when no image of a team is in the list that admission reads.
+func (c *cluster) awaitUnlisted(ctx context.Context, t *team) error {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		var shards corev1.ConfigMapList
+		err := c.List(ctx, &shards, client.InNamespace(operator.Namespace), client.MatchingLabels{projection.Label: projection.LabelValue})
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(shards.Items, t.listedIn) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
+
+// listedIn tells whether an image of the team is in a shard of the list.
+func (t *team) listedIn(shard corev1.ConfigMap) bool {
+	for _, entries := range shard.Data {
+		if strings.Contains(entries, "\n"+t.scope()+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// collect hands over the images of a watch until that is enough, or until the API server
+// ends the watch, as it does with those who read too slowly. A new one begins with all
+// images as they are then.
+func collect(events watch.Interface, enough func(*imagev1.Image) bool) error {
+	defer events.Stop()
+	for event := range events.ResultChan() {
+		if event.Type == watch.Error {
+			return fmt.Errorf("watching images: %w", apierrors.FromObject(event.Object))
+		}
+		if image, ok := event.Object.(*imagev1.Image); ok && enough(image) {
+			return nil
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,10 +23,16 @@ import (
 // writesPerImage is how many patches a new image costs: signatures and status.
 const writesPerImage = 2
 
-// turn is what the manager and the bare client did with the same images, in images per
-// second. watched is the bare client's rate while somebody watches Images, as the manager
-// has to: an API server that shares its processors with all others pays for that as well.
-type turn struct{ manager, bare, watched float64 }
+// turn is what the manager and the bare client did with the same images. watched is the
+// bare client while somebody watches Images, as the manager has to: an API server that
+// shares its processors with all others pays for that as well.
+type turn struct{ manager, bare, watched pace }
+
+// pace is how fast images were done, and what each cost.
+type pace struct {
+	rate float64 // Images a second.
+	each cost
+}
 
 // measureTurn lets the manager verify images that nobody has verified yet. Then the images
 // are made anew, and the bare client writes what the manager wrote.
@@ -33,7 +40,7 @@ func (c *cluster) measureTurn(ctx context.Context, p plan, images []*imagev1.Ima
 	if err := createAll(ctx, c, images); err != nil {
 		return t, err
 	}
-	if t.manager, err = c.managerRate(ctx, len(images)); err != nil {
+	if t.manager, err = c.managerPace(ctx, len(images)); err != nil {
 		return t, err
 	}
 	patches, err := c.recordPatches(ctx, images)
@@ -43,7 +50,7 @@ func (c *cluster) measureTurn(ctx context.Context, p plan, images []*imagev1.Ima
 	if err := deleteAll(ctx, c, images); err != nil {
 		return t, err
 	}
-	if t.bare, err = c.bareRate(ctx, p, images, patches); err != nil {
+	if t.bare, err = c.barePace(ctx, p, images, patches); err != nil {
 		return t, err
 	}
 	stop, err := c.watchImages(ctx)
@@ -51,21 +58,30 @@ func (c *cluster) measureTurn(ctx context.Context, p plan, images []*imagev1.Ima
 		return t, err
 	}
 	defer stop()
-	t.watched, err = c.bareRate(ctx, p, images, patches)
+	t.watched, err = c.barePace(ctx, p, images, patches)
 	return t, err
 }
 
-// bareRate makes the images anew, writes the patches and removes the images.
-func (c *cluster) bareRate(ctx context.Context, p plan, images []*imagev1.Image, patches []recorded) (float64, error) {
+// barePace makes the images anew, writes the patches and removes the images.
+func (c *cluster) barePace(ctx context.Context, p plan, images []*imagev1.Image, patches []recorded) (did pace, err error) {
 	if err := c.recreate(ctx, images, patches); err != nil {
-		return 0, err
+		return did, err
+	}
+	before, err := c.clocks(os.Getpid())
+	if err != nil {
+		return did, err
 	}
 	begin := time.Now()
 	if err := inParallel(p.writers, len(images), func(i int) error { return c.write(ctx, patches[i]) }); err != nil {
-		return 0, err
+		return did, err
 	}
-	rate := float64(len(images)) / time.Since(begin).Seconds()
-	return rate, deleteAll(ctx, c, images)
+	did.rate = float64(len(images)) / time.Since(begin).Seconds()
+	after, err := c.clocks(os.Getpid())
+	if err != nil {
+		return did, err
+	}
+	did.each = after.since(before, len(images))
+	return did, deleteAll(ctx, c, images)
 }
 
 // watchImages reads a watch of all Images, and does not even decode what it reads.
@@ -94,27 +110,37 @@ func (c *cluster) watchImages(ctx context.Context) (stop func(), err error) {
 	return cancel, nil
 }
 
-// managerRate runs a manager until all images have their verdicts. The time counts from
+// managerPace runs a manager until all images have their verdicts. The time counts from
 // the first write that was seen to the last: reading the images first is not what the bare
 // client does.
-func (c *cluster) managerRate(ctx context.Context, images int) (float64, error) {
+func (c *cluster) managerPace(ctx context.Context, images int) (did pace, err error) {
 	m, err := c.startManager()
 	if err != nil {
-		return 0, err
+		return did, err
 	}
 	first, err := m.until(ctx, func(s state) bool { return s.patches > 0 })
 	if err != nil {
-		return 0, err
+		return did, err
 	}
 	begin := time.Now()
+	before, err := c.clocks(m.PID())
+	if err != nil {
+		return did, err
+	}
 	last, err := m.until(ctx, func(s state) bool {
 		return s.patches >= float64(writesPerImage*images) && s.pending == 0 && s.queued == 0
 	})
 	if err != nil {
-		return 0, err
+		return did, err
 	}
-	took := time.Since(begin)
-	return (last.patches - first.patches) / writesPerImage / took.Seconds(), m.Stop()
+	done := (last.patches - first.patches) / writesPerImage
+	did.rate = done / time.Since(begin).Seconds()
+	after, err := c.clocks(m.PID())
+	if err != nil {
+		return did, err
+	}
+	did.each = after.since(before, int(done))
+	return did, m.Stop()
 }
 
 // recorded is what the manager wrote about an image.

@@ -36,7 +36,7 @@ func judge(r results) []figures.Figure {
 
 // overBare is the median of the ratios within a round.
 func (r *results) overBare() float64 {
-	return r.medianOf(func(t turn) float64 { return t.manager / t.bare })
+	return r.medianOf(func(t turn) float64 { return t.manager.rate / t.bare.rate })
 }
 
 func (r *results) medianOf(of func(turn) float64) float64 {
@@ -67,6 +67,8 @@ func writeReport(w io.Writer, p plan, before, after report.Machine, r results, l
 	fmt.Fprintf(&b, "%s. Load average %s before and %s after.\n", before.Description, before.Load, after.Load)
 	fmt.Fprintf(&b, "RSA-%d, %d bytes of manifest and of configuration; %d rounds of %d images.\n\n", p.keyBits, p.blob, p.rounds, p.round)
 	report.WriteTable(&b, table(p, r))
+	b.WriteString("\nTime on processors for each image\n\n")
+	report.WriteTable(&b, r.costs())
 	b.WriteString("\nTargets\n\n")
 	report.WriteTable(&b, report.Targets(list))
 	_, err := io.WriteString(w, b.String())
@@ -79,13 +81,14 @@ func table(p plan, r results) [][]string {
 	memory := func(v float64) string { return fmt.Sprintf("%.0f MiB", v/mebi) }
 	return [][]string{
 		{"what", "measured"},
-		{"bare client writes the verdicts", perSecond(r.medianOf(func(t turn) float64 { return t.bare }))},
-		{"bare client writes them while somebody watches", perSecond(r.medianOf(func(t turn) float64 { return t.watched }))},
-		{"manager verifies and writes them", perSecond(r.medianOf(func(t turn) float64 { return t.manager }))},
+		{"bare client writes the verdicts", perSecond(r.medianOf(func(t turn) float64 { return t.bare.rate }))},
+		{"bare client writes them while somebody watches", perSecond(r.medianOf(func(t turn) float64 { return t.watched.rate }))},
+		{"manager verifies and writes them", perSecond(r.medianOf(func(t turn) float64 { return t.manager.rate }))},
 		{fmt.Sprintf("%d images created and verified meanwhile", p.images), seconds(r.created)},
 		{"manager starts over them, until idle", seconds(r.restart)},
 		{"writes after that start", fmt.Sprint(r.restartWrites)},
 		{fmt.Sprintf("key of %d of them revoked, until the last is refused", p.revoked), seconds(r.revoked)},
+		{"until admission's list has none of them", seconds(r.unlisted)},
 		{fmt.Sprintf("key of the other %d revoked, until the last is refused", p.images-p.revoked), seconds(r.again)},
 		{"meanwhile, new image until it is verified, median", seconds(percentile(r.fresh, 50))},
 		{"meanwhile, new image until it is verified, 99th percentile", seconds(percentile(r.fresh, 99))},
@@ -93,4 +96,28 @@ func table(p plan, r results) [][]string {
 		{"resident memory after verifying all", memory(r.memoryFull)},
 		{"resident memory after a start over all", memory(r.memoryRestarted)},
 	}
+}
+
+// costs is the table of what each image cost whom, the median of all rounds.
+func (r *results) costs() [][]string {
+	rows := [][]string{{"who writes", "API server", "etcd", "the writer", "together"}}
+	for _, who := range []struct {
+		name string
+		of   func(turn) cost
+	}{
+		{"bare client", func(t turn) cost { return t.bare.each }},
+		{"bare client while somebody watches", func(t turn) cost { return t.watched.each }},
+		{"manager", func(t turn) cost { return t.manager.each }},
+	} {
+		row := []string{who.name}
+		for _, part := range []func(cost) time.Duration{
+			func(c cost) time.Duration { return c.apiServer }, func(c cost) time.Duration { return c.etcd },
+			func(c cost) time.Duration { return c.client }, cost.total,
+		} {
+			ms := r.medianOf(func(t turn) float64 { return part(who.of(t)).Seconds() * 1000 })
+			row = append(row, fmt.Sprintf("%.1f ms", ms))
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }

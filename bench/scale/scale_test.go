@@ -46,7 +46,7 @@ func TestRun(t *testing.T) {
 
 func TestJudge(t *testing.T) {
 	r := results{
-		images: 1024, turns: []turn{{manager: 80, bare: 100}, {manager: 50, bare: 50}, {manager: 99, bare: 110}},
+		images: 1024, turns: []turn{turnAt(80, 100), turnAt(50, 50), turnAt(99, 110)},
 		memoryEmpty: 50 * mebi, memoryFull: 62 * mebi, memoryRestarted: 60 * mebi, restartWrites: 1,
 		fresh: []time.Duration{time.Second, 3 * time.Second},
 	}
@@ -58,6 +58,22 @@ func TestJudge(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, judge(r)); diff != "" {
 		t.Errorf("figures (-want +got):\n%s", diff)
+	}
+}
+
+func turnAt(manager, bare float64) turn {
+	return turn{manager: pace{rate: manager}, bare: pace{rate: bare}}
+}
+
+func TestProcessorTimeIn(t *testing.T) {
+	const stat = "42 (kube api) S 1 42 42 0 -1 4194560 9 0 0 0 1234 66 0 0 20 0 9 0 5555 1 2"
+	if got, err := processorTimeIn(stat); err != nil || got != 13*time.Second {
+		t.Errorf("%s, %v; want 13 s", got, err)
+	}
+	for _, stat := range []string{"", "42 (x) S 1", strings.Replace(stat, "1234", "many", 1), strings.Replace(stat, "66", "many", 1)} {
+		if _, err := processorTimeIn(stat); err == nil {
+			t.Errorf("%q: no error", stat)
+		}
 	}
 }
 

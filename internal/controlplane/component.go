@@ -81,6 +81,17 @@ func (c *Component) Start(ctx context.Context) error {
 	return nil
 }
 
+// PID is the process ID, 0 before the first start. After the end of a process it is that of
+// the last one.
+func (c *Component) PID() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current == nil {
+		return 0
+	}
+	return c.current.PID()
+}
+
 // waitReady polls until the current process is ready or never will be.
 func (c *Component) waitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
