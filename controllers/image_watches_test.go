@@ -56,8 +56,13 @@ func TestChangeWakesWhatItAffects(t *testing.T) {
 	elsewhere.DockerImageReference = f.repository() + "-elsewhere/app:v1"
 	f.create(elsewhere)
 	inScope := []string{f.name + "-app", f.name + "-deep", f.name + "-other", f.name + "-otherwise"}
+	all := f.policy()
+	all.Spec.Scopes = []string{f.repository(), f.repository() + "-elsewhere"}
 	f.eventually("the cache to show the objects", func() (bool, string) {
-		return len(wake(f, func(w *imageWaker, q requestQueue) { w.policyChanged(f.ctx, q, fromSecret) })) == len(inScope), ""
+		images := wake(f, func(w *imageWaker, q requestQueue) { w.policyChanged(f.ctx, q, all) })
+		secrets, err := policiesReading(f.ctx, cachedClient, secretKind, f.name)
+		configMaps, err2 := policiesReading(f.ctx, cachedClient, configMapKind, f.name)
+		return len(images) == len(inScope)+1 && len(secrets) == 1 && len(configMaps) == 1, fmt.Sprint(images, err, err2)
 	})
 
 	configMap := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: testNamespace, Name: f.name}}
