@@ -108,6 +108,10 @@ bench-verify: ## Compare the time of verification with containers/image and bare
 bench-scale: ## Measure the operator with 10,000 images beside a bare client; figures go to bench/out/scale.json (ten minutes).
 	@$(WITH_CONTROLPLANE) cd bench && $(GO) run ./scale $(BENCH_FLAGS)
 
+.PHONY: bench-admission
+bench-admission: ## Measure what admission costs, for lists of up to 50,000 images; figures go to bench/out/admission.json (five minutes).
+	@$(WITH_CONTROLPLANE) cd bench && $(GO) run ./admission $(BENCH_FLAGS)
+
 .PHONY: test-bench
 test-bench: ## Test the benchmarks, which are a module of their own.
 	@$(WITH_CONTROLPLANE) cd bench && $(GO) vet -tags $(BENCH_TAGS) ./... && $(GO) test -tags $(BENCH_TAGS) ./...

@@ -281,6 +281,10 @@ func TestListIsRestored(t *testing.T) {
 			return testClient.Update(l.ctx, c)
 		},
 		"unlabelled": func(c *corev1.ConfigMap) error { c.Labels = nil; return testClient.Update(l.ctx, c) },
+		"said to have scopes of a level": func(c *corev1.ConfigMap) error {
+			c.Labels[projection.LevelLabel(projection.Audit)] = "true"
+			return testClient.Update(l.ctx, c)
+		},
 	} {
 		if err := spoil(l.shards()[name]); err != nil {
 			t.Fatal(err)
@@ -291,7 +295,7 @@ func TestListIsRestored(t *testing.T) {
 			t.Fatalf("%s: not restored", what)
 		}
 		got.Data["validUntil"] = want.Data["validUntil"] // Renewed with each write.
-		if !maps.Equal(got.Data, want.Data) {
+		if !maps.Equal(got.Data, want.Data) || !maps.Equal(got.Labels, want.Labels) {
 			t.Errorf("%s: not restored", what)
 		}
 	}

@@ -22,9 +22,8 @@ import (
 // when half of that time is left, so that two looks may fail.
 const renewals = 4
 
-// shardLabels are on every shard. Admission selects by the first.
+// shardLabels are on every shard beside those that admission selects by.
 var shardLabels = map[string]string{
-	projection.Label:               projection.LabelValue,
 	"app.kubernetes.io/name":       "assay",
 	"app.kubernetes.io/managed-by": "assay",
 }
@@ -100,7 +99,7 @@ func (r *ProjectionReconciler) writeShard(ctx context.Context, stored *corev1.Co
 	} else {
 		r.renew(shard, now)
 	}
-	if maps.Equal(stored.Data, shard.Data) && len(stored.BinaryData) == 0 && hasLabels(stored, shardLabels) {
+	if maps.Equal(stored.Data, shard.Data) && len(stored.BinaryData) == 0 && hasLabels(stored, shard) {
 		return false, nil
 	}
 	r.renew(shard, now)
@@ -129,16 +128,26 @@ func (r *ProjectionReconciler) renew(shard *projection.Shard, now time.Time) {
 }
 
 func (r *ProjectionReconciler) configMap(shard *projection.Shard) *corev1.ConfigMap {
+	labels := maps.Clone(shardLabels)
+	maps.Copy(labels, shard.Labels)
 	return &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: shard.Name, Labels: shardLabels},
+		ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: shard.Name, Labels: labels},
 		Data:       shard.Data,
 	}
 }
 
-func hasLabels(obj client.Object, want map[string]string) bool {
-	have := obj.GetLabels()
-	for key, value := range want {
-		if have[key] != value {
+// hasLabels tells whether a stored shard has all labels that it is to have, and of those
+// that admission selects by no other.
+func hasLabels(stored *corev1.ConfigMap, shard *projection.Shard) bool {
+	for _, want := range []map[string]string{shardLabels, shard.Labels} {
+		for key, value := range want {
+			if stored.Labels[key] != value {
+				return false
+			}
+		}
+	}
+	for key := range stored.Labels {
+		if _, wanted := shard.Labels[key]; projection.IsLabel(key) && !wanted {
 			return false
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -32,7 +31,7 @@ type manager struct {
 	address string
 }
 
-func (c *cluster) startManager() (*manager, error) {
+func (c *bench) startManager() (*manager, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -41,10 +40,7 @@ func (c *cluster) startManager() (*manager, error) {
 	if err := listener.Close(); err != nil {
 		return nil, err
 	}
-	m.Manager, err = operator.Start(operator.Options{
-		Program: c.program(), Kubeconfig: c.kubeconfig, LogFile: filepath.Join(c.dir, "manager.log"),
-		Args: []string{"--metrics-bind-address=" + m.address, "--metrics-secure=false"},
-	})
+	m.Manager, err = c.StartManager("--metrics-bind-address="+m.address, "--metrics-secure=false")
 	return m, err
 }
 

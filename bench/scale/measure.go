@@ -21,6 +21,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/bench/team"
 	"github.com/assay-project/assay/internal/operator"
 	"github.com/assay-project/assay/internal/projection"
 )
@@ -47,7 +48,7 @@ type results struct {
 
 // teams are who makes the images.
 type teams struct {
-	bulk, revoked, fresh *team
+	bulk, revoked, fresh *team.Team
 }
 
 type progress func(format string, args ...any)
@@ -55,14 +56,14 @@ type progress func(format string, args ...any)
 func measure(ctx context.Context, p plan, say progress) (r results, err error) {
 	r.images = p.images
 	say("starting a control plane")
-	c, err := newCluster(ctx)
+	c, err := newBench(ctx)
 	if err != nil {
 		return r, err
 	}
-	defer func() { err = errors.Join(err, c.close()) }()
-	all := teams{newTeam("bulk", p.keyBits), newTeam("revoked", p.keyBits), newTeam("fresh", p.keyBits)}
-	for _, t := range []*team{all.bulk, all.revoked, all.fresh} {
-		if err := errors.Join(c.Create(ctx, t.secret(false)), c.Create(ctx, t.policy())); err != nil {
+	defer func() { err = errors.Join(err, c.Close()) }()
+	all := teams{team.New("bulk", p.keyBits), team.New("revoked", p.keyBits), team.New("fresh", p.keyBits)}
+	for _, t := range []*team.Team{all.bulk, all.revoked, all.fresh} {
+		if err := errors.Join(c.Create(ctx, t.Secret(false)), c.Create(ctx, t.Policy())); err != nil {
 			return r, err
 		}
 	}
@@ -86,7 +87,7 @@ func measure(ctx context.Context, p plan, say progress) (r results, err error) {
 
 // measureMemory fills the cluster with all images, starts the manager once more over them,
 // and returns that manager.
-func (c *cluster) measureMemory(ctx context.Context, p plan, images []*imagev1.Image, r *results, say progress) (*manager, error) {
+func (c *bench) measureMemory(ctx context.Context, p plan, images []*imagev1.Image, r *results, say progress) (*manager, error) {
 	m, err := c.startManager()
 	if err != nil {
 		return nil, err
@@ -115,7 +116,7 @@ func (c *cluster) measureMemory(ctx context.Context, p plan, images []*imagev1.I
 	return c.measureRestart(ctx, p, r, say)
 }
 
-func (c *cluster) measureRestart(ctx context.Context, p plan, r *results, say progress) (*manager, error) {
+func (c *bench) measureRestart(ctx context.Context, p plan, r *results, say progress) (*manager, error) {
 	say("starting over %d verified images", p.images)
 	before, err := c.versions(ctx)
 	if err != nil {
@@ -147,7 +148,7 @@ func (c *cluster) measureRestart(ctx context.Context, p plan, r *results, say pr
 
 // counted waits until the policies' status counts all images: counts are written a few
 // seconds later than verdicts, and would otherwise be written by the next manager.
-func (c *cluster) counted(ctx context.Context, images int) error {
+func (c *bench) counted(ctx context.Context, images int) error {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
@@ -173,7 +174,7 @@ func (c *cluster) counted(ctx context.Context, images int) error {
 }
 
 // versions returns the resource versions of all Images and TrustPolicies.
-func (c *cluster) versions(ctx context.Context) (map[string]string, error) {
+func (c *bench) versions(ctx context.Context) (map[string]string, error) {
 	versions := map[string]string{}
 	for _, kind := range []string{"ImageList", "TrustPolicyList"} {
 		list := &metav1.PartialObjectMetadataList{}
@@ -193,7 +194,7 @@ func (c *cluster) versions(ctx context.Context) (map[string]string, error) {
 
 // measureChanges revokes first the key of a few images, then that of all the others, and
 // makes new images meanwhile.
-func (c *cluster) measureChanges(ctx context.Context, p plan, m *manager, all teams, r *results, say progress) (err error) {
+func (c *bench) measureChanges(ctx context.Context, p plan, m *manager, all teams, r *results, say progress) (err error) {
 	defer func() { err = errors.Join(err, m.Stop()) }()
 	say("revoking the key of %d images", p.revoked)
 	unlisted := make(chan error, 1)
@@ -222,18 +223,18 @@ func (c *cluster) measureChanges(ctx context.Context, p plan, m *manager, all te
 }
 
 // revoke revokes a team's key and returns when the last of its images is refused.
-func (c *cluster) revoke(ctx context.Context, t *team, images int) error {
+func (c *bench) revoke(ctx context.Context, t *team.Team, images int) error {
 	return c.await(ctx, t, metav1.ConditionFalse, images, func() error {
-		return c.Update(ctx, t.secret(true))
+		return c.Update(ctx, t.Secret(true))
 	}, func(string) {})
 }
 
 // await does something and returns when so many of a team's images have a verdict. Each is
 // told to seen once.
-func (c *cluster) await(ctx context.Context, t *team, status metav1.ConditionStatus, images int, do func() error, seen func(name string)) error {
+func (c *bench) await(ctx context.Context, t *team.Team, status metav1.ConditionStatus, images int, do func() error, seen func(name string)) error {
 	done := map[string]bool{}
 	for started := false; len(done) < images; {
-		events, err := c.Watch(ctx, &imagev1.ImageList{}, client.MatchingLabels{teamLabel: t.name})
+		events, err := c.Watch(ctx, &imagev1.ImageList{}, client.MatchingLabels{team.Label: t.Name})
 		if err != nil {
 			return err
 		}
@@ -258,7 +259,7 @@ func (c *cluster) await(ctx context.Context, t *team, status metav1.ConditionSta
 }
 
 // awaitUnlisted returns when no image of a team is in the list that admission reads.
-func (c *cluster) awaitUnlisted(ctx context.Context, t *team) error {
+func (c *bench) awaitUnlisted(ctx context.Context, t *team.Team) error {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
@@ -267,7 +268,7 @@ func (c *cluster) awaitUnlisted(ctx context.Context, t *team) error {
 		if err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(shards.Items, t.listedIn) {
+		if !slices.ContainsFunc(shards.Items, func(shard corev1.ConfigMap) bool { return listedIn(shard, t) }) {
 			return nil
 		}
 		select {
@@ -278,10 +279,10 @@ func (c *cluster) awaitUnlisted(ctx context.Context, t *team) error {
 	}
 }
 
-// listedIn tells whether an image of the team is in a shard of the list.
-func (t *team) listedIn(shard corev1.ConfigMap) bool {
+// listedIn tells whether an image of a team is in a shard of the list.
+func listedIn(shard corev1.ConfigMap, t *team.Team) bool {
 	for _, entries := range shard.Data {
-		if strings.Contains(entries, "\n"+t.scope()+"/") {
+		if strings.Contains(entries, "\n"+t.Scope()+"/") {
 			return true
 		}
 	}
@@ -324,7 +325,7 @@ func (s *stopwatches) read(name string) time.Duration {
 
 // measureFresh creates images one after the other and returns how long each waited for its
 // verdict, sorted.
-func (c *cluster) measureFresh(ctx context.Context, p plan, images []*imagev1.Image, t *team) ([]time.Duration, error) {
+func (c *bench) measureFresh(ctx context.Context, p plan, images []*imagev1.Image, t *team.Team) ([]time.Duration, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	watches := &stopwatches{created: map[string]time.Time{}}
@@ -344,7 +345,7 @@ func (c *cluster) measureFresh(ctx context.Context, p plan, images []*imagev1.Im
 	return waits, errors.Join(err, <-creating)
 }
 
-func (c *cluster) createSlowly(ctx context.Context, every time.Duration, images []*imagev1.Image, watches *stopwatches) error {
+func (c *bench) createSlowly(ctx context.Context, every time.Duration, images []*imagev1.Image, watches *stopwatches) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for _, image := range images {

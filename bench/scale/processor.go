@@ -22,11 +22,11 @@ type cost struct {
 func (c cost) total() time.Duration { return c.apiServer + c.etcd + c.client }
 
 // clocks read the processor time of a cluster and of a client of it.
-func (c *cluster) clocks(client int) (now cost, err error) {
+func (c *bench) clocks(client int) (now cost, err error) {
 	for _, p := range []struct {
 		pid  int
 		into *time.Duration
-	}{{c.cp.APIServer.PID(), &now.apiServer}, {c.cp.Etcd.PID(), &now.etcd}, {client, &now.client}} {
+	}{{c.APIServer.PID(), &now.apiServer}, {c.Etcd.PID(), &now.etcd}, {client, &now.client}} {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
 		if err != nil {
 			return now, err

@@ -36,7 +36,7 @@ type pace struct {
 
 // measureTurn lets the manager verify images that nobody has verified yet. Then the images
 // are made anew, and the bare client writes what the manager wrote.
-func (c *cluster) measureTurn(ctx context.Context, p plan, images []*imagev1.Image) (t turn, err error) {
+func (c *bench) measureTurn(ctx context.Context, p plan, images []*imagev1.Image) (t turn, err error) {
 	if err := createAll(ctx, c, images); err != nil {
 		return t, err
 	}
@@ -63,7 +63,7 @@ func (c *cluster) measureTurn(ctx context.Context, p plan, images []*imagev1.Ima
 }
 
 // barePace makes the images anew, writes the patches and removes the images.
-func (c *cluster) barePace(ctx context.Context, p plan, images []*imagev1.Image, patches []recorded) (did pace, err error) {
+func (c *bench) barePace(ctx context.Context, p plan, images []*imagev1.Image, patches []recorded) (did pace, err error) {
 	if err := c.recreate(ctx, images, patches); err != nil {
 		return did, err
 	}
@@ -85,8 +85,8 @@ func (c *cluster) barePace(ctx context.Context, p plan, images []*imagev1.Image,
 }
 
 // watchImages reads a watch of all Images, and does not even decode what it reads.
-func (c *cluster) watchImages(ctx context.Context) (stop func(), err error) {
-	config := c.cp.Config()
+func (c *bench) watchImages(ctx context.Context) (stop func(), err error) {
+	config := c.Config()
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func (c *cluster) watchImages(ctx context.Context) (stop func(), err error) {
 // managerPace runs a manager until all images have their verdicts. The time counts from
 // the first write that was seen to the last: reading the images first is not what the bare
 // client does.
-func (c *cluster) managerPace(ctx context.Context, images int) (did pace, err error) {
+func (c *bench) managerPace(ctx context.Context, images int) (did pace, err error) {
 	m, err := c.startManager()
 	if err != nil {
 		return did, err
@@ -149,7 +149,7 @@ type recorded struct {
 	signatures, status json.RawMessage
 }
 
-func (c *cluster) recordPatches(ctx context.Context, images []*imagev1.Image) ([]recorded, error) {
+func (c *bench) recordPatches(ctx context.Context, images []*imagev1.Image) ([]recorded, error) {
 	patches := make([]recorded, len(images))
 	return patches, inParallel(creators, len(images), func(i int) error {
 		var image imagev1.Image
@@ -171,7 +171,7 @@ func (c *cluster) recordPatches(ctx context.Context, images []*imagev1.Image) ([
 
 // recreate makes the images as they were before the manager wrote, and notes the versions
 // that they have then.
-func (c *cluster) recreate(ctx context.Context, images []*imagev1.Image, patches []recorded) error {
+func (c *bench) recreate(ctx context.Context, images []*imagev1.Image, patches []recorded) error {
 	return inParallel(creators, len(images), func(i int) error {
 		image := images[i].DeepCopy()
 		err := c.Create(ctx, image)
@@ -182,7 +182,7 @@ func (c *cluster) recreate(ctx context.Context, images []*imagev1.Image, patches
 
 // write writes what the manager wrote, in the same requests: each guarded by a resource
 // version, and asking for no more than the metadata in the answer.
-func (c *cluster) write(ctx context.Context, r recorded) error {
+func (c *bench) write(ctx context.Context, r recorded) error {
 	answer := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: r.name, ResourceVersion: r.version}}
 	answer.SetGroupVersionKind(imagev1.GroupVersion.WithKind("Image"))
 	patch := func(part string, value json.RawMessage) client.Patch {

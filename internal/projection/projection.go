@@ -23,6 +23,12 @@
 // Buckets and scopes are lines in order, with a line break before the first and behind each
 // one, so that a reader can look for a whole line as text. Scopes are keyed by their length
 // so that looking for one does not read all; each shard has all of them.
+//
+// # Labels
+//
+// Every shard has the label assay.dev/projection=verified-images, and for each level that
+// one of the scopes has another one, assay.dev/level-<level> with the level in lower case.
+// A policy for a level that nobody asks for finds no shard then, and costs nothing.
 package projection
 
 import (
@@ -37,6 +43,9 @@ const (
 	// Label marks the ConfigMaps, with LabelValue.
 	Label      = "assay.dev/projection"
 	LabelValue = "verified-images"
+
+	// levelLabels is what the labels for the levels begin with.
+	levelLabels = "assay.dev/level-"
 
 	// formatVersion is the value of format.
 	formatVersion = "1"
@@ -89,8 +98,9 @@ type State struct {
 
 // Shard is one ConfigMap of the list.
 type Shard struct {
-	Name string
-	Data map[string]string
+	Name   string
+	Labels map[string]string
+	Data   map[string]string
 }
 
 // Size returns the bytes of the shard's keys and values.
@@ -137,7 +147,7 @@ func Encode(state State, current int) ([]Shard, error) {
 	if err != nil {
 		return nil, err
 	}
-	return split(scopes, &texts, count), nil
+	return split(scopes, &texts, count, labels(state.Scopes)), nil
 }
 
 // Split returns a state in so many shards, a power of two, however large they become.
@@ -150,10 +160,25 @@ func Split(state State, count int) ([]Shard, error) {
 	if err != nil {
 		return nil, err
 	}
-	return split(scopes, &texts, count), nil
+	return split(scopes, &texts, count, labels(state.Scopes)), nil
 }
 
-func split(scopes map[string]string, texts *[buckets]string, count int) []Shard {
+// labels returns those of every shard.
+func labels(scopes map[string]Level) map[string]string {
+	labels := map[string]string{Label: LabelValue}
+	for _, level := range scopes {
+		labels[LevelLabel(level)] = "true"
+	}
+	return labels
+}
+
+// LevelLabel returns the label of a list with scopes of a level.
+func LevelLabel(level Level) string { return levelLabels + strings.ToLower(string(level)) }
+
+// IsLabel tells whether a label is one of those that a shard may have.
+func IsLabel(name string) bool { return name == Label || strings.HasPrefix(name, levelLabels) }
+
+func split(scopes map[string]string, texts *[buckets]string, count int, labels map[string]string) []Shard {
 	shards := make([]Shard, count)
 	for i := range shards {
 		data := map[string]string{keyFormat: formatVersion}
@@ -163,7 +188,7 @@ func split(scopes map[string]string, texts *[buckets]string, count int) []Shard 
 		for b := i * buckets / count; b < (i+1)*buckets/count; b++ {
 			data[bucketKey(b)] = texts[b]
 		}
-		shards[i] = Shard{Name: Name(count, i), Data: data}
+		shards[i] = Shard{Name: Name(count, i), Labels: labels, Data: data}
 	}
 	return shards
 }

@@ -80,6 +80,38 @@ func TestEncode(t *testing.T) {
 	}
 }
 
+func TestLabelsTellTheLevels(t *testing.T) {
+	const list, enforce, audit = "assay.dev/projection", "assay.dev/level-enforce", "assay.dev/level-audit"
+	for name, tt := range map[string]struct {
+		scopes map[string]Level
+		want   map[string]string
+	}{
+		"no scopes": {nil, map[string]string{list: "verified-images"}},
+		"two levels": {
+			map[string]Level{"a": Enforce, "b": Audit, "c": Enforce},
+			map[string]string{list: "verified-images", enforce: "true", audit: "true"},
+		},
+	} {
+		shards, err := Split(State{Scopes: tt.scopes}, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, shard := range shards {
+			if diff := cmp.Diff(tt.want, shard.Labels); diff != "" {
+				t.Errorf("%s: labels of %s (-want +got):\n%s", name, shard.Name, diff)
+			}
+			for label := range shard.Labels {
+				if !IsLabel(label) {
+					t.Errorf("%s: %s is none of the labels", name, label)
+				}
+			}
+		}
+	}
+	if IsLabel("app.kubernetes.io/name") {
+		t.Error("another label is taken for one of the list")
+	}
+}
+
 func TestOrderDoesNotMatter(t *testing.T) {
 	state := State{Images: images(500), Scopes: map[string]Level{"a.example.com": Enforce, "b.example.com": Warn, "c.example.com": Audit}}
 	want := encode(t, state, 4)

@@ -19,6 +19,7 @@ import (
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/admission/plugin/cel"
 	"k8s.io/apiserver/pkg/admission/plugin/policy/validating"
+	"k8s.io/apiserver/pkg/admission/plugin/webhook/matchconditions"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/cel/environment"
@@ -85,16 +86,18 @@ func compile(p *admissionregistrationv1.ValidatingAdmissionPolicy, language *ver
 	}
 	var matches []cel.ExpressionAccessor
 	for _, c := range p.Spec.MatchConditions {
-		matches = append(matches, &validating.ValidationCondition{Expression: c.Expression})
+		matches = append(matches, &matchconditions.MatchCondition{Name: c.Name, Expression: c.Expression})
 	}
 	noAuthorizer := cel.OptionalVariableDeclarations{HasParams: declared.HasParams}
 	validations := compiler.CompileCondition(conditions, declared, mode)
 	texts := compiler.CompileCondition(messages, noAuthorizer, mode)
-	for _, compiled := range []cel.ConditionEvaluator{validations, texts, compiler.CompileCondition(matches, declared, mode)} {
+	conditional := compiler.CompileCondition(matches, declared, mode)
+	for _, compiled := range []cel.ConditionEvaluator{validations, texts, conditional} {
 		errs = append(errs, compiled.CompilationErrors()...)
 	}
 	none := compiler.CompileCondition(nil, declared, mode)
-	return &policy{p.Spec, validating.NewValidator(validations, nil, none, texts, p.Spec.FailurePolicy, nil)}, errors.Join(errs...)
+	matcher := matchconditions.NewMatcher(conditional, p.Spec.FailurePolicy, "policy", "validate", p.Name)
+	return &policy{p.Spec, validating.NewValidator(validations, matcher, none, texts, p.Spec.FailurePolicy, nil)}, errors.Join(errs...)
 }
 
 func mustCompile(tb testing.TB, p *admissionregistrationv1.ValidatingAdmissionPolicy) *policy {

@@ -40,11 +40,8 @@ func Encode(t testing.TB, state State, namespace string, count int) []*corev1.Co
 	for i := range list {
 		list[i].SetValidUntil(state.ValidUntil)
 		shards[i] = &corev1.ConfigMap{
-			ObjectMeta: metav1.ObjectMeta{
-				Namespace: namespace, Name: list[i].Name,
-				Labels: map[string]string{projection.Label: projection.LabelValue},
-			},
-			Data: list[i].Data,
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: list[i].Name, Labels: list[i].Labels},
+			Data:       list[i].Data,
 		}
 	}
 	return shards

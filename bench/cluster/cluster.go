@@ -1,0 +1,98 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cluster runs what the benchmarks measure: a control plane with the operator
+// installed on it as an administrator would, and the operator.
+package cluster
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/controlplane"
+	"github.com/assay-project/assay/internal/kustomize"
+	"github.com/assay-project/assay/internal/operator"
+)
+
+// Cluster is a control plane with a kustomization of the repository on it, and the program.
+type Cluster struct {
+	client.WithWatch
+	*controlplane.ControlPlane
+
+	dir        string
+	kubeconfig string // Of the manager's service account.
+}
+
+// New starts a control plane and applies the kustomization in a folder of the repository.
+func New(ctx context.Context, kustomization string, o controlplane.Options) (c *Cluster, err error) {
+	dir, err := os.MkdirTemp("", "assay-bench-")
+	if err != nil {
+		return nil, err
+	}
+	c = &Cluster{dir: dir}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}()
+	root, err := operator.Root(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := operator.Build(ctx, root, c.program()); err != nil {
+		return nil, err
+	}
+	if c.ControlPlane, err = controlplane.Start(ctx, o); err != nil {
+		return nil, err
+	}
+	return c, c.install(ctx, filepath.Join(root, kustomization))
+}
+
+func (c *Cluster) install(ctx context.Context, dir string) error {
+	applier, err := kustomize.NewApplier(c.Config(), "bench")
+	if err != nil {
+		return err
+	}
+	objects, err := kustomize.Build(dir)
+	if err != nil {
+		return err
+	}
+	if err := applier.Apply(ctx, objects); err != nil {
+		return err
+	}
+	scheme := runtime.NewScheme()
+	if err := errors.Join(corev1.AddToScheme(scheme), imagev1.AddToScheme(scheme), assayv1alpha1.AddToScheme(scheme)); err != nil {
+		return err
+	}
+	if c.WithWatch, err = client.NewWithWatch(c.Config(), client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	c.kubeconfig, err = c.KubeconfigFor(ctx, operator.Namespace, operator.ServiceAccount)
+	return err
+}
+
+func (c *Cluster) program() string { return filepath.Join(c.dir, "assay") }
+
+// Close stops the control plane and removes all files.
+func (c *Cluster) Close() error {
+	var err error
+	if c.ControlPlane != nil {
+		err = c.ControlPlane.Stop()
+	}
+	return errors.Join(err, os.RemoveAll(c.dir))
+}
+
+// StartManager runs the manager with further flags.
+func (c *Cluster) StartManager(args ...string) (*operator.Manager, error) {
+	return operator.Start(operator.Options{
+		Program: c.program(), Kubeconfig: c.kubeconfig, LogFile: filepath.Join(c.dir, "manager.log"), Args: args,
+	})
+}
