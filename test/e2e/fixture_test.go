@@ -1,0 +1,276 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
+	"github.com/assay-project/assay/internal/operator"
+	"github.com/assay-project/assay/internal/projection"
+)
+
+const (
+	// made is when the keys were made, and signed when they signed: 2024.
+	made   = 1704067200
+	signed = made + 86400
+
+	// patience bounds every wait. It is generous: nothing is measured here.
+	patience     = 3 * time.Minute
+	pollInterval = 100 * time.Millisecond
+
+	userID = "Release <release@example.com>"
+)
+
+// Who signs. Keys depend on the name alone.
+var (
+	release  = pgp.EdDSA(made, "release")
+	stranger = pgp.EdDSA(made, "stranger")
+)
+
+func publicKey(key *pgp.Key) []byte {
+	return pgp.Armor("PGP PUBLIC KEY BLOCK", key.Simple(userID))
+}
+
+func revokedKey(key *pgp.Key) []byte {
+	return pgp.Armor("PGP PUBLIC KEY BLOCK", key.Certificate(
+		key.Direct(key.Standard(pgp.TypeKeyRevocation, signed+86400)),
+		key.User(userID, key.Standard(pgp.TypePositiveCert, made, pgp.Flags(pgp.FlagCertify|pgp.FlagSign)))))
+}
+
+// scenario is one test with a policy that reads a key from a Secret, and another from a ConfigMap.
+type scenario struct {
+	*testing.T
+	name   string
+	secret *corev1.Secret
+}
+
+func newScenario(t *testing.T, name string) *scenario {
+	t.Helper()
+	s := &scenario{T: t, name: name}
+	objectMeta := metav1.ObjectMeta{Namespace: operator.Namespace, Name: name}
+	s.secret = &corev1.Secret{ObjectMeta: objectMeta, Data: map[string][]byte{"release.asc": publicKey(release)}}
+	policy := &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	policy.Spec.Scopes = []string{s.repository()}
+	policy.Spec.Keys = []assayv1alpha1.TrustedKey{
+		{Name: "release", SecretRef: &assayv1alpha1.KeySourceRef{Name: name}},
+		{Name: "audit", ConfigMapRef: &assayv1alpha1.KeySourceRef{Name: name}},
+	}
+	audit := &corev1.ConfigMap{ObjectMeta: objectMeta, Data: map[string]string{"audit.asc": string(publicKey(pgp.EdDSA(made, "audit")))}}
+	s.create(s.secret, audit, policy)
+	return s
+}
+
+func (s *scenario) repository() string { return "registry.example.com/" + s.name }
+
+func (s *scenario) create(objects ...client.Object) {
+	s.Helper()
+	for _, obj := range objects {
+		if err := admin.Create(s.Context(), obj); err != nil {
+			s.Fatal(err)
+		}
+	}
+}
+
+func (s *scenario) digest(name string) digest.Digest { return digest.FromString(s.name + name) }
+
+// image returns an Image with signatures by the keys.
+func (s *scenario) image(name string, keys ...*pgp.Key) *imagev1.Image {
+	d := s.digest(name)
+	payload := fmt.Sprintf(`{"critical":{"type":"atomic container signature","image":{"docker-manifest-digest":%q},`+
+		`"identity":{"docker-reference":"%s:v1"}},"optional":{}}`, d, s.repository())
+	image := &imagev1.Image{
+		ObjectMeta:           metav1.ObjectMeta{Name: s.name + "-" + name},
+		DockerImageReference: s.repository() + "@" + d.String(),
+	}
+	for _, key := range keys {
+		image.Signatures = append(image.Signatures, imagev1.ImageSignature{
+			Type: imagev1.SignatureTypeAtomicImageV1, Content: key.Message(key.Standard(pgp.TypeBinary, signed), []byte(payload)),
+		})
+	}
+	return image
+}
+
+// setKey puts another key file into the place of the release key.
+func (s *scenario) setKey(data []byte) {
+	s.Helper()
+	s.secret.Data = map[string][]byte{"release.asc": data}
+	if err := admin.Update(s.Context(), s.secret); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// startManager runs the manager, until the test ends at the latest.
+func (s *scenario) startManager(args ...string) *operator.Manager {
+	s.Helper()
+	m, err := operator.Start(operator.Options{
+		Program: program, Kubeconfig: kubeconfig, LogFile: filepath.Join(s.TempDir(), "manager.log"), Args: args,
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() {
+		if err := m.Kill(); err != nil {
+			s.Error(err)
+		}
+		if s.Failed() {
+			s.Logf("the end of the manager's log:\n%s", m.LogTail())
+		}
+	})
+	return m
+}
+
+func (s *scenario) eventually(what string, holds func(context.Context) (bool, string)) {
+	s.Helper()
+	last := ""
+	err := wait.PollUntilContextTimeout(s.Context(), pollInterval, patience, true, func(ctx context.Context) (bool, error) {
+		ok, state := holds(ctx)
+		last = state
+		return ok, nil
+	})
+	if err != nil {
+		s.Fatalf("waiting for %s: %v; last seen: %s", what, err, last)
+	}
+}
+
+// awaitReason waits until the verdict about an image has a reason.
+func (s *scenario) awaitReason(name, reason string) {
+	s.Helper()
+	s.eventually(name+" to be "+reason, func(ctx context.Context) (bool, string) {
+		var image imagev1.Image
+		if err := admin.Get(ctx, client.ObjectKey{Name: s.name + "-" + name}, &image); err != nil {
+			return false, err.Error()
+		}
+		c := meta.FindStatusCondition(image.Status.Conditions, assayv1alpha1.VerifiedCondition)
+		return c != nil && c.Reason == reason, fmt.Sprintf("%+v", c)
+	})
+}
+
+// awaitListed waits until an image is in the list that admission reads, or is not.
+func (s *scenario) awaitListed(name string, want bool) {
+	s.Helper()
+	line := "\n" + s.repository() + "@" + s.digest(name).String() + "\n"
+	s.eventually(fmt.Sprintf("%s in the list: %v", name, want), func(ctx context.Context) (bool, string) {
+		var shards corev1.ConfigMapList
+		err := admin.List(ctx, &shards, client.InNamespace(operator.Namespace), client.MatchingLabels{projection.Label: projection.LabelValue})
+		if err != nil {
+			return false, err.Error()
+		}
+		listed := slices.ContainsFunc(shards.Items, func(shard corev1.ConfigMap) bool {
+			for _, text := range shard.Data {
+				if strings.Contains(text, line) {
+					return true
+				}
+			}
+			return false
+		})
+		return len(shards.Items) > 0 && listed == want, fmt.Sprintf("%d shards, listed: %v", len(shards.Items), listed)
+	})
+}
+
+// withhold takes the permission for a resource out of a role, until the function that it
+// returns is called or the test ends.
+func (s *scenario) withhold(role client.Object, resource string) (restore func()) {
+	s.Helper()
+	if err := admin.Get(s.Context(), client.ObjectKeyFromObject(role), role); err != nil {
+		s.Fatal(err)
+	}
+	var rules *[]rbacv1.PolicyRule
+	switch r := role.(type) {
+	case *rbacv1.ClusterRole:
+		rules = &r.Rules
+	case *rbacv1.Role:
+		rules = &r.Rules
+	}
+	all := *rules
+	write := func(next []rbacv1.PolicyRule) error {
+		patch := client.MergeFrom(role.DeepCopyObject().(client.Object))
+		*rules = next
+		return admin.Patch(context.WithoutCancel(s.Context()), role, patch)
+	}
+	rest := slices.DeleteFunc(slices.Clone(all), func(rule rbacv1.PolicyRule) bool {
+		return slices.Equal(rule.Resources, []string{resource})
+	})
+	if len(rest) != len(all)-1 {
+		s.Fatalf("%s has no rule of its own for %s", role.GetName(), resource)
+	}
+	if err := write(rest); err != nil {
+		s.Fatal(err)
+	}
+	restore = func() {
+		s.Helper()
+		if err := write(all); err != nil {
+			s.Error(err)
+		}
+	}
+	s.Cleanup(restore)
+	return restore
+}
+
+// token makes a service account in the namespace default, and returns a token of its.
+func (s *scenario) token(name string) string {
+	s.Helper()
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}
+	s.create(account)
+	request := &authenticationv1.TokenRequest{}
+	if err := admin.SubResource("token").Create(s.Context(), account, request); err != nil {
+		s.Fatal(err)
+	}
+	return request.Status.Token
+}
+
+// insecureClient takes any certificate. The manager makes its own when none is mounted, and
+// that is not what is tested here.
+func insecureClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+}
+
+// get returns the status of an answer.
+func get(ctx context.Context, c *http.Client, url, token string) (status int, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return 0, err
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := c.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	_, err = io.Copy(io.Discard, response.Body)
+	return response.StatusCode, errors.Join(err, response.Body.Close())
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }() // nobody has connected
+	return listener.Addr().String()
+}

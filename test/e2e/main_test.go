@@ -1,0 +1,100 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package e2e runs the program as a cluster does, with the service account that config/rbac
+// makes and on everything that config/admission adds, and compares what it asked of the API
+// server with what it may ask.
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/controlplane"
+	"github.com/assay-project/assay/internal/kustomize"
+	"github.com/assay-project/assay/internal/operator"
+)
+
+// kustomization is config/default with the component enforce.
+const kustomization = "../admission/testdata/enforce"
+
+var (
+	cp    *controlplane.ControlPlane
+	admin client.Client
+	// installed are the objects of the kustomization.
+	installed []*unstructured.Unstructured
+	// program is the assay command, and kubeconfig that of its service account.
+	program, kubeconfig string
+	auditLog            string
+)
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	log.SetLogger(logr.Discard())
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "assay-e2e-")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	auditLog, program = filepath.Join(dir, "audit.log"), filepath.Join(dir, "assay")
+	root, err := operator.Root(ctx)
+	if err != nil {
+		return 1, err
+	}
+	if err := operator.Build(ctx, root, program); err != nil {
+		return 1, err
+	}
+	if cp, err = controlplane.Start(ctx, controlplane.Options{AuditLog: auditLog}); err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, cp.Stop()) }()
+	if err := install(ctx); err != nil {
+		return 1, err
+	}
+	return m.Run(), nil
+}
+
+// install applies the kustomization and makes the clients.
+func install(ctx context.Context) error {
+	applier, err := kustomize.NewApplier(cp.Config(), "test")
+	if err != nil {
+		return err
+	}
+	if installed, err = kustomize.Build(kustomization); err != nil {
+		return err
+	}
+	if err := applier.Apply(ctx, installed); err != nil {
+		return err
+	}
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), imagev1.AddToScheme(scheme), assayv1alpha1.AddToScheme(scheme)); err != nil {
+		return err
+	}
+	if admin, err = client.New(cp.Config(), client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	kubeconfig, err = cp.KubeconfigFor(ctx, operator.Namespace, operator.ServiceAccount)
+	return err
+}

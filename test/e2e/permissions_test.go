@@ -1,0 +1,193 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/operator"
+	"github.com/assay-project/assay/internal/projection"
+)
+
+// askedByPolicies are the permissions for resources that do not exist. No request needs
+// them: the policy image-integrity asks whether whoever writes has them.
+var askedByPolicies = []permission{
+	{"assay-manager-role", "update", "image.openshift.io", "images/verdict", "", ""},
+	{"assay-manager-role", "update", "assay.dev", "projections", "", operator.Namespace},
+}
+
+// TestLeastPrivilege lets the operator do everything that it can, and compares what it asked
+// of the API server with what its account may ask.
+func TestLeastPrivilege(t *testing.T) {
+	s := newScenario(t, "privilege")
+	exercise(s)
+
+	permissions := permissionsOf(t, installed, operator.Namespace, operator.ServiceAccount)
+	requests := requestsOfManager(t)
+	for _, r := range forbidden(requests) {
+		t.Errorf("forbidden: %s", r)
+	}
+	virtual := func(p permission) bool { return slices.Contains(askedByPolicies, p) }
+	if n := len(slices.Collect(filter(permissions, virtual))); n != len(askedByPolicies) {
+		t.Errorf("%d permissions that policies ask for, want %d", n, len(askedByPolicies))
+	}
+	for _, p := range unused(slices.DeleteFunc(permissions, virtual), requests) {
+		t.Errorf("unused: %s", p)
+	}
+	for _, r := range requests {
+		if (r.resource == "secrets" || r.resource == "configmaps") && r.namespace != operator.Namespace {
+			t.Errorf("%s, which is not the operator's namespace", r)
+		}
+	}
+	for _, namespace := range []string{"", "default", "kube-system"} {
+		for _, verb := range []string{"get", "list", "watch"} {
+			if mayRead(t, verb, namespace) {
+				t.Errorf("the operator may %s Secrets in namespace %q", verb, namespace)
+			}
+		}
+	}
+}
+
+func filter[T any](list []T, keep func(T) bool) func(yield func(T) bool) {
+	return func(yield func(T) bool) {
+		for _, item := range list {
+			if keep(item) && !yield(item) {
+				return
+			}
+		}
+	}
+}
+
+func mayRead(t *testing.T, verb, namespace string) bool {
+	t.Helper()
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User:               managerUser,
+		Groups:             []string{"system:serviceaccounts", "system:serviceaccounts:" + operator.Namespace, "system:authenticated"},
+		ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Resource: "secrets", Namespace: namespace},
+	}}
+	if err := admin.Create(t.Context(), review); err != nil {
+		t.Fatal(err)
+	}
+	return review.Status.Allowed
+}
+
+// exercise makes two replicas do everything that the operator does.
+func exercise(s *scenario) {
+	s.Helper()
+	metrics := freeAddress(s.T)
+	s.startManager("--leader-elect", "--metrics-bind-address="+metrics)
+	s.create(s.image("good", release), s.image("bad", stranger), s.image("bare"))
+	s.awaitReason("good", assayv1alpha1.ReasonVerified)
+	s.awaitReason("bad", assayv1alpha1.ReasonUntrustedKey)
+	s.awaitReason("bare", assayv1alpha1.ReasonNoSignatures)
+	s.awaitListed("good", true)
+	s.awaitScraped(metrics)
+
+	// The same news twice: the second time, the event that there is counts on.
+	for range 2 {
+		s.setKey(revokedKey(release))
+		s.awaitReason("good", assayv1alpha1.ReasonKeyRevoked)
+		s.awaitListed("good", false)
+		s.setKey(publicKey(release))
+		s.awaitReason("good", assayv1alpha1.ReasonVerified)
+		s.awaitListed("good", true)
+	}
+	// What is left of another number of shards goes.
+	stray := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: operator.Namespace, Name: projection.Name(2, 1)},
+		Data:       map[string]string{"format": "1"},
+	}
+	s.create(stray)
+	s.eventually("the stray shard to be gone", func(ctx context.Context) (bool, string) {
+		err := admin.Get(ctx, client.ObjectKeyFromObject(stray), stray)
+		return client.IgnoreNotFound(err) == nil && err != nil, fmt.Sprint(err)
+	})
+	// An API server that does not stream lists is asked for them.
+	s.Setenv("KUBE_FEATURE_WatchListClient", "false")
+	probes := freeAddress(s.T)
+	s.startManager("--leader-elect", "--health-probe-bind-address="+probes)
+	s.eventually("the second replica to be ready", func(ctx context.Context) (bool, string) {
+		status, err := get(ctx, http.DefaultClient, "http://"+probes+"/readyz", "")
+		return status == http.StatusOK, fmt.Sprint(status, err)
+	})
+}
+
+// awaitScraped waits until the metrics are served, and asks for them as several people.
+func (s *scenario) awaitScraped(address string) {
+	s.Helper()
+	scraper := insecureClient()
+	url := "https://" + address + "/metrics"
+	s.eventually("the metrics endpoint", func(ctx context.Context) (bool, string) {
+		status, err := get(ctx, scraper, url, "")
+		return err == nil, fmt.Sprint(status, err)
+	})
+	nobody, reader := s.token("nobody"), s.token("reader")
+	s.create(&rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: s.name + "-reader"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "assay-metrics-reader"},
+		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: "default", Name: "reader"}},
+	})
+	for name, c := range map[string]struct {
+		token string
+		want  int
+	}{
+		"without a token":             {"", http.StatusUnauthorized},
+		"with a token of nobody's":    {"forged", http.StatusUnauthorized},
+		"without the permission":      {nobody, http.StatusForbidden},
+		"bound to the metrics reader": {reader, http.StatusOK},
+	} {
+		// The API server takes a moment to know of the binding, and its answers are kept for one.
+		s.eventually(name, func(ctx context.Context) (bool, string) {
+			status, err := get(ctx, scraper, url, c.token)
+			return status == c.want, fmt.Sprint(status, err)
+		})
+	}
+}
+
+// TestPermissionsThatPoliciesAskFor takes each of them away, and sees the operator's writes
+// refused by the policy.
+func TestPermissionsThatPoliciesAskFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		role     client.Object
+		resource string // Of the permission.
+		refused  string // Resource of the writes that need it.
+	}{
+		"verdicts": {&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "assay-manager-role"}}, "images/verdict", "images"},
+		"the list": {&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: operator.Namespace, Name: "assay-manager-role"}}, "projections", "configmaps"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScenario(t, "policies-ask-"+c.refused)
+			s.startManager()
+			s.create(s.image("before", release))
+			s.awaitListed("before", true)
+			restore := s.withhold(c.role, c.resource)
+			before := len(requestsOfManager(t))
+			// Until the API server knows of the change, writes go through.
+			s.eventually("a write to be refused", func(context.Context) (bool, string) {
+				s.create(s.image(fmt.Sprint("after-", time.Now().UnixNano()), release))
+				requests := requestsOfManager(t)[before:]
+				refused := slices.ContainsFunc(requests, func(r request) bool {
+					return r.status == http.StatusForbidden && r.resource == c.refused && r.verb != "get"
+				})
+				return refused, fmt.Sprintf("%d requests", len(requests))
+			})
+			restore()
+			s.create(s.image("last", release))
+			s.awaitReason("last", assayv1alpha1.ReasonVerified)
+			s.awaitListed("last", true)
+		})
+	}
+}
