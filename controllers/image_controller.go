@@ -62,8 +62,8 @@ func (r *ImageReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err := registerIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	wake := &imageWaker{client: mgr.GetClient(), trust: r.Trust}
-	if err := r.setupRejudge(mgr, wake); err != nil {
+	wake := &imageWaker{client: mgr.GetClient(), trust: r.Trust, delay: bulkDelay}
+	if err := r.setupRejudge(mgr); err != nil {
 		return err
 	}
 	return ctrl.NewControllerManagedBy(mgr).

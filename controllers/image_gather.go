@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"time"
+	"unique"
 
 	"github.com/opencontainers/go-digest"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -68,8 +69,47 @@ func CompactImage(obj any) (any, error) {
 	} else {
 		image.Annotations = nil
 	}
+	image.Labels = nil
+	shareTexts(image)
 	return image, nil
 }
+
+// shareTexts makes equal texts that many Images have one text in memory.
+func shareTexts(image *imagev1.Image) {
+	for i := range image.Signatures {
+		s := &image.Signatures[i]
+		share(&s.Type)
+		for j := range s.Conditions {
+			c := &s.Conditions[j]
+			share(&c.Type)
+			share(&c.Status)
+			share(&c.Reason)
+			share(&c.Message)
+		}
+		if s.IssuedBy != nil {
+			share(&s.IssuedBy.CommonName)
+		}
+		if s.IssuedTo != nil {
+			share(&s.IssuedTo.CommonName)
+			share(&s.IssuedTo.PublicKeyID)
+		}
+	}
+	for i := range image.Status.Conditions {
+		c := &image.Status.Conditions[i]
+		share(&c.Type)
+		share(&c.Status)
+		share(&c.Reason)
+		share(&c.Message)
+	}
+	for i := range image.Status.Policies {
+		p := &image.Status.Policies[i]
+		share(&p.Name)
+		share(&p.Scope)
+		share(&p.Status)
+	}
+}
+
+func share[T ~string](text *T) { *text = unique.Make(*text).Value() }
 
 func publicKeyID(s *imagev1.ImageSignature) string {
 	if s.IssuedTo == nil {

@@ -66,7 +66,8 @@ func (r *ImageReconciler) judge(ctx context.Context, name types.NamespacedName,
 // Images that a change of policies or keys affects, and writes nothing into them. Writing
 // thousands of verdicts takes minutes, and the list that admission reads is not to wait
 // for it: a revoked key is to admit nothing more at once.
-func (r *ImageReconciler) setupRejudge(mgr ctrl.Manager, wake *imageWaker) error {
+func (r *ImageReconciler) setupRejudge(mgr ctrl.Manager) error {
+	wake := &imageWaker{client: mgr.GetClient(), trust: r.Trust}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("trust-change").
 		Watches(&assayv1alpha1.TrustPolicy{}, wake.onPolicies()).

@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
@@ -115,6 +116,8 @@ func statusChanged() predicate.Predicate {
 type imageWaker struct {
 	client client.Reader
 	trust  *TrustStore
+	// delay is how long the images wait.
+	delay time.Duration
 }
 
 type requestQueue = workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -199,6 +202,11 @@ func (w *imageWaker) policyChanged(ctx context.Context, q requestQueue, policies
 	}
 }
 
+// bulkDelay is how long the images that a change of trust affects wait for their turn. The
+// controller that only decides has most of them done by then, and admission goes by that;
+// writing thousands of verdicts would take the processors from it.
+const bulkDelay = time.Second
+
 // enqueueScope enqueues the images that a scope covers, behind new and changed ones.
 func (w *imageWaker) enqueueScope(ctx context.Context, q requestQueue, scope string) error {
 	var list imagev1.ImageList
@@ -209,7 +217,7 @@ func (w *imageWaker) enqueueScope(ctx context.Context, q requestQueue, scope str
 	for i := range list.Items {
 		request := ctrl.Request{NamespacedName: types.NamespacedName{Name: list.Items[i].Name}}
 		if pq, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
-			pq.AddWithOpts(priorityqueue.AddOpts{Priority: &low}, request)
+			pq.AddWithOpts(priorityqueue.AddOpts{Priority: &low, After: w.delay}, request)
 		} else {
 			q.Add(request)
 		}

@@ -40,7 +40,7 @@ func (c *bench) clocks(client int) (now cost, err error) {
 
 // since is what was spent since an earlier reading, for each of so many images.
 func (c cost) since(earlier cost, images int) cost {
-	n := time.Duration(images)
+	n := time.Duration(max(1, images)) // A turn can be over at the first look.
 	return cost{
 		apiServer: (c.apiServer - earlier.apiServer) / n,
 		etcd:      (c.etcd - earlier.etcd) / n,
