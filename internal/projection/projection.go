@@ -59,7 +59,7 @@ const (
 const (
 	// MaxShardSize is what a shard may hold. An API server takes a ConfigMap of 1 MiB, and
 	// encodes and stores each change of it whole.
-	MaxShardSize = 700 << 10
+	MaxShardSize = 960 << 10
 
 	// MaxScopesSize is what all scopes may need. Every shard repeats them.
 	MaxScopesSize = 256 << 10
