@@ -68,6 +68,10 @@ build: ## Build bin/assay.
 test: ## Run all tests, those that need an API server included.
 	@$(WITH_CONTROLPLANE) $(GO) test ./...
 
+.PHONY: test-e2e
+test-e2e: ## Run the tests of the program as a cluster runs it: configuration, permissions, replicas, faults, admission.
+	@$(WITH_CONTROLPLANE) $(GO) test ./test/...
+
 .PHONY: test-race
 test-race: ## Run all tests with the race detector. Needs a C compiler.
 	@$(WITH_CONTROLPLANE) CGO_ENABLED=1 $(GO) test -race ./...

@@ -21,13 +21,13 @@ import (
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 )
 
-// +kubebuilder:rbac:groups=image.openshift.io,resources=images,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=image.openshift.io,resources=images,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=image.openshift.io,resources=images/status,verbs=patch
 // The permission to write verdicts, which config/admission asks for; it is no resource.
 // +kubebuilder:rbac:groups=image.openshift.io,resources=images/verdict,verbs=update
-// +kubebuilder:rbac:groups=assay.dev,resources=trustpolicies,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",namespace=assay-system,resources=secrets;configmaps,verbs=get;list;watch
-// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups=assay.dev,resources=trustpolicies,verbs=list;watch
+// +kubebuilder:rbac:groups="",namespace=assay-system,resources=secrets;configmaps,verbs=list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create
 
 // conflictRetry is how long to wait after a write that lost against another writer's.
 // The other's write wakes the reconciler as well; this is for when that was seen already.

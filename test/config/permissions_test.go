@@ -17,8 +17,8 @@ const managerAccount = "system:serviceaccount:assay-system:assay-controller-mana
 
 // managerGrants is one permission from each role that config/default binds to the manager.
 var managerGrants = []access{
-	{verb: "get", group: "image.openshift.io", resource: "images"},
-	{verb: "get", resource: "secrets", namespace: "assay-system"},
+	{verb: "list", group: "image.openshift.io", resource: "images"},
+	{verb: "list", resource: "secrets", namespace: "assay-system"},
 	{verb: "create", group: "coordination.k8s.io", resource: "leases", namespace: "assay-system"},
 	{verb: "create", group: "authentication.k8s.io", resource: "tokenreviews"},
 }
@@ -37,7 +37,6 @@ func TestManagerPermissions(t *testing.T) {
 		asks []access
 	}{
 		"reads images and adds verdicts": {true, []access{
-			{verb: "get", group: "image.openshift.io", resource: "images"},
 			{verb: "list", group: "image.openshift.io", resource: "images"},
 			{verb: "watch", group: "image.openshift.io", resource: "images"},
 			{verb: "patch", group: "image.openshift.io", resource: "images"},
@@ -51,7 +50,6 @@ func TestManagerPermissions(t *testing.T) {
 			{verb: "deletecollection", group: "image.openshift.io", resource: "images"},
 		}},
 		"reads policies and adds their status": {true, []access{
-			{verb: "get", group: "assay.dev", resource: "trustpolicies"},
 			{verb: "list", group: "assay.dev", resource: "trustpolicies"},
 			{verb: "watch", group: "assay.dev", resource: "trustpolicies"},
 			{verb: "patch", group: "assay.dev", resource: "trustpolicies", subresource: "status"},
@@ -63,10 +61,8 @@ func TestManagerPermissions(t *testing.T) {
 			{verb: "delete", group: "assay.dev", resource: "trustpolicies"},
 		}},
 		"reads keys in its own namespace": {true, []access{
-			{verb: "get", resource: "secrets", namespace: own},
 			{verb: "list", resource: "secrets", namespace: own},
 			{verb: "watch", resource: "secrets", namespace: own},
-			{verb: "get", resource: "configmaps", namespace: own},
 			{verb: "list", resource: "configmaps", namespace: own},
 			{verb: "watch", resource: "configmaps", namespace: own},
 		}},
@@ -96,7 +92,6 @@ func TestManagerPermissions(t *testing.T) {
 			{verb: "get", group: "coordination.k8s.io", resource: "leases", namespace: own, name: "assay-manager"},
 			{verb: "update", group: "coordination.k8s.io", resource: "leases", namespace: own, name: "assay-manager"},
 			{verb: "create", resource: "events", namespace: own},
-			{verb: "patch", resource: "events", namespace: own},
 		}},
 		"touches no other lease": {false, []access{
 			{verb: "update", group: "coordination.k8s.io", resource: "leases", namespace: own, name: "another"},
@@ -106,7 +101,6 @@ func TestManagerPermissions(t *testing.T) {
 		// Events about objects without a namespace go to the namespace default.
 		"records events and guards metrics": {true, []access{
 			{verb: "create", group: "events.k8s.io", resource: "events", namespace: "default"},
-			{verb: "patch", group: "events.k8s.io", resource: "events", namespace: "default"},
 			{verb: "create", group: "authentication.k8s.io", resource: "tokenreviews"},
 			{verb: "create", group: "authorization.k8s.io", resource: "subjectaccessreviews"},
 		}},

@@ -137,7 +137,7 @@ func (s *scenario) startManager(args ...string) *operator.Manager {
 			s.Error(err)
 		}
 		if s.Failed() {
-			s.Logf("the end of the manager's log:\n%s", m.LogTail())
+			s.Logf("the end of the manager's log:\n%.4000s", m.LogTail())
 		}
 	})
 	return m
