@@ -122,6 +122,22 @@ build-installer: ## Write config/default as one file, dist/install.yaml.
 	@$(GO) run ./hack/build-installer config/default > dist/install.yaml.new
 	@mv dist/install.yaml.new dist/install.yaml
 
+##@ Release
+
+# What the image is built for, separated by commas.
+PLATFORMS ?= linux/$(shell $(GO) env GOARCH)
+
+# The commit that the image's label names.
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+
+.PHONY: image
+image: ## Assemble the Dockerfile's image without a builder: dist/assay-image.tar, and the programs (PLATFORMS=linux/amd64).
+	@$(GO) run -C hack/release ./image -root ../.. -version $(VERSION) -revision $(REVISION) -platforms $(PLATFORMS)
+
+.PHONY: test-image
+test-image: ## Test the image, assembled and, where buildah is, built from the Dockerfile.
+	@cd hack/release && $(GO) vet ./... && $(GO) test -v ./...
+
 ##@ Check
 
 .PHONY: generate
