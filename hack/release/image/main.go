@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags.StringVar(&o.version, "version", "unknown", "the version that the program prints")
 	flags.StringVar(&o.revision, "revision", "unknown", "the commit of the source")
 	platforms := flags.String("platforms", "linux/"+runtime.GOARCH, "what to build for, separated by commas")
-	out := flags.String("out", "dist", "the folder to write to, in root")
+	out := flags.String("out", "dist", "the folder to write to, below root if not absolute")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -49,7 +49,10 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	o.root, o.binaries = root, filepath.Join(root, *out)
+	o.root, o.binaries = root, *out
+	if !filepath.IsAbs(o.binaries) {
+		o.binaries = filepath.Join(root, *out)
+	}
 	if err := os.MkdirAll(o.binaries, 0o755); err != nil {
 		return err
 	}
