@@ -134,8 +134,17 @@ REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 image: ## Assemble the Dockerfile's image without a builder: dist/assay-image.tar, and the programs (PLATFORMS=linux/amd64).
 	@$(GO) run -C hack/release ./image -root ../.. -version $(VERSION) -revision $(REVISION) -platforms $(PLATFORMS)
 
+# The programs that `make image` leaves beside the image.
+comma := ,
+PROGRAMS = $(foreach platform,$(subst $(comma), ,$(PLATFORMS)),../../dist/assay-$(subst /,-,$(platform)))
+
+.PHONY: sbom
+sbom: image ## Write what the programs are made of as CycloneDX, dist/assay.cdx.json.
+	@$(GO) run -C hack/release ./sbom -version $(VERSION) $(PROGRAMS) > dist/assay.cdx.json.new
+	@mv dist/assay.cdx.json.new dist/assay.cdx.json
+
 .PHONY: test-image
-test-image: ## Test the image, assembled and, where buildah is, built from the Dockerfile.
+test-image: ## Test the image, assembled and, where buildah is, built from the Dockerfile; and the SBOM.
 	@cd hack/release && $(GO) vet ./... && $(GO) test -v ./...
 
 ##@ Check
