@@ -143,6 +143,13 @@ sbom: image ## Write what the programs are made of as CycloneDX, dist/assay.cdx.
 	@$(GO) run -C hack/release ./sbom -version $(VERSION) $(PROGRAMS) > dist/assay.cdx.json.new
 	@mv dist/assay.cdx.json.new dist/assay.cdx.json
 
+.PHONY: release-notes
+release-notes: ## Print what CHANGELOG.md says of VERSION.
+	@awk -v heading="## [$(patsubst v%,%,$(VERSION))]" ' \
+		/^## / { on = index($$0, heading) == 1; next } \
+		on { print; if (NF) found = 1 } \
+		END { if (!found) { print "CHANGELOG.md has nothing about " substr(heading, 4) > "/dev/stderr"; exit 1 } }' CHANGELOG.md
+
 .PHONY: test-image
 test-image: ## Test the image, assembled and, where buildah is, built from the Dockerfile; and the SBOM.
 	@cd hack/release && $(GO) vet ./... && $(GO) test -v ./...
@@ -177,6 +184,11 @@ fmt-check: ## Fail if Go code is not formatted.
 .PHONY: lint
 lint: ## Run the linters (.golangci.yml).
 	$(GOLANGCI_LINT) run ./...
+
+.PHONY: lint-workflows
+lint-workflows: ## Check the GitHub workflows, and that they run no action but pinned ones.
+	$(TOOL) actionlint -shellcheck= -pyflakes=
+	@$(GO) run ./hack/check-workflows
 
 .PHONY: check-docs
 check-docs: ## Check that the documents agree with the code: paths, flags, reasons, metrics, versions.
