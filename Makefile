@@ -184,6 +184,7 @@ fmt-check: ## Fail if Go code is not formatted.
 .PHONY: lint
 lint: ## Run the linters (.golangci.yml).
 	$(GOLANGCI_LINT) run ./...
+	cd hack/release && $(GO) tool -modfile=../tools/lint/go.mod golangci-lint run --config ../../.golangci.yml ./...
 
 .PHONY: lint-workflows
 lint-workflows: ## Check the GitHub workflows, and that they run no action but pinned ones.

@@ -4,10 +4,10 @@
 package main
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
 	"github.com/google/uuid"
@@ -86,12 +86,12 @@ func fileOf(p program, version string) cdx.Component {
 
 // serialNumber is always the same for the same programs, and another one for others.
 func serialNumber(programs []program, version string) string {
-	h := sha256.New()
-	fmt.Fprintln(h, version)
+	var names strings.Builder
+	names.WriteString(version)
 	for _, p := range programs {
-		fmt.Fprintln(h, p.name, p.sha256)
+		names.WriteString("\n" + p.name + " " + p.sha256)
 	}
-	return uuid.NewSHA1(uuid.NameSpaceOID, h.Sum(nil)).URN()
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte(names.String())).URN()
 }
 
 func inOrder(components map[string]cdx.Component) *[]cdx.Component {

@@ -33,7 +33,7 @@ func run(args []string, stdout io.Writer) error {
 		return err
 	}
 	if flags.NArg() == 0 {
-		return errors.New("usage: sbom [-version VERSION] PROGRAM...")
+		return errors.New("no program is named")
 	}
 	var programs []program
 	for _, path := range flags.Args() {

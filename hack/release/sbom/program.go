@@ -102,6 +102,6 @@ func packageURL(path, version string) string {
 	return packageurl.NewPackageURL(packageurl.TypeGolang, namespace, name, version, nil, "").ToString()
 }
 
-func hashes(sha256 string) *[]cdx.Hash {
-	return &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: sha256}}
+func hashes(digits string) *[]cdx.Hash {
+	return &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: digits}}
 }
