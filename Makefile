@@ -150,9 +150,10 @@ release-notes: ## Print what CHANGELOG.md says of VERSION.
 		on { print; if (NF) found = 1 } \
 		END { if (!found) { print "CHANGELOG.md has nothing about " substr(heading, 4) > "/dev/stderr"; exit 1 } }' CHANGELOG.md
 
+# One package after the other: they compile the same program, and the second finds it done.
 .PHONY: test-image
 test-image: ## Test the image, assembled and, where buildah is, built from the Dockerfile; and the SBOM.
-	@cd hack/release && $(GO) vet ./... && $(GO) test -v ./...
+	@cd hack/release && $(GO) vet ./... && $(GO) test -v -p 1 -timeout 40m ./...
 
 ##@ Check
 
