@@ -130,6 +130,40 @@ build-installer: ## Write config/default as one file, dist/install.yaml.
 	@$(GO) run ./hack/build-installer config/default > dist/install.yaml.new
 	@mv dist/install.yaml.new dist/install.yaml
 
+##@ Release
+
+# What the image is built for, separated by commas.
+PLATFORMS ?= linux/$(shell $(GO) env GOARCH)
+
+# The commit that the image's label names.
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+
+.PHONY: image
+image: ## Assemble the Dockerfile's image without a builder: dist/assay-image.tar, and the programs (PLATFORMS=linux/amd64).
+	@$(GO) run -C hack/release ./image -root ../.. -version $(VERSION) -revision $(REVISION) -platforms $(PLATFORMS)
+
+# The programs that `make image` leaves beside the image.
+comma := ,
+PROGRAMS = $(foreach platform,$(subst $(comma), ,$(PLATFORMS)),../../dist/assay-$(subst /,-,$(platform)))
+
+.PHONY: sbom
+sbom: image ## Write what the programs are made of as CycloneDX, dist/assay.cdx.json.
+	@$(GO) run -C hack/release ./sbom -version $(VERSION) $(PROGRAMS) > dist/assay.cdx.json.new
+	@mv dist/assay.cdx.json.new dist/assay.cdx.json
+
+.PHONY: release-notes
+release-notes: ## Print what CHANGELOG.md says of VERSION.
+	@awk -v heading="## [$(patsubst v%,%,$(VERSION))]" ' \
+		/^## / { on = index($$0, heading) == 1; next } \
+		on { print; if (NF) found = 1 } \
+		END { if (!found) { print "CHANGELOG.md has nothing about " substr(heading, 4) > "/dev/stderr"; exit 1 } }' CHANGELOG.md
+
+# One package after the other: they compile the same program, and the second finds it done.
+# What is compiled is not known to the cache of test results, so that is not used.
+.PHONY: test-image
+test-image: ## Test the image, assembled and, where buildah is, built from the Dockerfile; and the SBOM.
+	@cd hack/release && $(GO) vet ./... && $(GO) test -v -count 1 -p 1 -timeout 40m ./...
+
 ##@ Check
 
 .PHONY: generate
@@ -160,6 +194,12 @@ fmt-check: ## Fail if Go code is not formatted.
 .PHONY: lint
 lint: ## Run the linters (.golangci.yml).
 	$(GOLANGCI_LINT) run ./...
+	cd hack/release && $(GO) tool -modfile=../tools/lint/go.mod golangci-lint run --config ../../.golangci.yml ./...
+
+.PHONY: lint-workflows
+lint-workflows: ## Check the GitHub workflows, and that they run no action but pinned ones.
+	$(TOOL) actionlint -shellcheck= -pyflakes=
+	@$(GO) run ./hack/check-workflows
 
 .PHONY: check-docs
 check-docs: ## Check that the documents agree with the code: paths, flags, reasons, metrics, versions.
