@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/assay-project/assay/internal/verify"
@@ -35,6 +36,11 @@ var (
 		Help: "ConfigMaps over which the list that admission reads is split.",
 	})
 
+	projectionValidUntil = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "assay_projection_valid_until_timestamp_seconds",
+		Help: "When the list that admission reads ends unless it is renewed, in Unix time; 0 when it does not end or another replica writes it.",
+	})
+
 	projectionWritesTotal = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "assay_projection_writes_total",
 		Help: "ConfigMaps of the list that admission reads that were written or removed.",
@@ -53,7 +59,11 @@ var (
 
 func init() {
 	metrics.Registry.MustRegister(verificationsTotal, verificationDuration, recoveredPanicsTotal,
-		suppressedEventsTotal, projectionImages, projectionShards, projectionWritesTotal)
+		suppressedEventsTotal, projectionImages, projectionShards, projectionValidUntil, projectionWritesTotal)
+	// An alert sees a zero and not an absence.
+	for _, eventType := range []string{corev1.EventTypeNormal, corev1.EventTypeWarning} {
+		suppressedEventsTotal.WithLabelValues(eventType)
+	}
 }
 
 // observeVerdict counts a decision about an image. Reasons are constants, which bounds
@@ -65,6 +75,15 @@ func observeVerdict(verdict *verify.Verdict, took time.Duration) {
 		finding := &verdict.Signatures[i].Finding
 		verificationsTotal.WithLabelValues(outcomeLabel(finding.Outcome), finding.Reason).Inc()
 	}
+}
+
+// setTime sets a gauge to a time in Unix time, and to 0 for none.
+func setTime(gauge prometheus.Gauge, t time.Time) {
+	if t.IsZero() {
+		gauge.Set(0)
+		return
+	}
+	gauge.Set(float64(t.Unix()))
 }
 
 func outcomeLabel(o verify.Outcome) string {

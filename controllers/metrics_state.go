@@ -28,15 +28,19 @@ var (
 	keysDesc = prometheus.NewDesc("assay_keys",
 		"Trusted keys by the time that is left until they expire (expired, 7d, 30d, 90d, later, never); a key in two policies counts twice.",
 		[]string{"expires"}, nil)
+	policiesDesc = prometheus.NewDesc("assay_trustpolicies",
+		"TrustPolicies by the status of their Ready condition (True, False; Pending before it is written).",
+		[]string{"ready"}, nil)
 	oldestProbeDesc = prometheus.NewDesc("assay_oldest_probe_age_seconds",
 		"Age of the oldest lastProbeTime of any signature. Well above the probe interval, verdicts are not confirmed any more.",
 		nil, nil)
 )
 
-// verifiedStates and expiryStates are the values of the labels, all of which are always
+// verifiedStates, readyStates and expiryStates are the values of the labels, all of which are always
 // there, so that an alert sees a zero and not an absence.
 var (
 	verifiedStates = []string{"True", "False", "Unknown", "Pending"}
+	readyStates    = []string{"True", "False", "Pending"}
 	expiryStates   = []string{"expired", "7d", "30d", "90d", "later", "never"}
 )
 
@@ -53,6 +57,7 @@ type StateCollector struct {
 func (c *StateCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- imagesDesc
 	ch <- keysDesc
+	ch <- policiesDesc
 	ch <- oldestProbeDesc
 }
 
@@ -63,8 +68,8 @@ func (c *StateCollector) Collect(ch chan<- prometheus.Metric) {
 	if err := c.collectImages(ctx, ch); err != nil {
 		logf.FromContext(ctx).Error(err, "Cannot count Images for metrics")
 	}
-	if err := c.collectKeys(ctx, ch); err != nil {
-		logf.FromContext(ctx).Error(err, "Cannot count keys for metrics")
+	if err := c.collectPolicies(ctx, ch); err != nil {
+		logf.FromContext(ctx).Error(err, "Cannot count TrustPolicies and keys for metrics")
 	}
 }
 
@@ -105,24 +110,40 @@ func verifiedState(image *imagev1.Image) string {
 	}
 }
 
-func (c *StateCollector) collectKeys(ctx context.Context, ch chan<- prometheus.Metric) error {
+func (c *StateCollector) collectPolicies(ctx context.Context, ch chan<- prometheus.Metric) error {
 	var list assayv1alpha1.TrustPolicyList
 	if err := c.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return err
 	}
-	counts := map[string]int{}
+	ready, keys := map[string]int{}, map[string]int{}
 	now := c.Clock.Now()
 	for i := range list.Items {
+		ready[readyState(&list.Items[i])]++
 		for _, key := range list.Items[i].Status.Keys {
 			if key.Fingerprint != "" {
-				counts[expiryState(key.Expires, now)]++
+				keys[expiryState(key.Expires, now)]++
 			}
 		}
 	}
+	for _, state := range readyStates {
+		ch <- prometheus.MustNewConstMetric(policiesDesc, prometheus.GaugeValue, float64(ready[state]), state)
+	}
 	for _, state := range expiryStates {
-		ch <- prometheus.MustNewConstMetric(keysDesc, prometheus.GaugeValue, float64(counts[state]), state)
+		ch <- prometheus.MustNewConstMetric(keysDesc, prometheus.GaugeValue, float64(keys[state]), state)
 	}
 	return nil
+}
+
+func readyState(policy *assayv1alpha1.TrustPolicy) string {
+	condition := meta.FindStatusCondition(policy.Status.Conditions, assayv1alpha1.ReadyCondition)
+	switch {
+	case condition == nil:
+		return "Pending"
+	case condition.Status == metav1.ConditionTrue:
+		return "True"
+	default:
+		return "False"
+	}
 }
 
 func expiryState(expires *metav1.Time, now time.Time) string {

@@ -36,10 +36,12 @@ func TestStateMetrics(t *testing.T) {
 	policy.Status.Keys = append(policy.Status.Keys,
 		assayv1alpha1.KeyStatus{Fingerprint: "F"}, assayv1alpha1.KeyStatus{Fingerprint: "F"},
 		assayv1alpha1.KeyStatus{Reason: assayv1alpha1.ReasonSourceNotFound})
+	broken := &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: "broken"}}
+	broken.Status.Conditions = []metav1.Condition{{Type: assayv1alpha1.ReadyCondition, Status: metav1.ConditionFalse}}
 	// A fake client is good enough here: the collector claims nothing about Kubernetes.
 	reader := fake.NewClientBuilder().WithScheme(testClient.Scheme()).WithObjects(
 		image("a", metav1.ConditionTrue, now.Add(-time.Hour)), image("b", metav1.ConditionTrue, now),
-		image("c", metav1.ConditionFalse, now), image("d", metav1.ConditionUnknown, now), image("e", "", now), policy,
+		image("c", metav1.ConditionFalse, now), image("d", metav1.ConditionUnknown, now), image("e", "", now), policy, broken,
 	).Build()
 	collector := &StateCollector{Client: reader, Clock: clocktesting.NewFakePassiveClock(now)}
 	want := `
@@ -60,6 +62,11 @@ assay_keys{expires="never"} 2
 # HELP assay_oldest_probe_age_seconds Age of the oldest lastProbeTime of any signature. Well above the probe interval, verdicts are not confirmed any more.
 # TYPE assay_oldest_probe_age_seconds gauge
 assay_oldest_probe_age_seconds 3600
+# HELP assay_trustpolicies TrustPolicies by the status of their Ready condition (True, False; Pending before it is written).
+# TYPE assay_trustpolicies gauge
+assay_trustpolicies{ready="False"} 1
+assay_trustpolicies{ready="Pending"} 1
+assay_trustpolicies{ready="True"} 0
 `
 	if err := testutil.CollectAndCompare(collector, strings.NewReader(want)); err != nil {
 		t.Error(err)

@@ -112,6 +112,7 @@ func (r *ProjectionReconciler) Reconcile(ctx context.Context, _ ctrl.Request) (c
 	}
 	projectionImages.Set(float64(len(state.Images)))
 	projectionShards.Set(float64(len(shards)))
+	setTime(projectionValidUntil, firstEnd(stored))
 	return ctrl.Result{RequeueAfter: r.ValidFor / renewals}, nil
 }
 

@@ -118,6 +118,17 @@ func (r *ProjectionReconciler) holds(ends, now time.Time) bool {
 	return left > r.ValidFor/2 && left <= r.ValidFor
 }
 
+// firstEnd returns when the first of the shards ends, the zero time if none does.
+func firstEnd(stored map[string]*corev1.ConfigMap) time.Time {
+	var first time.Time
+	for _, shard := range stored {
+		if ends := projection.ValidUntil(shard.Data); !ends.IsZero() && (first.IsZero() || ends.Before(first)) {
+			first = ends
+		}
+	}
+	return first
+}
+
 // renew lets a shard hold from now on.
 func (r *ProjectionReconciler) renew(shard *projection.Shard, now time.Time) {
 	if r.ValidFor == 0 {
