@@ -4,9 +4,7 @@
 package controlplane
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -270,28 +268,14 @@ func eventually(t *testing.T, f func() error) {
 }
 
 func testAuditLog(t *testing.T, path string) {
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = file.Close() }()
 	found := map[string]bool{}
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var event struct {
-			Verb           string
-			User           struct{ Username string }
-			ObjectRef      struct{ Resource, Name string }
-			ResponseStatus struct{ Code int }
-		}
-		if err := json.Unmarshal(lines.Bytes(), &event); err != nil {
+	for event, err := range AuditEvents(path) {
+		if err != nil {
 			t.Fatal(err)
 		}
-		found[fmt.Sprint(event.User.Username, " ", event.Verb, " ", event.ObjectRef.Resource, "/", event.ObjectRef.Name, " ", event.ResponseStatus.Code)] = true
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
+		if ref := event.ObjectRef; ref != nil {
+			found[fmt.Sprint(event.User.Username, " ", event.Verb, " ", ref.Resource, "/", ref.Name, " ", event.ResponseStatus.Code)] = true
+		}
 	}
 	for _, want := range []string{
 		"admin create configmaps/one 201",
@@ -300,6 +284,37 @@ func testAuditLog(t *testing.T, path string) {
 	} {
 		if !found[want] {
 			t.Errorf("the audit log lacks %q", want)
+		}
+	}
+}
+
+// A line that is being written is none yet, and one that is broken is an error.
+func TestAuditEvents(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.log")
+	for text, want := range map[string]string{
+		"": "",
+		"{\"verb\":\"get\"}\n{\"verb\":\"list\"}\n": "get list ",
+		"{\"verb\":\"get\"}\n{\"ver":                "get ",
+		"{\"verb\":\"get\"}\n{\n":                   "get error ",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for event, err := range AuditEvents(path) {
+			if err != nil {
+				got += "error "
+				continue
+			}
+			got += event.Verb + " "
+		}
+		if got != want {
+			t.Errorf("%q has %q, want %q", text, got, want)
+		}
+	}
+	for _, err := range AuditEvents(path + ".gone") {
+		if err == nil {
+			t.Error("a log that is not there is none")
 		}
 	}
 }

@@ -64,13 +64,14 @@ func revokedKey(key *pgp.Key) []byte {
 // scenario is one test with a policy that reads a key from a Secret, and another from a ConfigMap.
 type scenario struct {
 	*testing.T
+	*cluster
 	name   string
 	secret *corev1.Secret
 }
 
-func newScenario(t *testing.T, name string) *scenario {
+func newScenario(t *testing.T, c *cluster, name string) *scenario {
 	t.Helper()
-	s := &scenario{T: t, name: name}
+	s := &scenario{T: t, cluster: c, name: name}
 	objectMeta := metav1.ObjectMeta{Namespace: operator.Namespace, Name: name}
 	s.secret = &corev1.Secret{ObjectMeta: objectMeta, Data: map[string][]byte{"release.asc": publicKey(release)}}
 	policy := &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
@@ -89,7 +90,7 @@ func (s *scenario) repository() string { return "registry.example.com/" + s.name
 func (s *scenario) create(objects ...client.Object) {
 	s.Helper()
 	for _, obj := range objects {
-		if err := admin.Create(s.Context(), obj); err != nil {
+		if err := s.admin.Create(s.Context(), obj); err != nil {
 			s.Fatal(err)
 		}
 	}
@@ -118,7 +119,7 @@ func (s *scenario) image(name string, keys ...*pgp.Key) *imagev1.Image {
 func (s *scenario) setKey(data []byte) {
 	s.Helper()
 	s.secret.Data = map[string][]byte{"release.asc": data}
-	if err := admin.Update(s.Context(), s.secret); err != nil {
+	if err := s.admin.Update(s.Context(), s.secret); err != nil {
 		s.Fatal(err)
 	}
 }
@@ -127,7 +128,7 @@ func (s *scenario) setKey(data []byte) {
 func (s *scenario) startManager(args ...string) *operator.Manager {
 	s.Helper()
 	m, err := operator.Start(operator.Options{
-		Program: program, Kubeconfig: kubeconfig, LogFile: filepath.Join(s.TempDir(), "manager.log"), Args: args,
+		Program: program, Kubeconfig: s.kubeconfig, LogFile: filepath.Join(s.TempDir(), "manager.log"), Args: args,
 	})
 	if err != nil {
 		s.Fatal(err)
@@ -161,7 +162,7 @@ func (s *scenario) awaitReason(name, reason string) {
 	s.Helper()
 	s.eventually(name+" to be "+reason, func(ctx context.Context) (bool, string) {
 		var image imagev1.Image
-		if err := admin.Get(ctx, client.ObjectKey{Name: s.name + "-" + name}, &image); err != nil {
+		if err := s.admin.Get(ctx, client.ObjectKey{Name: s.name + "-" + name}, &image); err != nil {
 			return false, err.Error()
 		}
 		c := meta.FindStatusCondition(image.Status.Conditions, assayv1alpha1.VerifiedCondition)
@@ -175,7 +176,7 @@ func (s *scenario) awaitListed(name string, want bool) {
 	line := "\n" + s.repository() + "@" + s.digest(name).String() + "\n"
 	s.eventually(fmt.Sprintf("%s in the list: %v", name, want), func(ctx context.Context) (bool, string) {
 		var shards corev1.ConfigMapList
-		err := admin.List(ctx, &shards, client.InNamespace(operator.Namespace), client.MatchingLabels{projection.Label: projection.LabelValue})
+		err := s.admin.List(ctx, &shards, client.InNamespace(operator.Namespace), client.MatchingLabels{projection.Label: projection.LabelValue})
 		if err != nil {
 			return false, err.Error()
 		}
@@ -195,7 +196,7 @@ func (s *scenario) awaitListed(name string, want bool) {
 // returns is called or the test ends.
 func (s *scenario) withhold(role client.Object, resource string) (restore func()) {
 	s.Helper()
-	if err := admin.Get(s.Context(), client.ObjectKeyFromObject(role), role); err != nil {
+	if err := s.admin.Get(s.Context(), client.ObjectKeyFromObject(role), role); err != nil {
 		s.Fatal(err)
 	}
 	var rules *[]rbacv1.PolicyRule
@@ -209,7 +210,7 @@ func (s *scenario) withhold(role client.Object, resource string) (restore func()
 	write := func(next []rbacv1.PolicyRule) error {
 		patch := client.MergeFrom(role.DeepCopyObject().(client.Object))
 		*rules = next
-		return admin.Patch(context.WithoutCancel(s.Context()), role, patch)
+		return s.admin.Patch(context.WithoutCancel(s.Context()), role, patch)
 	}
 	rest := slices.DeleteFunc(slices.Clone(all), func(rule rbacv1.PolicyRule) bool {
 		return slices.Equal(rule.Resources, []string{resource})
@@ -236,7 +237,7 @@ func (s *scenario) token(name string) string {
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}
 	s.create(account)
 	request := &authenticationv1.TokenRequest{}
-	if err := admin.SubResource("token").Create(s.Context(), account, request); err != nil {
+	if err := s.admin.SubResource("token").Create(s.Context(), account, request); err != nil {
 		s.Fatal(err)
 	}
 	return request.Status.Token

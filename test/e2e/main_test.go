@@ -31,15 +31,22 @@ import (
 // kustomization is config/default with the component enforce.
 const kustomization = "../admission/testdata/enforce"
 
-var (
-	cp    *controlplane.ControlPlane
+// program is the assay command.
+var program string
+
+// shared is the cluster of all tests but those that need one of their own.
+var shared *cluster
+
+// cluster is a control plane with the kustomization installed.
+type cluster struct {
+	*controlplane.ControlPlane
 	admin client.Client
 	// installed are the objects of the kustomization.
 	installed []*unstructured.Unstructured
-	// program is the assay command, and kubeconfig that of its service account.
-	program, kubeconfig string
-	auditLog            string
-)
+	// kubeconfig is that of the manager's service account.
+	kubeconfig string
+	auditLog   string
+}
 
 func TestMain(m *testing.M) {
 	code, err := run(m)
@@ -58,7 +65,7 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	auditLog, program = filepath.Join(dir, "audit.log"), filepath.Join(dir, "assay")
+	program = filepath.Join(dir, "assay")
 	root, err := operator.Root(ctx)
 	if err != nil {
 		return 1, err
@@ -66,35 +73,44 @@ func run(m *testing.M) (code int, err error) {
 	if err := operator.Build(ctx, root, program); err != nil {
 		return 1, err
 	}
-	if cp, err = controlplane.Start(ctx, controlplane.Options{AuditLog: auditLog}); err != nil {
+	if shared, err = startCluster(ctx, filepath.Join(dir, "audit.log")); err != nil {
 		return 1, err
 	}
-	defer func() { err = errors.Join(err, cp.Stop()) }()
-	if err := install(ctx); err != nil {
+	defer func() { err = errors.Join(err, shared.Stop()) }()
+	if err := shared.install(ctx); err != nil {
 		return 1, err
 	}
 	return m.Run(), nil
 }
 
-// install applies the kustomization and makes the clients.
-func install(ctx context.Context) error {
-	applier, err := kustomize.NewApplier(cp.Config(), "test")
+// startCluster starts a control plane without anything of Assay's.
+func startCluster(ctx context.Context, auditLog string) (*cluster, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), imagev1.AddToScheme(scheme), assayv1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
+	cp, err := controlplane.Start(ctx, controlplane.Options{AuditLog: auditLog})
+	if err != nil {
+		return nil, err
+	}
+	admin, err := client.New(cp.Config(), client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, errors.Join(err, cp.Stop())
+	}
+	return &cluster{ControlPlane: cp, admin: admin, auditLog: auditLog}, nil
+}
+
+func (c *cluster) install(ctx context.Context) error {
+	applier, err := kustomize.NewApplier(c.Config(), "test")
 	if err != nil {
 		return err
 	}
-	if installed, err = kustomize.Build(kustomization); err != nil {
+	if c.installed, err = kustomize.Build(kustomization); err != nil {
 		return err
 	}
-	if err := applier.Apply(ctx, installed); err != nil {
+	if err := applier.Apply(ctx, c.installed); err != nil {
 		return err
 	}
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), imagev1.AddToScheme(scheme), assayv1alpha1.AddToScheme(scheme)); err != nil {
-		return err
-	}
-	if admin, err = client.New(cp.Config(), client.Options{Scheme: scheme}); err != nil {
-		return err
-	}
-	kubeconfig, err = cp.KubeconfigFor(ctx, operator.Namespace, operator.ServiceAccount)
+	c.kubeconfig, err = c.KubeconfigFor(ctx, operator.Namespace, operator.ServiceAccount)
 	return err
 }

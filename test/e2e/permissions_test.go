@@ -32,11 +32,12 @@ var askedByPolicies = []permission{
 // TestLeastPrivilege lets the operator do everything that it can, and compares what it asked
 // of the API server with what its account may ask.
 func TestLeastPrivilege(t *testing.T) {
-	s := newScenario(t, "privilege")
+	s := newScenario(t, shared, "privilege")
+	before := len(shared.requestsOfManager(t))
 	exercise(s)
 
-	permissions := permissionsOf(t, installed, operator.Namespace, operator.ServiceAccount)
-	requests := requestsOfManager(t)
+	permissions := permissionsOf(t, shared.installed, operator.Namespace, operator.ServiceAccount)
+	requests := shared.requestsOfManager(t)[before:]
 	for _, r := range forbidden(requests) {
 		t.Errorf("forbidden: %s", r)
 	}
@@ -78,7 +79,7 @@ func mayRead(t *testing.T, verb, namespace string) bool {
 		Groups:             []string{"system:serviceaccounts", "system:serviceaccounts:" + operator.Namespace, "system:authenticated"},
 		ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Resource: "secrets", Namespace: namespace},
 	}}
-	if err := admin.Create(t.Context(), review); err != nil {
+	if err := shared.admin.Create(t.Context(), review); err != nil {
 		t.Fatal(err)
 	}
 	return review.Status.Allowed
@@ -111,9 +112,14 @@ func exercise(s *scenario) {
 	}
 	s.create(stray)
 	s.eventually("the stray shard to be gone", func(ctx context.Context) (bool, string) {
-		err := admin.Get(ctx, client.ObjectKeyFromObject(stray), stray)
+		err := s.admin.Get(ctx, client.ObjectKeyFromObject(stray), stray)
 		return client.IgnoreNotFound(err) == nil && err != nil, fmt.Sprint(err)
 	})
+	// An Image that is gone is taken off the list.
+	if err := s.admin.Delete(s.Context(), s.image("good")); err != nil {
+		s.Fatal(err)
+	}
+	s.awaitListed("good", false)
 	s.Setenv("KUBE_FEATURE_WatchListClient", "true")
 	probes := freeAddress(s.T)
 	s.startManager("--leader-elect", "--health-probe-bind-address="+probes)
@@ -167,16 +173,16 @@ func TestPermissionsThatPoliciesAskFor(t *testing.T) {
 		"the list": {&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: operator.Namespace, Name: "assay-manager-role"}}, "projections", "configmaps"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newScenario(t, "policies-ask-"+c.refused)
+			s := newScenario(t, shared, "policies-ask-"+c.refused)
 			s.startManager()
 			s.create(s.image("before", release))
 			s.awaitListed("before", true)
 			restore := s.withhold(c.role, c.resource)
-			before := len(requestsOfManager(t))
+			before := len(shared.requestsOfManager(t))
 			// Until the API server knows of the change, writes go through.
 			s.eventually("a write to be refused", func(context.Context) (bool, string) {
 				s.create(s.image(fmt.Sprint("after-", time.Now().UnixNano()), release))
-				requests := requestsOfManager(t)[before:]
+				requests := shared.requestsOfManager(t)[before:]
 				refused := slices.ContainsFunc(requests, func(r request) bool {
 					return r.status == http.StatusForbidden && r.resource == c.refused && r.verb != "get"
 				})

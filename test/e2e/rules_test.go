@@ -19,7 +19,7 @@ import (
 // request is what somebody asked of the API server.
 type request struct {
 	verb, group string
-	resource    string // With "/" and the subresource.
+	resource    string // With "/" and the subresource; the path of what is no resource.
 	namespace   string
 	name        string
 	status      int

@@ -4,23 +4,20 @@
 package faults
 
 import (
-	"bufio"
-	"encoding/json"
 	"net/http"
-	"os"
 	"slices"
 	"testing"
 
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 
+	"github.com/assay-project/assay/internal/controlplane"
 	"github.com/assay-project/assay/internal/operator"
 )
 
 // managerUser is the manager as the API server sees it.
 const managerUser = "system:serviceaccount:" + operator.Namespace + ":" + operator.ServiceAccount
 
-// auditLog is what the API server wrote about requests. It has each before the client has
-// the answer.
+// auditLog is what the API server wrote about requests.
 type auditLog struct{ path string }
 
 // write is a request of the manager that changed an object.
@@ -31,25 +28,14 @@ type write struct {
 // writes returns what the manager has changed so far, the first change first.
 func (l *auditLog) writes(t *testing.T) []write {
 	t.Helper()
-	file, err := os.Open(l.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = file.Close() }() // it was only read
 	var found []write
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var event auditv1.Event
-		if err := json.Unmarshal(lines.Bytes(), &event); err != nil {
-			t.Fatalf("audit log: %v in %s", err, lines.Bytes())
+	for event, err := range controlplane.AuditEvents(l.path) {
+		if err != nil {
+			t.Fatal(err)
 		}
-		if w, ok := managerWrite(&event); ok {
+		if w, ok := managerWrite(event); ok {
 			found = append(found, w)
 		}
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
 	}
 	return found
 }
