@@ -124,6 +124,10 @@ test-bench: ## Test the benchmarks, which are a module of their own.
 test-engines: ## Test the samples for other admission engines, in a module of their own.
 	@cd test/engines && $(GO) vet ./... && $(GO) test ./...
 
+.PHONY: test-monitoring
+test-monitoring: ## Test the alerts and the dashboard with Prometheus's own code, in a module of their own.
+	@$(WITH_CONTROLPLANE) cd test/monitoring && $(GO) vet ./... && $(GO) test ./...
+
 .PHONY: build-installer
 build-installer: ## Write config/default as one file, dist/install.yaml.
 	@mkdir -p dist

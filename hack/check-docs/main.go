@@ -18,6 +18,7 @@
 //	          what to do about each, and tables name no others
 //	metrics   docs/metrics.md documents every metric of controllers, and no document
 //	          names others
+//	alerts    docs/runbooks.md has an entry for every alert of config/prometheus, and no others
 //	versions  versions of Go, Kubernetes and the main modules are those of go.mod
 package main
 
@@ -75,7 +76,7 @@ func run(tree fs.FS, assay func(args ...string) (string, error), w io.Writer) er
 	}
 	var problems []problem
 	for _, check := range []func(*repository) ([]problem, error){
-		checkLinks, checkPaths, checkTargets, commands.check, checkReasons, checkMetrics, checkVersions,
+		checkLinks, checkPaths, checkTargets, commands.check, checkReasons, checkMetrics, checkAlerts, checkVersions,
 	} {
 		found, err := check(repo)
 		if err != nil {

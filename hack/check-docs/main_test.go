@@ -17,15 +17,17 @@ import (
 // sound is a repository whose documents are right.
 func sound() fstest.MapFS {
 	files := map[string]string{
-		"go.mod":                  "module example.com/x\n\ngo 1.26.0\n\nrequire (\n\tgithub.com/ProtonMail/go-crypto v1.5.2\n\tk8s.io/api v0.37.2\n\tsigs.k8s.io/controller-runtime v0.25.2\n)\n",
-		".gitignore":              "/bin/\n",
-		"Makefile":                "test: ## Test.\n\tgo test ./...\n",
-		"controllers/metrics.go":  "package controllers\n\nvar a = prometheus.NewCounter(prometheus.CounterOpts{Name: \"assay_a_total\"})\nvar b = prometheus.NewDesc(\"assay_b\", \"\", nil, nil)\n",
-		"api/v1alpha1/types.go":   "package v1alpha1\n\nconst ReasonGood = \"Good\"\n",
-		"docs/metrics.md":         "# Metrics\n\n`assay_a_total`, `assay_b`\n",
-		"docs/spec/image.md":      "# Image\n\n| reason | meaning |\n|---|---|\n| `Good` | well |\n",
-		"docs/troubleshooting.md": "# Troubleshooting\n\n| reason | what to do |\n|---|---|\n| `Good` | nothing |\n",
-		"README.md":               "# X\n\nRun `make test`, see [metrics](docs/metrics.md#metrics) and `docs/metrics.md`.\n`assay verify --image a` with Go 1.26 and `bin/assay`.\n",
+		"go.mod":                       "module example.com/x\n\ngo 1.26.0\n\nrequire (\n\tgithub.com/ProtonMail/go-crypto v1.5.2\n\tk8s.io/api v0.37.2\n\tsigs.k8s.io/controller-runtime v0.25.2\n)\n",
+		".gitignore":                   "/bin/\n",
+		"Makefile":                     "test: ## Test.\n\tgo test ./...\n",
+		"controllers/metrics.go":       "package controllers\n\nvar a = prometheus.NewCounter(prometheus.CounterOpts{Name: \"assay_a_total\"})\nvar b = prometheus.NewDesc(\"assay_b\", \"\", nil, nil)\n",
+		"api/v1alpha1/types.go":        "package v1alpha1\n\nconst ReasonGood = \"Good\"\n",
+		"docs/metrics.md":              "# Metrics\n\n`assay_a_total`, `assay_b`\n",
+		"docs/runbooks.md":             "# Runbooks\n\n## AssayDown\n",
+		"config/prometheus/rules.yaml": "  - alert: AssayDown\n    annotations:\n      runbook: docs/runbooks.md#assaydown\n",
+		"docs/spec/image.md":           "# Image\n\n| reason | meaning |\n|---|---|\n| `Good` | well |\n",
+		"docs/troubleshooting.md":      "# Troubleshooting\n\n| reason | what to do |\n|---|---|\n| `Good` | nothing |\n",
+		"README.md":                    "# X\n\nRun `make test`, see [metrics](docs/metrics.md#metrics) and `docs/metrics.md`.\n`assay verify --image a` with Go 1.26 and `bin/assay`.\n",
 	}
 	tree := fstest.MapFS{}
 	for name, text := range files {
@@ -65,6 +67,9 @@ func TestDocuments(t *testing.T) {
 		"a reason undocumented":   {"docs/spec/image.md", "# Image\n", "api/v1alpha1/types.go:3: reason Good is not documented in docs/spec"},
 		"a reason unexplained":    {"docs/troubleshooting.md", "# Troubleshooting\n\n`Good`\n", "api/v1alpha1/types.go:3: reason Good has no entry in docs/troubleshooting.md"},
 		"a reason that is not":    {"docs/spec/image.md", "# Image\n\n`Good`\n\n| reason | meaning |\n|---|---|\n| `Gone` | ? |\n", "docs/spec/image.md:7: reason Gone, which api/v1alpha1 does not have"},
+		"an alert unexplained":    {"docs/runbooks.md", "# Runbooks\n", "config/prometheus/rules.yaml:1: alert AssayDown has no entry in docs/runbooks.md"},
+		"an alert that is not":    {"docs/runbooks.md", "# Runbooks\n\n## AssayDown\n\n## AssayGone\n", "docs/runbooks.md:5: alert AssayGone, which rules.yaml does not have"},
+		"a runbook of another":    {"config/prometheus/rules.yaml", "- alert: AssayDown\n", "config/prometheus/rules.yaml:1: alert AssayDown has the runbook \"\", not docs/runbooks.md#assaydown"},
 		"another version":         {"docs/a.md", "# A\n\ngo-crypto v1.4.0\n", "docs/a.md:3: go-crypto 1.4.0, and go.mod has 1.5.2"},
 		"a version in go.mod":     {"docs/a.md", "# A\n\nKubernetes 1.37\n", ""},
 		"a least version":         {"docs/a.md", "# A\n\nKubernetes 1.34 or later\n", ""},
@@ -129,7 +134,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 
 // A check that finds nothing to compare with is broken, and says so.
 func TestNothingToCompareWith(t *testing.T) {
-	for _, name := range []string{"go.mod", "Makefile", "controllers/metrics.go", "api/v1alpha1/types.go", "docs/metrics.md"} {
+	for _, name := range []string{"go.mod", "Makefile", "controllers/metrics.go", "api/v1alpha1/types.go", "docs/metrics.md", "docs/runbooks.md", "config/prometheus/rules.yaml"} {
 		tree := sound()
 		delete(tree, name)
 		if err := run(tree, fakeAssay, &bytes.Buffer{}); err == nil {

@@ -34,9 +34,15 @@ var kustomizations = map[string]map[string]int{
 		"Deployment": 1, "PodDisruptionBudget": 1, "Service": 1,
 		"ValidatingAdmissionPolicy": 5, "ValidatingAdmissionPolicyBinding": 5,
 	},
-	"samples":        {"Secret": 1, "ConfigMap": 1, "TrustPolicy": 4, "Image": 16},
-	"network-policy": {"NetworkPolicy": 1},
-	"prometheus":     {"ServiceMonitor": 1},
+	"samples": {"Secret": 1, "ConfigMap": 1, "TrustPolicy": 4, "Image": 16},
+}
+
+// components are the folders of config/ that go on top of one of those. All of them are in
+// testdata/components and in testdata/renamed-components.
+var components = map[string]map[string]int{
+	"prometheus":     {"ServiceMonitor": 1, "PrometheusRule": 1},
+	"grafana":        {"ConfigMap": 1},
+	"network-policy": {"NetworkPolicy": 2},
 }
 
 func TestEveryKustomizationIsTested(t *testing.T) {
@@ -48,7 +54,9 @@ func TestEveryKustomizationIsTested(t *testing.T) {
 	for _, file := range files {
 		got = append(got, filepath.Base(filepath.Dir(file)))
 	}
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(kustomizations)), got); diff != "" {
+	want := slices.Concat(slices.Collect(maps.Keys(kustomizations)), slices.Collect(maps.Keys(components)))
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("folders of config/ with a kustomization (-tested +there):\n%s", diff)
 	}
 }
@@ -56,7 +64,7 @@ func TestEveryKustomizationIsTested(t *testing.T) {
 // TestEveryFileIsUsed finds an object that was added to a folder and forgotten in its
 // kustomization, at any depth.
 func TestEveryFileIsUsed(t *testing.T) {
-	for top := range kustomizations {
+	for _, top := range slices.Concat(slices.Collect(maps.Keys(kustomizations)), slices.Collect(maps.Keys(components))) {
 		var dir, text string // of the kustomization that files are to be in
 		err := filepath.WalkDir(filepath.Join(configDir, top), func(path string, entry os.DirEntry, err error) error {
 			if err != nil {
@@ -89,9 +97,17 @@ func TestApply(t *testing.T) {
 	apply(t, build(t, "testdata/crds"))
 	// What config/rbac and the others hold is for a namespace that config/manager makes.
 	apply(t, build(t, configDir+"manager"))
-	for dir, wantKinds := range kustomizations {
-		t.Run(dir, func(t *testing.T) {
-			objects := build(t, configDir+dir)
+	all := maps.Clone(kustomizations["admission"])
+	tests := map[string]map[string]int{"testdata/components": all, "testdata/renamed-components": all}
+	for _, kinds := range components {
+		maps.Copy(all, kinds)
+	}
+	for dir, kinds := range kustomizations {
+		tests[configDir+dir] = kinds
+	}
+	for dir, wantKinds := range tests {
+		t.Run(strings.TrimPrefix(dir, configDir), func(t *testing.T) {
+			objects := build(t, dir)
 			kinds := map[string]int{}
 			for _, object := range objects {
 				kinds[object.GetKind()]++
@@ -131,8 +147,10 @@ func TestReferences(t *testing.T) {
 	tests := map[string]struct {
 		dir, namespace, prefix string
 	}{
-		"default": {configDir + "default", "assay-system", "assay-"},
-		"renamed": {"testdata/renamed", "image-trust", "acme-assay-"},
+		"default":            {configDir + "default", "assay-system", "assay-"},
+		"renamed":            {"testdata/renamed", "image-trust", "acme-assay-"},
+		"components":         {"testdata/components", "assay-system", "assay-"},
+		"renamed components": {"testdata/renamed-components", "image-trust", "acme-assay-"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -140,6 +158,9 @@ func TestReferences(t *testing.T) {
 			there := map[string]bool{}
 			for _, object := range objects {
 				there[object.GetKind()+" "+object.GetName()] = true
+				if object.GetLabels()["app.kubernetes.io/part-of"] != "assay" {
+					t.Errorf("%s %s has no label by which it is found to be removed", object.GetKind(), object.GetName())
+				}
 				if ns := object.GetNamespace(); ns != "" && ns != tc.namespace {
 					t.Errorf("%s %s is in namespace %s", object.GetKind(), object.GetName(), ns)
 				}
@@ -175,12 +196,30 @@ func references(t *testing.T, objects []*unstructured.Unstructured) []string {
 			}
 		case "Deployment":
 			refs = append(refs, "ServiceAccount "+text(t, object.Object, "spec", "template", "spec", "serviceAccountName"))
+		case "ServiceMonitor":
+			refs = append(refs, scraped(t, object)...)
 		}
 	}
 	if len(refs) == 0 {
 		t.Fatal("no references found")
 	}
 	return refs
+}
+
+// scraped returns what the name in the certificate of a scraped endpoint, which is
+// <service>.<namespace>.svc, refers to.
+func scraped(t *testing.T, monitor *unstructured.Unstructured) []string {
+	t.Helper()
+	endpoints, _, err := unstructured.NestedSlice(monitor.Object, "spec", "endpoints")
+	if err != nil || len(endpoints) != 1 {
+		t.Fatalf("%d endpoints, error %v", len(endpoints), err)
+	}
+	name := text(t, endpoints[0].(map[string]any), "tlsConfig", "serverName")
+	parts := strings.Split(name, ".")
+	if len(parts) != 3 || parts[2] != "svc" {
+		t.Fatalf("the certificate is checked against %s", name)
+	}
+	return []string{"Service " + parts[0], "Namespace " + parts[1]}
 }
 
 func text(t *testing.T, object map[string]any, path ...string) string {

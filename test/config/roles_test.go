@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -41,6 +42,41 @@ func TestRolesForPeople(t *testing.T) {
 				t.Errorf("verbs (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestAggregation applies the selectors of the API server's own roles, as a controller does
+// that does not run here: who may read everything reads Images and TrustPolicies, and who
+// may edit what is in a namespace does not edit what admits Pods everywhere.
+func TestAggregation(t *testing.T) {
+	var roles rbacv1.ClusterRoleList
+	if err := admin.List(t.Context(), &roles, client.MatchingLabels{"app.kubernetes.io/part-of": "assay"}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][]string{
+		"view": {"assay-image-viewer-role", "assay-trustpolicy-viewer-role"}, "edit": nil, "admin": nil,
+	} {
+		var into rbacv1.ClusterRole
+		if err := admin.Get(t.Context(), client.ObjectKey{Name: name}, &into); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, selector := range into.AggregationRule.ClusterRoleSelectors {
+			s, err := metav1.LabelSelectorAsSelector(&selector)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, role := range roles.Items {
+				// Those of other tests have other names.
+				if s.Matches(labels.Set(role.Labels)) && strings.HasPrefix(role.Name, "assay-") {
+					got = append(got, role.Name)
+				}
+			}
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("roles that become part of %s (-want +got):\n%s", name, diff)
+		}
 	}
 }
 

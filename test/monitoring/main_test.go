@@ -1,0 +1,164 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package monitoring tests the alerts and the dashboard of config/: with promtool, and by
+// evaluating every expression on what a real manager exposes.
+package monitoring
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/yaml"
+)
+
+const (
+	rulesFile     = "../../config/prometheus/rules.yaml"
+	dashboardFile = "../../config/grafana/assay.json"
+)
+
+// promtool is the program, and plainRules the file of rules without what Kubernetes needs
+// around it.
+var promtool, plainRules string
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	log.SetLogger(logr.Discard())
+	dir, err := os.MkdirTemp("", "assay-monitoring-")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	promtool, plainRules = filepath.Join(dir, "promtool"), filepath.Join(dir, "rules.yaml")
+	// Service discovery is left out: it is most of the program, and nothing is discovered.
+	build := exec.CommandContext(context.Background(), "go", "build", "-tags", "remove_all_sd", "-o", promtool,
+		"github.com/prometheus/prometheus/cmd/promtool")
+	if out, err := build.CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("%w\n%s", err, out)
+	}
+	if err := writePlainRules(); err != nil {
+		return 0, err
+	}
+	return m.Run(), nil
+}
+
+// writePlainRules writes the spec of the PrometheusRule, which is what Prometheus reads.
+func writePlainRules() error {
+	object, err := readRules()
+	if err != nil {
+		return err
+	}
+	data, err := yaml.Marshal(object.Spec)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(plainRules, data, 0o600)
+}
+
+// prometheusRule is as much of the custom resource as is used.
+type prometheusRule struct {
+	Spec struct {
+		Groups []struct {
+			Name  string `json:"name"`
+			Rules []rule `json:"rules"`
+		} `json:"groups"`
+	} `json:"spec"`
+}
+
+type rule struct {
+	Alert       string            `json:"alert"`
+	Expr        string            `json:"expr"`
+	For         string            `json:"for,omitempty"`
+	Labels      map[string]string `json:"labels"`
+	Annotations map[string]string `json:"annotations"`
+}
+
+func readRules() (*prometheusRule, error) {
+	data, err := os.ReadFile(rulesFile)
+	if err != nil {
+		return nil, err
+	}
+	object := &prometheusRule{}
+	if err := yaml.Unmarshal(data, object); err != nil {
+		return nil, fmt.Errorf("%s: %w", rulesFile, err)
+	}
+	return object, nil
+}
+
+// alerts returns all alerts, and fails when there is none.
+func alerts(t *testing.T) []rule {
+	t.Helper()
+	object, err := readRules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []rule
+	for _, group := range object.Spec.Groups {
+		list = append(list, group.Rules...)
+	}
+	if len(list) == 0 {
+		t.Fatalf("%s has no rules", rulesFile)
+	}
+	return list
+}
+
+// expression is PromQL and where it stands.
+type expression struct{ where, text string }
+
+// variables are what Grafana puts in place of its variables.
+var variables = strings.NewReplacer("$namespace", ".*", "$__rate_interval", "5m")
+
+var variable = regexp.MustCompile(`\$[a-z_]+`)
+
+// dashboardExpressions returns what all panels ask for.
+func dashboardExpressions(t *testing.T) []expression {
+	t.Helper()
+	data, err := os.ReadFile(dashboardFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dashboard struct {
+		Panels []struct {
+			Type, Title string
+			Targets     []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal(data, &dashboard); err != nil {
+		t.Fatalf("%s: %v", dashboardFile, err)
+	}
+	var list []expression
+	for _, panel := range dashboard.Panels {
+		if panel.Type != "row" && len(panel.Targets) == 0 {
+			t.Errorf("panel %q asks for nothing", panel.Title)
+		}
+		for _, target := range panel.Targets {
+			text := variables.Replace(target.Expr)
+			if left := variable.FindString(text); left != "" {
+				t.Errorf("panel %q has a variable that is not known: %s", panel.Title, left)
+			}
+			list = append(list, expression{"panel " + panel.Title, text})
+		}
+	}
+	if len(list) == 0 {
+		t.Fatalf("%s has no panels", dashboardFile)
+	}
+	return list
+}
