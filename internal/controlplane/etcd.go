@@ -30,15 +30,17 @@ func etcdURL(dir string) string {
 
 // newEtcd returns an etcd of one member with its data in dir.
 func newEtcd(dir string, opts Options) (*Component, error) {
-	peer := "unix://" + filepath.Join(dir, etcdPeerSocket)
+	// Etcd is reached by its socket. Other members would be told these addresses, and there are
+	// none; etcd 3.6, of older versions of Kubernetes, takes no socket for them.
+	const clients, peers = "http://etcd.invalid:2379", "http://etcd.invalid:2380"
 	args, err := mergeArgs([]string{
 		"--name=default",
 		"--data-dir=" + filepath.Join(dir, "etcd"),
 		"--listen-client-urls=" + etcdURL(dir),
-		"--advertise-client-urls=" + etcdURL(dir),
-		"--listen-peer-urls=" + peer,
-		"--initial-advertise-peer-urls=" + peer,
-		"--initial-cluster=default=" + peer,
+		"--advertise-client-urls=" + clients,
+		"--listen-peer-urls=unix://" + filepath.Join(dir, etcdPeerSocket),
+		"--initial-advertise-peer-urls=" + peers,
+		"--initial-cluster=default=" + peers,
 		// The data survives a killed process, only not a machine that loses power.
 		"--unsafe-no-fsync",
 		"--log-level=warn",
