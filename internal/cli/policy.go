@@ -62,6 +62,7 @@ Exit status:
 	flags.BoolVar(&o.inlineKeys, "inline-keys", false, "read the keys that are named by a path, and write them into the TrustPolicies")
 	flags.StringVar(&o.namespace, "operator-namespace", "assay-system", "`NAMESPACE` of the operator, where the Secrets are to be")
 	flags.StringVar(&o.enforcement, "enforcement", "", "`LEVEL` of every TrustPolicy: Enforce, Warn or Audit; the default is the API's")
+	completeWords(cmd, "enforcement", string(assayv1alpha1.EnforcementEnforce), string(assayv1alpha1.EnforcementWarn), string(assayv1alpha1.EnforcementAudit))
 	return cmd
 }
 

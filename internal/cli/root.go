@@ -2,13 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package cli holds the commands of the assay binary: manager.go runs the operator,
-// verify.go decides about files.
+// verify.go decides about files, status.go sums up a cluster.
 package cli
 
 import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 )
@@ -70,9 +71,10 @@ func newRootCommand() *cobra.Command {
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: displayName(os.Args[0])},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newManagerCommand(), newVerifyCommand(), newPolicyCommand(), newVersionCommand())
+	root.AddCommand(newManagerCommand(), newVerifyCommand(), newImageCommand(), newPolicyCommand(), newStatusCommand(), newVersionCommand())
 	return root
 }
 

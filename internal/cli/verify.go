@@ -91,6 +91,10 @@ func (o *verifyOptions) addFlags(cmd *cobra.Command) {
 		"`WHAT` becomes of signatures by expired keys: Reject or AcceptSignaturesBeforeExpiry")
 	o.identity.addFlags(flags)
 	flags.StringVarP(&o.output, "output", "o", "text", "`FORMAT` of the decision: text, json or yaml")
+	completeWords(cmd, "output", "text", "json", "yaml")
+	completeWords(cmd, "match-policy", matchPolicies...)
+	completeWords(cmd, "type", imagev1.SignatureTypeAtomic, imagev1.SignatureTypeAtomicImageV1)
+	completeWords(cmd, "expired-keys", string(assayv1alpha1.ExpiredKeysReject), string(assayv1alpha1.ExpiredKeysAcceptSignaturesBeforeExpiry))
 }
 
 func (o *verifyOptions) run(cmd *cobra.Command) error {

@@ -37,6 +37,7 @@ func TestUninstall(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	t.Run("status without", c.testStatusWithoutAssay)
 	before, err := c.everything(ctx)
 	if err != nil {
 		t.Fatal(err)

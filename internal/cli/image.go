@@ -1,0 +1,240 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/yaml"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/manifest"
+	"github.com/assay-project/assay/internal/openpgp"
+)
+
+const (
+	// maxSignatures is how many an Image may have.
+	maxSignatures = 128
+	// maxImageSize is what an API server takes in one request, and etcd in one value: 1.5 MiB.
+	maxImageSize = 3 << 19
+)
+
+func newImageCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "image",
+		Short: "Work with Images",
+		Args:  noArguments,
+		RunE:  func(*cobra.Command, []string) error { return usagef("a command is needed: create") },
+	}
+	cmd.AddCommand(newImageCreateCommand())
+	return cmd
+}
+
+type imageCreateOptions struct {
+	manifest   string
+	signatures []string
+	lookaside  string
+	name       string
+	output     string
+}
+
+func newImageCreateCommand() *cobra.Command {
+	o := imageCreateOptions{}
+	cmd := &cobra.Command{
+		Use:   "create REFERENCE (--signature FILE... | --lookaside DIRECTORY)",
+		Short: "Print an Image with its signatures, to be applied",
+		Long: `Print an Image with signatures from files, for kubectl or a GitOps repository. The same
+files give the same bytes. Nothing is fetched, and nothing is verified: that is for the
+operator, or for "assay verify", with keys that are trusted.
+
+The digest of the image is in REFERENCE, or is computed from --manifest; where both are
+given, they must agree. The Image is called after it.
+
+A lookaside store is a directory as containers-registries.d(5) describes it: the
+signatures of registry.example.com/team/app@sha256:<hex> are the files
+team/app@sha256=<hex>/signature-1, -2, and so on until one is missing.
+
+Exit status:
+  0  the Image was printed
+  2  wrong usage, or a file that cannot be read or is no signature`,
+		Example: `  # sign, and hand it to the cluster
+  skopeo standalone-sign manifest.json registry.example.com/team/app:v1 KEY -o app.sig
+  assay image create registry.example.com/team/app:v1 --manifest manifest.json --signature app.sig |
+    kubectl apply --server-side -f -
+
+  # what podman push --sign-by has left in its store
+  assay image create registry.example.com/team/app@sha256:2c26b4… \
+    --lookaside /var/lib/containers/sigstore > app.yaml`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.run(args, cmd.InOrStdin(), cmd.OutOrStdout())
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringArrayVar(&o.signatures, "signature", nil, "`FILE` with a signature, - for standard input; may be given more than once")
+	flags.StringVar(&o.lookaside, "lookaside", "", "`DIRECTORY` of a lookaside store, also as file://DIRECTORY")
+	flags.StringVar(&o.manifest, "manifest", "", "`FILE` with the image's manifest, byte for byte, which becomes part of the Image")
+	flags.StringVar(&o.name, "name", "", "`NAME` of the Image; default: sha256-<hex>, which states its digest")
+	flags.StringVarP(&o.output, "output", "o", "yaml", "`FORMAT`: yaml or json")
+	completeWords(cmd, "output", "yaml", "json")
+	return cmd
+}
+
+func (o *imageCreateOptions) run(args []string, stdin io.Reader, stdout io.Writer) error {
+	if len(args) != 1 {
+		return usagef("one image reference is needed")
+	}
+	if len(o.signatures) == 0 && o.lookaside == "" {
+		return usagef("--signature or --lookaside is needed")
+	}
+	if o.output != "yaml" && o.output != "json" {
+		return usagef("--output must be yaml or json, and is %q", o.output)
+	}
+	if problems := validation.IsDNS1123Subdomain(o.name); o.name != "" && len(problems) > 0 {
+		return usagef("--name is not the name of an object: %s", problems[0])
+	}
+	named, err := identity.ParseImage(args[0])
+	if err != nil {
+		return usageError{err}
+	}
+	image := imageDocument{APIVersion: imagev1.GroupVersion.String(), Kind: "Image", DockerImageReference: args[0]}
+	imageDigest, err := o.readManifest(named, &image)
+	if err != nil {
+		return err
+	}
+	if image.Metadata.Name = o.name; o.name == "" {
+		image.Metadata.Name = "sha256-" + imageDigest.Encoded()
+	}
+	contents, err := o.contents(named, imageDigest, stdin)
+	if err != nil {
+		return err
+	}
+	image.addSignatures(contents)
+	return image.write(stdout, o.output)
+}
+
+// readManifest returns the digest of the image, and adds the manifest if there is one.
+func (o *imageCreateOptions) readManifest(named reference.Named, image *imageDocument) (digest.Digest, error) {
+	var stated digest.Digest
+	if digested, ok := named.(reference.Digested); ok {
+		stated = digested.Digest()
+	}
+	if stated != "" && stated.Algorithm() != digest.SHA256 {
+		return "", usagef("the digest is %s, and images are known by sha256", stated.Algorithm())
+	}
+	if o.manifest == "" {
+		if stated == "" {
+			return "", usagef("the digest is not known: write %s@sha256:<digest>, or give --manifest", image.DockerImageReference)
+		}
+		return stated, nil
+	}
+	raw, err := readFile(o.manifest)
+	if err != nil {
+		return "", fmt.Errorf("--manifest: %w", err)
+	}
+	info, err := manifest.Inspect(raw)
+	if err != nil {
+		return "", fmt.Errorf("--manifest: %w", err)
+	}
+	if stated != "" && stated != info.Digest {
+		return "", fmt.Errorf("--manifest: its digest is %s, and the reference says %s", info.Digest, stated)
+	}
+	image.DockerImageManifest, image.DockerImageManifestMediaType = string(raw), info.MediaType
+	return info.Digest, nil
+}
+
+// contents returns the signatures, each once, first those of files.
+func (o *imageCreateOptions) contents(named reference.Named, imageDigest digest.Digest, stdin io.Reader) ([][]byte, error) {
+	var all [][]byte
+	add := func(where string, content []byte) error {
+		if _, err := openpgp.ReadMessage(content); err != nil {
+			return fmt.Errorf("%s is no signature: %w", where, err)
+		}
+		if slices.ContainsFunc(all, func(other []byte) bool { return string(other) == string(content) }) {
+			return nil
+		}
+		if all = append(all, content); len(all) > maxSignatures {
+			return fmt.Errorf("%s: an Image has %d signatures at most", where, maxSignatures)
+		}
+		return nil
+	}
+	for _, name := range o.signatures {
+		content, err := readInput(name, stdin)
+		if err != nil {
+			return nil, fmt.Errorf("--signature: %w", err)
+		}
+		if err := add("--signature: "+name, content); err != nil {
+			return nil, err
+		}
+	}
+	if o.lookaside != "" {
+		if err := readLookaside(o.lookaside, named, imageDigest, add); err != nil {
+			return nil, fmt.Errorf("--lookaside: %w", err)
+		}
+	}
+	return all, nil
+}
+
+// imageDocument is an Image as people write it: without a status, and without what Assay finds.
+type imageDocument struct {
+	APIVersion                   string              `json:"apiVersion"`
+	Kind                         string              `json:"kind"`
+	Metadata                     nameDocument        `json:"metadata"`
+	DockerImageReference         string              `json:"dockerImageReference"`
+	DockerImageManifestMediaType string              `json:"dockerImageManifestMediaType,omitempty"`
+	DockerImageManifest          string              `json:"dockerImageManifest,omitempty"`
+	Signatures                   []signatureDocument `json:"signatures"`
+}
+
+type signatureDocument struct {
+	Metadata nameDocument `json:"metadata"`
+	Type     string       `json:"type"`
+	Content  []byte       `json:"content"`
+}
+
+type nameDocument struct {
+	Name string `json:"name"`
+}
+
+// addSignatures names each signature after its content, as OpenShift's import does, so that
+// one that is added later changes no other.
+func (d *imageDocument) addSignatures(contents [][]byte) {
+	for _, content := range contents {
+		d.Signatures = append(d.Signatures, signatureDocument{
+			Metadata: nameDocument{fmt.Sprintf("%s@%x", d.Metadata.Name, sha256.Sum256(content))},
+			Type:     imagev1.SignatureTypeAtomicImageV1,
+			Content:  content,
+		})
+	}
+}
+
+func (d *imageDocument) write(w io.Writer, format string) error {
+	data, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return err
+	}
+	if len(data) > maxImageSize {
+		return errors.New("the Image is larger than the 1.5 MiB that an API server takes: leave --manifest out, its digest is known")
+	}
+	data = append(data, '\n')
+	if format == "yaml" {
+		if data, err = yaml.Marshal(d); err != nil {
+			return err
+		}
+	}
+	if _, err := w.Write(data); err != nil {
+		return fmt.Errorf("writing the Image: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	"github.com/assay-project/assay/internal/cli"
+	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
+)
+
+// appImage is what is made of the image of the tests with some signatures.
+func appImage(contents ...[]byte) *imagev1.Image {
+	image := &imagev1.Image{DockerImageReference: appReference, DockerImageManifest: appManifest}
+	image.APIVersion, image.Kind = "image.openshift.io/v1", "Image"
+	image.Name = strings.Replace(appDigest, ":", "-", 1)
+	image.DockerImageManifestMediaType = "application/vnd.oci.image.manifest.v1+json"
+	for _, content := range contents {
+		signature := imagev1.ImageSignature{Type: "AtomicImageV1", Content: content}
+		signature.Name = fmt.Sprintf("%s@%x", image.Name, sha256.Sum256(content))
+		image.Signatures = append(image.Signatures, signature)
+	}
+	return image
+}
+
+func createImage(t *testing.T, stdin []byte, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = cli.Main(append([]string{"image", "create"}, args...), bytes.NewReader(stdin), &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+func TestImageCreate(t *testing.T) {
+	dir, _ := files(t)
+	in := func(name string) string { return filepath.Join(dir, name) }
+	first, second := sign(alice, payload(appDigest, appReference)), sign(bob, payload(appDigest, appReference))
+	store := writeStore(t, "team/app@"+strings.Replace(appDigest, ":", "=", 1), first, second)
+	manifest := in("manifest.json")
+	byDigest := func(i *imagev1.Image) *imagev1.Image {
+		i.DockerImageReference, i.DockerImageManifest, i.DockerImageManifestMediaType = appReference+"@"+appDigest, "", ""
+		return i
+	}
+	named := func(i *imagev1.Image) *imagev1.Image {
+		for s := range i.Signatures {
+			i.Signatures[s].Name = strings.Replace(i.Signatures[s].Name, i.Name, "app", 1)
+		}
+		i.Name = "app"
+		return i
+	}
+	for name, c := range map[string]struct {
+		args  []string
+		stdin []byte
+		want  *imagev1.Image
+	}{
+		"a file and the manifest":    {[]string{appReference, "--signature", in("app.sig"), "--manifest", manifest}, nil, appImage(first)},
+		"standard input":             {[]string{appReference, "--signature", "-", "--manifest", manifest}, second, appImage(second)},
+		"a name":                     {[]string{appReference, "--signature", "-", "--manifest", manifest, "--name", "app"}, second, named(appImage(second))},
+		"a digest":                   {[]string{appReference + "@" + appDigest, "--signature", in("app.sig")}, nil, byDigest(appImage(first))},
+		"a store":                    {[]string{appReference, "--lookaside", store, "--manifest", manifest}, nil, appImage(first, second)},
+		"a store's address":          {[]string{appReference, "--lookaside", "file://" + store, "--manifest", manifest}, nil, appImage(first, second)},
+		"both, and nothing twice":    {[]string{appReference, "--signature", "-", "--lookaside", store, "--manifest", manifest}, second, appImage(second, first)},
+		"JSON":                       {[]string{appReference, "--signature", in("app.sig"), "--manifest", manifest, "-o", "json"}, nil, appImage(first)},
+		"the digest twice, the same": {[]string{appReference + "@" + appDigest, "--signature", in("app.sig"), "--manifest", manifest}, nil, withReference(appImage(first), appReference+"@"+appDigest)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := createImage(t, c.stdin, c.args...)
+			if code != cli.ExitOK || stderr != "" {
+				t.Fatalf("exit status %d: %s", code, stderr)
+			}
+			got := &imagev1.Image{}
+			if err := yaml.UnmarshalStrict([]byte(stdout), got); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if strings.Contains(stdout, "status") || strings.Contains(stdout, "creationTimestamp") {
+				t.Errorf("what the cluster fills in is there:\n%s", stdout)
+			}
+			if _, again, _ := createImage(t, c.stdin, c.args...); again != stdout {
+				t.Error("a second time it is another")
+			}
+		})
+	}
+}
+
+func withReference(i *imagev1.Image, reference string) *imagev1.Image {
+	i.DockerImageReference = reference
+	return i
+}
+
+func TestImageCreateRefuses(t *testing.T) {
+	dir, _ := files(t)
+	in := func(name string) string { return filepath.Join(dir, name) }
+	folder := "team/app@" + strings.Replace(appDigest, ":", "=", 1)
+	good := sign(alice, payload(appDigest, appReference))
+	many := make([][]byte, 129)
+	for i := range many {
+		many[i] = sign(alice, payload(appDigest, fmt.Sprintf("%s-%d", appReference, i)))
+	}
+	escaping := writeStore(t, folder)
+	if err := os.Symlink(in("app.sig"), filepath.Join(escaping, folder, "signature-1")); err != nil {
+		t.Fatal(err)
+	}
+	directory := writeStore(t, folder)
+	if err := os.Mkdir(filepath.Join(directory, folder, "signature-1"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(in("armored.sig"), pgp.Armor("PGP MESSAGE", good), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	large := fmt.Appendf(nil, `{"schemaVersion":2,"config":{},"layers":[],"annotations":{"a":%q}}`, strings.Repeat("a", 2<<20))
+	if err := os.WriteFile(in("large.json"), large, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reference := appReference + "@" + appDigest
+	for name, c := range map[string]struct {
+		args []string
+		want string // Part of what is said.
+	}{
+		"no reference":            {[]string{"--signature", in("app.sig")}, "one image reference is needed"},
+		"two references":          {[]string{reference, reference, "--signature", in("app.sig")}, "one image reference is needed"},
+		"no source":               {[]string{reference}, "--signature or --lookaside is needed"},
+		"no digest":               {[]string{appReference, "--signature", in("app.sig")}, "write " + appReference + "@sha256:<digest>, or give --manifest"},
+		"another algorithm":       {[]string{"a@sha512:" + strings.Repeat("0", 128), "--signature", in("app.sig")}, "images are known by sha256"},
+		"no reference but a name": {[]string{"A/B", "--signature", in("app.sig")}, "upper-case"},
+		"a terminal's commands":   {[]string{"a\x1b[2J", "--signature", in("app.sig")}, `"a\x1b[2J"`},
+		"another manifest":        {[]string{reference, "--signature", in("app.sig"), "--manifest", in("other.json")}, "and the reference says " + appDigest},
+		"no manifest":             {[]string{reference, "--signature", in("app.sig"), "--manifest", in("text")}, "--manifest: "},
+		"a manifest too large":    {[]string{appReference, "--signature", in("app.sig"), "--manifest", in("large.json")}, "larger than the 1.5 MiB"},
+		"a name that is none":     {[]string{reference, "--signature", in("app.sig"), "--name", "sha256:1"}, "--name is not the name of an object"},
+		"a format that is none":   {[]string{reference, "--signature", in("app.sig"), "-o", "xml"}, "--output must be"},
+		"a file that is not":      {[]string{reference, "--signature", in("gone")}, "gone"},
+		"a directory":             {[]string{reference, "--signature", dir}, "directory"},
+		"a huge file":             {[]string{reference, "--signature", in("huge")}, "larger than 8 MiB"},
+		"an empty file":           {[]string{reference, "--signature", in("empty")}, "the content is empty"},
+		"garbage":                 {[]string{reference, "--signature", in("binary")}, "is no signature"},
+		"armor":                   {[]string{reference, "--signature", in("armored.sig")}, "gpg --dearmor"},
+		"no store":                {[]string{reference, "--lookaside", in("gone")}, "--lookaside: "},
+		"nothing in the store":    {[]string{reference, "--lookaside", writeStore(t, "other")}, "there is no " + folder + "/signature-1"},
+		"too many in the store":   {[]string{reference, "--lookaside", writeStore(t, folder, many...)}, "signature-129: an Image has 128 signatures at most"},
+		"garbage in the store":    {[]string{reference, "--lookaside", writeStore(t, folder, good, []byte("garbage"))}, "signature-2 is no signature"},
+		"a link out of the store": {[]string{reference, "--lookaside", escaping}, "escapes"},
+		"a directory in it":       {[]string{reference, "--lookaside", directory}, "is no regular file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := createImage(t, nil, c.args...)
+			if code != cli.ExitError || stdout != "" || !strings.Contains(stderr, c.want) {
+				t.Errorf("exit status %d, %q, %q", code, stdout, stderr)
+			}
+		})
+	}
+}
+
+// writeStore makes a lookaside store with the signatures of one image.
+func writeStore(t *testing.T, folder string, contents ...[]byte) string {
+	t.Helper()
+	store := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(store, folder), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for i, content := range contents {
+		if err := os.WriteFile(filepath.Join(store, folder, fmt.Sprintf("signature-%d", i+1)), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return store
+}
