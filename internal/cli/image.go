@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -161,7 +162,7 @@ func (o *imageCreateOptions) contents(named reference.Named, imageDigest digest.
 		if _, err := openpgp.ReadMessage(content); err != nil {
 			return fmt.Errorf("%s is no signature: %w", where, err)
 		}
-		if slices.ContainsFunc(all, func(other []byte) bool { return string(other) == string(content) }) {
+		if slices.ContainsFunc(all, func(other []byte) bool { return bytes.Equal(other, content) }) {
 			return nil
 		}
 		if all = append(all, content); len(all) > maxSignatures {
