@@ -34,8 +34,8 @@ rules:
 - level: Metadata
 `
 
-// freeAddress returns an address on the loopback interface that nobody listens on.
-func freeAddress() (string, error) {
+// FreeAddress returns an address on the loopback interface that nobody listens on.
+func FreeAddress() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err

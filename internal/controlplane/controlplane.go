@@ -152,7 +152,7 @@ const portAttempts = 3
 
 func (c *ControlPlane) startAPIServer(ctx context.Context, opts Options) error {
 	for attempt := 1; ; attempt++ {
-		address, err := freeAddress()
+		address, err := FreeAddress()
 		if err != nil {
 			return err
 		}

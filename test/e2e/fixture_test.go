@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -28,6 +27,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/controlplane"
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
 	"github.com/assay-project/assay/internal/operator"
 	"github.com/assay-project/assay/internal/projection"
@@ -268,10 +268,9 @@ func get(ctx context.Context, c *http.Client, url, token string) (status int, er
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := controlplane.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = listener.Close() }() // nobody has connected
-	return listener.Addr().String()
+	return address
 }

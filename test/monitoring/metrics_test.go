@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strconv"
@@ -216,12 +215,11 @@ func startManager(t *testing.T) (url string, log func() string) {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := controlplane.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = listener.Close() }() // nobody has connected
-	return listener.Addr().String()
+	return address
 }
 
 // get scrapes once, as a target of the job that config/prometheus makes.
