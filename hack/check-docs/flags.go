@@ -12,6 +12,8 @@ import (
 	"strings"
 )
 
+const cliDocument = "docs/cli.md"
+
 // commandFlags holds the flags of every command of assay, with their dashes, by its words:
 // "policy convert". Those of assay itself are under "".
 type commandFlags map[string][]string
@@ -78,6 +80,67 @@ func (c commandFlags) check(r *repository) ([]problem, error) {
 		}
 	}
 	return problems, nil
+}
+
+// checkDocumented checks that docs/cli.md names every command, and has a section with every
+// long flag of each command that has flags of its own.
+func (c commandFlags) checkDocumented(r *repository) ([]problem, error) {
+	document := r.document(cliDocument)
+	if document == nil {
+		return nil, errors.New("there is no " + cliDocument)
+	}
+	sections, named := document.spansByHeading("### "), map[string]bool{}
+	for _, span := range document.spans() {
+		named[span.text] = true
+	}
+	var problems []problem
+	for command, flags := range c {
+		if command == "" || command == "help" || strings.HasPrefix(command, "completion") {
+			continue // They are cobra's own.
+		}
+		name := "assay " + command
+		if !named[name] && !c.hasCommands(command) {
+			problems = append(problems, document.problem(1, name+" is not documented here"))
+		}
+		for _, flag := range flags {
+			if strings.HasPrefix(flag, "--") && flag != "--help" && !sections["`"+name+"`"][flag] {
+				problems = append(problems, document.problem(1, fmt.Sprintf("%s %s is not documented here, below a heading with the command", name, flag)))
+			}
+		}
+	}
+	return problems, nil
+}
+
+// hasCommands tells whether there are commands below a command.
+func (c commandFlags) hasCommands(command string) bool {
+	for other := range c {
+		if strings.HasPrefix(other, command+" ") {
+			return true
+		}
+	}
+	return false
+}
+
+// spansByHeading returns the code spans below each heading that begins so, until the next
+// heading of any level.
+func (d *document) spansByHeading(prefix string) map[string]map[string]bool {
+	sections := map[string]map[string]bool{}
+	var current map[string]bool
+	for line := range strings.Lines(d.prose) {
+		if strings.HasPrefix(line, "#") {
+			current = map[string]bool{}
+			if heading, ok := strings.CutPrefix(line, prefix); ok {
+				sections[strings.TrimSpace(heading)] = current
+			}
+			continue
+		}
+		for _, span := range spanPattern.FindAllStringSubmatch(line, -1) {
+			if current != nil {
+				current[span[1]] = true
+			}
+		}
+	}
+	return sections
 }
 
 // unknownAnywhere says whether no command has a flag.

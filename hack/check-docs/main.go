@@ -13,7 +13,7 @@
 //	paths     paths in code exist; a path is a word that begins with a directory of the
 //	          top level, or looks like the name of a source file
 //	targets   targets of `make` exist in the Makefile
-//	flags     commands and flags of `assay` exist
+//	flags     commands and flags of `assay` exist, and docs/cli.md has all of them
 //	reasons   docs/spec documents every reason of api/v1alpha1, docs/troubleshooting.md says
 //	          what to do about each, and tables name no others
 //	metrics   docs/metrics.md documents every metric of controllers, and no document
@@ -76,7 +76,7 @@ func run(tree fs.FS, assay func(args ...string) (string, error), w io.Writer) er
 	}
 	var problems []problem
 	for _, check := range []func(*repository) ([]problem, error){
-		checkLinks, checkPaths, checkTargets, commands.check, checkReasons, checkMetrics, checkAlerts, checkVersions,
+		checkLinks, checkPaths, checkTargets, commands.check, commands.checkDocumented, checkReasons, checkMetrics, checkAlerts, checkVersions,
 	} {
 		found, err := check(repo)
 		if err != nil {

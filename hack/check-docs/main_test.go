@@ -23,6 +23,7 @@ func sound() fstest.MapFS {
 		"controllers/metrics.go":       "package controllers\n\nvar a = prometheus.NewCounter(prometheus.CounterOpts{Name: \"assay_a_total\"})\nvar b = prometheus.NewDesc(\"assay_b\", \"\", nil, nil)\n",
 		"api/v1alpha1/types.go":        "package v1alpha1\n\nconst ReasonGood = \"Good\"\n",
 		"docs/metrics.md":              "# Metrics\n\n`assay_a_total`, `assay_b`\n",
+		"docs/cli.md":                  "# Commands\n\n### `assay verify`\n\n`--image`\n\n### `assay policy convert`\n\n`--inline`\n",
 		"docs/runbooks.md":             "# Runbooks\n\n## AssayDown\n",
 		"config/prometheus/rules.yaml": "  - alert: AssayDown\n    annotations:\n      runbook: docs/runbooks.md#assaydown\n",
 		"docs/spec/image.md":           "# Image\n\n| reason | meaning |\n|---|---|\n| `Good` | well |\n",
@@ -67,6 +68,8 @@ func TestDocuments(t *testing.T) {
 		"a reason undocumented":   {"docs/spec/image.md", "# Image\n", "api/v1alpha1/types.go:3: reason Good is not documented in docs/spec"},
 		"a reason unexplained":    {"docs/troubleshooting.md", "# Troubleshooting\n\n`Good`\n", "api/v1alpha1/types.go:3: reason Good has no entry in docs/troubleshooting.md"},
 		"a reason that is not":    {"docs/spec/image.md", "# Image\n\n`Good`\n\n| reason | meaning |\n|---|---|\n| `Gone` | ? |\n", "docs/spec/image.md:7: reason Gone, which api/v1alpha1 does not have"},
+		"a flag in no section":    {"docs/cli.md", "# Commands\n\n### assay verify\n\n### `assay policy convert`\n\n`--inline`\n\n### `assay verify`\n", "docs/cli.md:1: assay verify --image"},
+		"a flag undocumented":     {"docs/cli.md", "# Commands\n\n`assay verify`\n\n## Others\n\n`--image`\n\n### `assay policy convert`\n\n`--inline`\n", "docs/cli.md:1: assay verify --image is not documented here"},
 		"an alert unexplained":    {"docs/runbooks.md", "# Runbooks\n", "config/prometheus/rules.yaml:1: alert AssayDown has no entry in docs/runbooks.md"},
 		"an alert that is not":    {"docs/runbooks.md", "# Runbooks\n\n## AssayDown\n\n## AssayGone\n", "docs/runbooks.md:5: alert AssayGone, which rules.yaml does not have"},
 		"a runbook of another":    {"config/prometheus/rules.yaml", "- alert: AssayDown\n", "config/prometheus/rules.yaml:1: alert AssayDown has the runbook \"\", not docs/runbooks.md#assaydown"},
@@ -134,7 +137,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 
 // A check that finds nothing to compare with is broken, and says so.
 func TestNothingToCompareWith(t *testing.T) {
-	for _, name := range []string{"go.mod", "Makefile", "controllers/metrics.go", "api/v1alpha1/types.go", "docs/metrics.md", "docs/runbooks.md", "config/prometheus/rules.yaml"} {
+	for _, name := range []string{"go.mod", "Makefile", "controllers/metrics.go", "api/v1alpha1/types.go", "docs/metrics.md", "docs/runbooks.md", "docs/cli.md", "config/prometheus/rules.yaml"} {
 		tree := sound()
 		delete(tree, name)
 		if err := run(tree, fakeAssay, &bytes.Buffer{}); err == nil {
