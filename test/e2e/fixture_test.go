@@ -10,11 +10,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -22,44 +20,21 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/controlplane"
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
 	"github.com/assay-project/assay/internal/operator"
 	"github.com/assay-project/assay/internal/projection"
-)
-
-const (
-	// made is when the keys were made, and signed when they signed: 2024.
-	made   = 1704067200
-	signed = made + 86400
-
-	// patience bounds every wait. It is generous: nothing is measured here.
-	patience     = 3 * time.Minute
-	pollInterval = 100 * time.Millisecond
-
-	userID = "Release <release@example.com>"
+	"github.com/assay-project/assay/test/fixture"
 )
 
 // Who signs. Keys depend on the name alone.
 var (
-	release  = pgp.EdDSA(made, "release")
-	stranger = pgp.EdDSA(made, "stranger")
+	release  = fixture.Key("release")
+	stranger = fixture.Key("stranger")
 )
-
-func publicKey(key *pgp.Key) []byte {
-	return pgp.Armor("PGP PUBLIC KEY BLOCK", key.Simple(userID))
-}
-
-func revokedKey(key *pgp.Key) []byte {
-	return pgp.Armor("PGP PUBLIC KEY BLOCK", key.Certificate(
-		key.Direct(key.Standard(pgp.TypeKeyRevocation, signed+86400)),
-		key.User(userID, key.Standard(pgp.TypePositiveCert, made, pgp.Flags(pgp.FlagCertify|pgp.FlagSign)))))
-}
 
 // scenario is one test with a policy that reads a key from a Secret, and another from a ConfigMap.
 type scenario struct {
@@ -73,14 +48,14 @@ func newScenario(t *testing.T, c *cluster, name string) *scenario {
 	t.Helper()
 	s := &scenario{T: t, cluster: c, name: name}
 	objectMeta := metav1.ObjectMeta{Namespace: operator.Namespace, Name: name}
-	s.secret = &corev1.Secret{ObjectMeta: objectMeta, Data: map[string][]byte{"release.asc": publicKey(release)}}
+	s.secret = &corev1.Secret{ObjectMeta: objectMeta, Data: map[string][]byte{"release.asc": fixture.PublicKey(release)}}
 	policy := &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	policy.Spec.Scopes = []string{s.repository()}
 	policy.Spec.Keys = []assayv1alpha1.TrustedKey{
 		{Name: "release", SecretRef: &assayv1alpha1.KeySourceRef{Name: name}},
 		{Name: "audit", ConfigMapRef: &assayv1alpha1.KeySourceRef{Name: name}},
 	}
-	audit := &corev1.ConfigMap{ObjectMeta: objectMeta, Data: map[string]string{"audit.asc": string(publicKey(pgp.EdDSA(made, "audit")))}}
+	audit := &corev1.ConfigMap{ObjectMeta: objectMeta, Data: map[string]string{"audit.asc": string(fixture.PublicKey(fixture.Key("audit")))}}
 	s.create(s.secret, audit, policy)
 	return s
 }
@@ -101,16 +76,12 @@ func (s *scenario) digest(name string) digest.Digest { return digest.FromString(
 // image returns an Image with signatures by the keys.
 func (s *scenario) image(name string, keys ...*pgp.Key) *imagev1.Image {
 	d := s.digest(name)
-	payload := fmt.Sprintf(`{"critical":{"type":"atomic container signature","image":{"docker-manifest-digest":%q},`+
-		`"identity":{"docker-reference":"%s:v1"}},"optional":{}}`, d, s.repository())
 	image := &imagev1.Image{
 		ObjectMeta:           metav1.ObjectMeta{Name: s.name + "-" + name},
 		DockerImageReference: s.repository() + "@" + d.String(),
 	}
 	for _, key := range keys {
-		image.Signatures = append(image.Signatures, imagev1.ImageSignature{
-			Type: imagev1.SignatureTypeAtomicImageV1, Content: key.Message(key.Standard(pgp.TypeBinary, signed), []byte(payload)),
-		})
+		image.Signatures = append(image.Signatures, fixture.Signature(s.repository(), d, key))
 	}
 	return image
 }
@@ -127,34 +98,12 @@ func (s *scenario) setKey(data []byte) {
 // startManager runs the manager, until the test ends at the latest.
 func (s *scenario) startManager(args ...string) *operator.Manager {
 	s.Helper()
-	m, err := operator.Start(operator.Options{
-		Program: program, Kubeconfig: s.kubeconfig, LogFile: filepath.Join(s.TempDir(), "manager.log"), Args: args,
-	})
-	if err != nil {
-		s.Fatal(err)
-	}
-	s.Cleanup(func() {
-		if err := m.Kill(); err != nil {
-			s.Error(err)
-		}
-		if s.Failed() {
-			s.Logf("the end of the manager's log:\n%.4000s", m.LogTail())
-		}
-	})
-	return m
+	return fixture.StartManager(s.T, program, s.kubeconfig, args...)
 }
 
 func (s *scenario) eventually(what string, holds func(context.Context) (bool, string)) {
 	s.Helper()
-	last := ""
-	err := wait.PollUntilContextTimeout(s.Context(), pollInterval, patience, true, func(ctx context.Context) (bool, error) {
-		ok, state := holds(ctx)
-		last = state
-		return ok, nil
-	})
-	if err != nil {
-		s.Fatalf("waiting for %s: %v; last seen: %s", what, err, last)
-	}
+	fixture.Eventually(s.T, what, holds)
 }
 
 // awaitReason waits until the verdict about an image has a reason.
@@ -264,13 +213,4 @@ func get(ctx context.Context, c *http.Client, url, token string) (status int, er
 	}
 	_, err = io.Copy(io.Discard, response.Body)
 	return response.StatusCode, errors.Join(err, response.Body.Close())
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	address, err := controlplane.FreeAddress()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return address
 }

@@ -20,6 +20,7 @@ import (
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/operator"
 	"github.com/assay-project/assay/internal/projection"
+	"github.com/assay-project/assay/test/fixture"
 )
 
 // askedByPolicies are the permissions for resources that do not exist. No request needs
@@ -88,7 +89,7 @@ func mayRead(t *testing.T, verb, namespace string) bool {
 // exercise makes two replicas do everything that the operator does.
 func exercise(s *scenario) {
 	s.Helper()
-	metrics := freeAddress(s.T)
+	metrics := fixture.FreeAddress(s.T)
 	// As an API server that does not stream lists makes it do: it asks for them.
 	s.Setenv("KUBE_FEATURE_WatchListClient", "false")
 	s.startManager("--leader-elect", "--metrics-bind-address="+metrics)
@@ -99,10 +100,10 @@ func exercise(s *scenario) {
 	s.awaitListed("good", true)
 	s.awaitScraped(metrics)
 
-	s.setKey(revokedKey(release))
+	s.setKey(fixture.RevokedKey(release))
 	s.awaitReason("good", assayv1alpha1.ReasonKeyRevoked)
 	s.awaitListed("good", false)
-	s.setKey(publicKey(release))
+	s.setKey(fixture.PublicKey(release))
 	s.awaitReason("good", assayv1alpha1.ReasonVerified)
 	s.awaitListed("good", true)
 	// What is left of another number of shards goes.
@@ -121,7 +122,7 @@ func exercise(s *scenario) {
 	}
 	s.awaitListed("good", false)
 	s.Setenv("KUBE_FEATURE_WatchListClient", "true")
-	probes := freeAddress(s.T)
+	probes := fixture.FreeAddress(s.T)
 	s.startManager("--leader-elect", "--health-probe-bind-address="+probes)
 	s.eventually("the second replica to be ready", func(ctx context.Context) (bool, string) {
 		status, err := get(ctx, http.DefaultClient, "http://"+probes+"/readyz", "")

@@ -26,6 +26,7 @@ import (
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/operator"
 	"github.com/assay-project/assay/internal/status"
+	"github.com/assay-project/assay/test/fixture"
 )
 
 // assay runs the program as a person does.
@@ -134,7 +135,7 @@ type watcher struct {
 
 func (s *scenario) watchStatus(kubeconfig string) *watcher {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), patience)
+	ctx, cancel := context.WithTimeout(s.Context(), fixture.Patience)
 	s.Cleanup(cancel)
 	w := &watcher{scenario: s, cmd: exec.CommandContext(ctx, program, "status", "--kubeconfig", kubeconfig, "--watch", "-o", "json")}
 	w.cmd.Stderr = &w.stderr

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/assay-project/assay/internal/controlplane"
+	"github.com/assay-project/assay/test/fixture"
 )
 
 // away is how long the API server is gone: longer than any time limit of a request or a
@@ -30,7 +31,7 @@ func TestAPIServerAway(t *testing.T) {
 	s.create(s.image(12, release))
 	s.want[s.name+"-12"] = verified
 	s.settle()
-	s.setKey(revokedKey(release))
+	s.setKey(fixture.RevokedKey(release))
 	s.expect(revoked, verified)
 	s.settle()
 	if !m.Running() {
@@ -79,7 +80,7 @@ func TestLostWatch(t *testing.T) {
 	if err := m.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	s.setKey(revokedKey(release))
+	s.setKey(fixture.RevokedKey(release))
 	s.expect(revoked, verified)
 	s.delete(s.image(1))
 	s.create(s.image(6, audited))

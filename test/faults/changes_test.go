@@ -14,6 +14,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/test/fixture"
 )
 
 // changes counts every change of a test's images: a watch shows each one.
@@ -27,7 +28,7 @@ type changes struct {
 // watchImages begins to count. It ends with the test.
 func (s *scenario) watchImages() *changes {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), patience)
+	ctx, cancel := context.WithTimeout(s.Context(), fixture.Patience)
 	s.Cleanup(cancel)
 	var now imagev1.ImageList
 	if err := admin.List(ctx, &now, client.Limit(1)); err != nil {

@@ -6,33 +6,23 @@ package faults
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
 	"github.com/assay-project/assay/internal/operator"
+	"github.com/assay-project/assay/test/fixture"
 )
 
 const (
-	// made is when the keys were made, and signed when they signed: 2024.
-	made   = 1704067200
-	signed = made + 86400
-
-	// patience bounds every wait. It is generous: nothing is measured here.
-	patience     = 3 * time.Minute
-	pollInterval = 50 * time.Millisecond
-
 	// testLabel has the name of the test on all that it makes.
 	testLabel = "faults.assay.dev/test"
 	// setup is how many objects are made at the same time.
@@ -41,21 +31,9 @@ const (
 
 // Who signs. Keys depend on the name alone.
 var (
-	release = pgp.EdDSA(made, "release")
-	audited = pgp.EdDSA(made, "audit")
+	release = fixture.Key("release")
+	audited = fixture.Key("audit")
 )
-
-const userID = "Release <release@example.com>"
-
-func publicKey(key *pgp.Key) []byte {
-	return pgp.Armor("PGP PUBLIC KEY BLOCK", key.Simple(userID))
-}
-
-func revokedKey(key *pgp.Key) []byte {
-	return pgp.Armor("PGP PUBLIC KEY BLOCK", key.Certificate(
-		key.Direct(key.Standard(pgp.TypeKeyRevocation, signed+86400)),
-		key.User(userID, key.Standard(pgp.TypePositiveCert, made, pgp.Flags(pgp.FlagCertify|pgp.FlagSign)))))
-}
 
 // verdict is a status and reason of the Verified condition.
 type verdict struct {
@@ -88,7 +66,7 @@ func newScenario(t *testing.T, name string) *scenario {
 	labels := map[string]string{testLabel: name}
 	s.secret = &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: operator.Namespace, Name: name, Labels: labels},
-		Data:       map[string][]byte{"release.asc": publicKey(release)},
+		Data:       map[string][]byte{"release.asc": fixture.PublicKey(release)},
 	}
 	s.policy = &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
 	s.policy.Spec.Scopes = []string{s.repository()}
@@ -133,17 +111,9 @@ func (s *scenario) image(n int, keys ...*pgp.Key) *imagev1.Image {
 		DockerImageReference: s.repository() + "@" + d.String(),
 	}
 	for _, key := range keys {
-		image.Signatures = append(image.Signatures, s.signature(d, key))
+		image.Signatures = append(image.Signatures, fixture.Signature(s.repository(), d, key))
 	}
 	return image
-}
-
-func (s *scenario) signature(d digest.Digest, key *pgp.Key) imagev1.ImageSignature {
-	payload := fmt.Sprintf(`{"critical":{"type":"atomic container signature","image":{"docker-manifest-digest":%q},`+
-		`"identity":{"docker-reference":"%s:v1"}},"optional":{}}`, d, s.repository())
-	return imagev1.ImageSignature{
-		Type: imagev1.SignatureTypeAtomicImageV1, Content: key.Message(key.Standard(pgp.TypeBinary, signed), []byte(payload)),
-	}
 }
 
 // createImages creates n images, every third of them signed by a key that is not trusted.
@@ -191,21 +161,12 @@ func (s *scenario) expect(instead, of verdict) {
 // startManager runs the manager, until the test ends at the latest.
 func (s *scenario) startManager(args ...string) *operator.Manager {
 	s.Helper()
-	m, err := operator.Start(operator.Options{
-		Program: program, Kubeconfig: kubeconfig, LogFile: filepath.Join(s.TempDir(), "manager.log"), Args: args,
-	})
-	if err != nil {
-		s.Fatal(err)
-	}
-	s.Cleanup(func() {
-		if err := m.Kill(); err != nil {
-			s.Error(err)
-		}
-		if s.Failed() {
-			s.Logf("the end of the manager's log:\n%s", m.LogTail())
-		}
-	})
-	return m
+	return fixture.StartManager(s.T, program, kubeconfig, args...)
+}
+
+func (s *scenario) eventually(what string, holds func(context.Context) (bool, string)) {
+	s.Helper()
+	fixture.Eventually(s.T, what, holds)
 }
 
 // settle waits until every image has the verdict that is due, for its present generation.
@@ -236,19 +197,6 @@ func (s *scenario) isDue(image *imagev1.Image) (bool, string) {
 	want := s.want[image.Name]
 	return verdict{c.Status, c.Reason} == want && c.ObservedGeneration == image.Generation,
 		fmt.Sprintf("%s is %s (%s), want %s (%s): %s", image.Name, c.Status, c.Reason, want.status, want.reason, c.Message)
-}
-
-func (s *scenario) eventually(what string, holds func(context.Context) (bool, string)) {
-	s.Helper()
-	last := ""
-	err := wait.PollUntilContextTimeout(s.Context(), pollInterval, patience, true, func(ctx context.Context) (bool, error) {
-		ok, state := holds(ctx)
-		last = state
-		return ok, nil
-	})
-	if err != nil {
-		s.Fatalf("waiting for %s: %v; last seen: %s", what, err, last)
-	}
 }
 
 // setKey puts another key file into the place of the release key.

@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/controlplane"
+	"github.com/assay-project/assay/test/fixture"
 )
 
 // The manager dies again and again in the middle of its work, and each time another one
@@ -59,7 +59,7 @@ func TestRestartWritesNothing(t *testing.T) {
 	}
 	before := len(audit.writes(t))
 
-	metrics := freeAddress(t)
+	metrics := fixture.FreeAddress(t)
 	second := s.startManager("--metrics-bind-address="+metrics, "--metrics-secure=false")
 	s.eventually("all images to be checked again", func(ctx context.Context) (bool, string) {
 		checked, err := verifications(ctx, metrics)
@@ -105,7 +105,7 @@ func TestChangesWhileTheManagerIsAway(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	s.setKey(revokedKey(release))
+	s.setKey(fixture.RevokedKey(release))
 	s.expect(revoked, verified)
 	s.create(s.image(6, release))
 	s.want[s.name+"-6"] = revoked
@@ -137,15 +137,6 @@ func (s *scenario) delete(obj client.Object) {
 		s.Fatal(err)
 	}
 	delete(s.want, obj.GetName())
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	address, err := controlplane.FreeAddress()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return address
 }
 
 // verifications reads from the metrics how many signatures were checked.

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/assay-project/assay/internal/operator"
+	"github.com/assay-project/assay/test/fixture"
 )
 
 // Of two replicas one leads. It dies in the middle of 2,000 verifications, and the other
@@ -95,7 +96,7 @@ func TestLeaderResigns(t *testing.T) {
 // ready, too, or a rollout would never end.
 func TestReady(t *testing.T) {
 	s := newScenario(t, "ready")
-	probes := freeAddress(t)
+	probes := fixture.FreeAddress(t)
 	restore := s.withhold("trustpolicies")
 	m := s.startManager("--health-probe-bind-address="+probes, "--leader-elect")
 	s.eventually("the manager to be alive and not ready", func(ctx context.Context) (bool, string) {
@@ -112,7 +113,7 @@ func TestReady(t *testing.T) {
 	}
 	s.eventually("the manager to be ready", isReady(probes))
 	leader := *s.awaitLeader("").Spec.HolderIdentity
-	other := freeAddress(t)
+	other := fixture.FreeAddress(t)
 	s.startManager("--health-probe-bind-address="+other, "--leader-elect")
 	s.eventually("the replica that does not lead to be ready", isReady(other))
 	if holder := *s.lease().Spec.HolderIdentity; holder != leader {

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
+	"github.com/assay-project/assay/test/fixture"
 )
 
 // Others write the same Images while the manager does: labels, configurations and further
@@ -80,7 +81,7 @@ func (s *scenario) sign(images int) error {
 	for n := range images {
 		err := s.change(n, func(image *imagev1.Image) {
 			image.DockerImageConfig = `{"os":"linux"}`
-			image.Signatures = append(image.Signatures, s.signature(digest.FromString(image.Name), release))
+			image.Signatures = append(image.Signatures, fixture.Signature(s.repository(), digest.FromString(image.Name), release))
 		})
 		if err != nil {
 			return err

@@ -22,18 +22,14 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/promql/promqltest"
-	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/assay-project/assay/internal/controlplane"
 	"github.com/assay-project/assay/internal/kustomize"
 	"github.com/assay-project/assay/internal/operator"
+	"github.com/assay-project/assay/test/fixture"
 )
 
 const (
-	// patience bounds every wait.
-	patience     = 3 * time.Minute
-	pollInterval = 200 * time.Millisecond
-
 	// The samples are loaded every half minute for twenty minutes, and looked at then.
 	// Counters grow meanwhile.
 	loadStep  = "30s"
@@ -132,18 +128,13 @@ type sample struct {
 // it exposes.
 func scrape(t *testing.T) []sample {
 	t.Helper()
-	url, log := startManager(t)
+	url := startManager(t)
 	var series []sample
-	err := wait.PollUntilContextTimeout(t.Context(), pollInterval, patience, true, func(ctx context.Context) (bool, error) {
+	fixture.Eventually(t, "the metrics of all samples", func(ctx context.Context) (bool, string) {
 		var err error
-		if series, err = get(ctx, url); err != nil {
-			return false, nil // It is not up yet.
-		}
-		return isSettled(series), nil
+		series, err = get(ctx, url) // It fails until the manager is up.
+		return err == nil && isSettled(series), fmt.Sprintf("%d series, error %v", len(series), err)
 	})
-	if err != nil {
-		t.Fatalf("waiting for the metrics of all samples: %v\n%.4000s", err, log())
-	}
 	return series
 }
 
@@ -163,7 +154,7 @@ func isSettled(series []sample) bool {
 }
 
 // startManager starts a control plane with config/default and the samples, and the manager.
-func startManager(t *testing.T) (url string, log func() string) {
+func startManager(t *testing.T) (url string) {
 	t.Helper()
 	ctx := t.Context()
 	cp, err := controlplane.Start(context.WithoutCancel(ctx), controlplane.Options{})
@@ -196,30 +187,10 @@ func startManager(t *testing.T) (url string, log func() string) {
 	if err := operator.Build(ctx, "../..", program); err != nil {
 		t.Fatal(err)
 	}
-	address := freeAddress(t)
-	manager, err := operator.Start(operator.Options{
-		Program: program, Kubeconfig: kubeconfig, LogFile: filepath.Join(t.TempDir(), "manager.log"),
-		// Who may read metrics is tested elsewhere.
-		Args: []string{"--leader-elect", "--metrics-secure=false", "--metrics-bind-address=" + address},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := manager.Kill(); err != nil {
-			t.Error(err)
-		}
-	})
-	return "http://" + address + "/metrics", manager.LogTail
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	address, err := controlplane.FreeAddress()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return address
+	address := fixture.FreeAddress(t)
+	// Who may read metrics is tested elsewhere.
+	fixture.StartManager(t, program, kubeconfig, "--leader-elect", "--metrics-secure=false", "--metrics-bind-address="+address)
+	return "http://" + address + "/metrics"
 }
 
 // get scrapes once, as a target of the job that config/prometheus makes.
