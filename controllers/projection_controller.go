@@ -87,14 +87,16 @@ func (r *ProjectionReconciler) Reconcile(ctx context.Context, _ ctrl.Request) (c
 	if wait := r.lastWrite.Add(r.pause).Sub(now); wait > 0 && wait <= r.pause {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
+	stored, err := r.storedShards(ctx)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	// Also for as long as nothing can be written: that is when somebody has to know.
+	setTime(projectionValidUntil, firstEnd(stored))
 	if ok, err := r.isComplete(ctx, now); err != nil || !ok {
 		return ctrl.Result{RequeueAfter: listInterval}, err
 	}
 	trust, err := r.Trust.snapshot(ctx)
-	if err != nil {
-		return ctrl.Result{}, err
-	}
-	stored, err := r.storedShards(ctx)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -112,7 +114,6 @@ func (r *ProjectionReconciler) Reconcile(ctx context.Context, _ ctrl.Request) (c
 	}
 	projectionImages.Set(float64(len(state.Images)))
 	projectionShards.Set(float64(len(shards)))
-	setTime(projectionValidUntil, firstEnd(stored))
 	return ctrl.Result{RequeueAfter: r.ValidFor / renewals}, nil
 }
 

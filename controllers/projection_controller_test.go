@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -380,6 +381,33 @@ func TestListWaitsForAllVerdicts(t *testing.T) {
 	if l.writes != 2 {
 		t.Errorf("%d writes, want the list and its change", l.writes)
 	}
+}
+
+// The metric tells when the list ends also to a process that cannot write yet. Another
+// reconciler of these tests sets it, too, now and then.
+func TestEndIsToldBeforeTheListIsWritten(t *testing.T) {
+	l := newLister(t)
+	l.ValidFor = 1000 * time.Hour
+	l.settle()
+	l.complete = false
+	l.Client = interceptor.NewClient(l.Client.(client.WithWatch), interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+			if images, ok := list.(*imagev1.ImageList); ok {
+				images.Items = []imagev1.Image{{ObjectMeta: metav1.ObjectMeta{Name: "never judged", UID: "1"}}}
+				return nil
+			}
+			return c.List(ctx, list, opts...)
+		},
+	})
+	want := float64(projection.ValidUntil(l.shards()[projection.Name(1, 0)].Data).Unix())
+	for range 10 {
+		projectionValidUntil.Set(0)
+		l.settle()
+		if testutil.ToFloat64(projectionValidUntil) == want {
+			return
+		}
+	}
+	t.Errorf("the list ends at %v by the metric, want %v", testutil.ToFloat64(projectionValidUntil), want)
 }
 
 // A key is revoked while the API server takes no verdict: the list is not to wait for that.

@@ -84,7 +84,7 @@ Exit status:
 	flags.IntVar(&o.limit, "limit", defaultStatusLimit, "how many images that are not verified are listed by name, but in a table, which has none")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "`FILE` that says where the cluster is; without it KUBECONFIG or ~/.kube/config")
 	flags.StringVar(&o.context, "context", "", "`NAME` of the context in it; default: the current one")
-	flags.DurationVar(&o.timeout, "request-timeout", 0, "how long one request may take; 0 for ever")
+	flags.DurationVar(&o.timeout, "request-timeout", 0, "how long one request may take, without --watch; 0 for ever")
 	completeWords(cmd, "output", "table", "wide", "json", "yaml")
 	return cmd
 }
@@ -155,17 +155,22 @@ func followStatus(ctx context.Context, reader *status.Reader, stderr io.Writer, 
 	}
 }
 
-// progressTo says on a terminal how much has been read, when it is much.
-func progressTo(stderr io.Writer) func(images int) {
+// progressTo says on a terminal how much has been read, when it is much, and takes that away
+// in the end.
+func progressTo(stderr io.Writer) func(images int, more bool) {
 	file, ok := stderr.(*os.File)
 	if !ok || !isTerminal(file) {
 		return nil
 	}
-	const much = 2000
-	return func(images int) {
+	const much, clearLine = 2000, "\r\x1b[K"
+	return func(images int, more bool) {
+		text := clearLine
+		if more {
+			text += fmt.Sprintf("assay: %d images read", images)
+		}
 		if images >= much {
 			// Nothing can be done about an error stream that cannot be written to.
-			_, _ = fmt.Fprintf(file, "\rassay: %d images read\x1b[K", images)
+			_, _ = io.WriteString(file, text)
 		}
 	}
 }

@@ -74,7 +74,7 @@ func writeStatusTable(w io.Writer, s *status.Status, now time.Time, wide bool) e
 func policyRows(policies []status.Policy, wide bool) [][]string {
 	rows := [][]string{{"POLICY", "ENFORCEMENT", "READY", "KEYS", "VERIFIED", "FAILED", "UNKNOWN"}}
 	if wide {
-		rows[0] = append(rows[0], "MESSAGE")
+		rows[0] = append(rows[0], "SCOPES", "MESSAGE")
 	}
 	for i := range policies {
 		p := &policies[i]
@@ -83,7 +83,7 @@ func policyRows(policies []status.Policy, wide bool) [][]string {
 			row[4], row[5], row[6] = fmt.Sprint(p.Images.Verified), fmt.Sprint(p.Images.Failed), fmt.Sprint(p.Images.Unknown)
 		}
 		if wide {
-			row = append(row, p.Message)
+			row = append(row, strings.Join(p.Scopes, ","), p.Message)
 		}
 		rows = append(rows, row)
 	}

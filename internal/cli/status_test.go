@@ -26,7 +26,7 @@ func someStatus() *status.Status {
 		Images:  status.ImageCounts{Total: 5, Verified: 1, Refused: 2, Unknown: 1, Pending: 1},
 		Reasons: []status.ReasonCount{{Verified: "False", Reason: "KeyRevoked", Count: 2}, {Verified: "Unknown", Reason: "NoTrustPolicy", Count: 1}, {Verified: "True", Reason: "Verified", Count: 1}},
 		Policies: []status.Policy{
-			{Name: "shop", Enforcement: "Enforce", Ready: "True", Reason: "Ready", Keys: "2/3", Images: &assayv1alpha1.ImageCounts{Verified: 1, Failed: 2}},
+			{Name: "shop", Scopes: []string{"registry.example.com/shop", "*.example.net"}, Enforcement: "Enforce", Ready: "True", Reason: "Ready", Keys: "2/3", Images: &assayv1alpha1.ImageCounts{Verified: 1, Failed: 2}},
 			{Name: "new"},
 		},
 		Keys: []status.Key{
@@ -66,9 +66,9 @@ False      KeyRevoked      2
 Unknown    NoTrustPolicy   1
 True       Verified        1
 
-POLICY   ENFORCEMENT   READY   KEYS   VERIFIED   FAILED   UNKNOWN   MESSAGE
-shop     Enforce       True    2/3    1          2        0         -
-new      -             -       -      -          -        -         -
+POLICY   ENFORCEMENT   READY   KEYS   VERIFIED   FAILED   UNKNOWN   SCOPES                                    MESSAGE
+shop     Enforce       True    2/3    1          2        0         registry.example.com/shop,*.example.net   -
+new      -             -       -      -          -        -         -                                         -
 
 KEY    POLICY   EXPIRES    REASON           OWNER                         SOURCE               MESSAGE
 ABCD   shop     2d2h ago   KeyExpired       Mallory?[2J?<m@example.com>   Secret/keys[a.asc]   expired

@@ -29,8 +29,8 @@ const (
 )
 
 var (
-	// ErrChanged tells that a watch has ended, and that everything is to be read again.
-	ErrChanged = errors.New("the watch has ended")
+	// ErrChanged tells that everything is to be read again, because a watch has ended or a list has taken too long.
+	ErrChanged = errors.New("what was read is too old")
 	// ErrNotShown is the error of the caller's function in an error of Read's.
 	ErrNotShown = errors.New("showing the status")
 )
@@ -40,8 +40,9 @@ type Reader struct {
 	images, policies *rest.RESTClient
 	// Interval is the least time between two calls that tell of changes.
 	Interval time.Duration
-	// Progress is told how many Images have been read, after each page; nil is for nobody.
-	Progress func(images int)
+	// Progress is told how many Images have been read, after each page, and whether there are
+	// more; nil is for nobody.
+	Progress func(images int, more bool)
 }
 
 // NewReader returns a reader of a cluster.
@@ -139,7 +140,7 @@ func (r *Reader) listImages(ctx context.Context, c *Cluster) (columns columns, r
 			c.images[image.Name] = image
 		}
 		if r.Progress != nil {
-			r.Progress(len(c.images))
+			r.Progress(len(c.images), table.Continue != "")
 		}
 		if options.Continue = table.Continue; options.Continue == "" {
 			return columns, table.ResourceVersion, nil

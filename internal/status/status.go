@@ -68,8 +68,9 @@ type ReasonCount struct {
 
 // Policy is a TrustPolicy in short.
 type Policy struct {
-	Name        string `json:"name"`
-	Enforcement string `json:"enforcement"`
+	Name        string   `json:"name"`
+	Scopes      []string `json:"scopes"`
+	Enforcement string   `json:"enforcement"`
 	// Ready is the status of the condition Ready; empty before it is written.
 	Ready   string `json:"ready,omitempty"`
 	Reason  string `json:"reason,omitempty"`
@@ -161,7 +162,7 @@ func isTrue(status string) int {
 }
 
 func (s *Status) addPolicy(p *assayv1alpha1.TrustPolicy, o Options) {
-	policy := Policy{Name: p.Name, Enforcement: string(p.Spec.Enforcement), Keys: p.Status.KeySummary, Images: p.Status.Images}
+	policy := Policy{Name: p.Name, Scopes: p.Spec.Scopes, Enforcement: string(p.Spec.Enforcement), Keys: p.Status.KeySummary, Images: p.Status.Images}
 	if c := meta.FindStatusCondition(p.Status.Conditions, assayv1alpha1.ReadyCondition); c != nil {
 		policy.Ready, policy.Reason, policy.Message = string(c.Status), c.Reason, c.Message
 	}

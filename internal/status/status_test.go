@@ -19,7 +19,7 @@ var now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func policy(name, ready string, keys ...assayv1alpha1.KeyStatus) assayv1alpha1.TrustPolicy {
 	p := assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	p.Spec.Enforcement = assayv1alpha1.EnforcementWarn
+	p.Spec.Enforcement, p.Spec.Scopes = assayv1alpha1.EnforcementWarn, []string{"registry.example.com/" + name}
 	p.Status.Keys, p.Status.KeySummary = keys, "1/2"
 	p.Status.Images = &assayv1alpha1.ImageCounts{Verified: 1, Failed: 2, Unknown: 3}
 	if ready != "" {
@@ -58,8 +58,8 @@ func TestOf(t *testing.T) {
 			{"False", "KeyRevoked", 2}, {"False", "UntrustedKey", 1}, {"Unknown", "NoTrustPolicy", 1}, {"True", "Verified", 2},
 		},
 		Policies: []Policy{
-			{Name: "y", Enforcement: "Warn", Ready: "False", Reason: "R", Message: "m", Keys: "1/2", Images: policies[1].Status.Images},
-			{Name: "z", Enforcement: "Warn", Keys: "1/2", Images: policies[0].Status.Images},
+			{Name: "y", Scopes: []string{"registry.example.com/y"}, Enforcement: "Warn", Ready: "False", Reason: "R", Message: "m", Keys: "1/2", Images: policies[1].Status.Images},
+			{Name: "z", Scopes: []string{"registry.example.com/z"}, Enforcement: "Warn", Keys: "1/2", Images: policies[0].Status.Images},
 		},
 		Keys: []Key{
 			{Policy: "y", Name: "gone", Fingerprint: "Fgone", Expires: policies[1].Status.Keys[0].Expires, Reason: "KeyExpired"},
