@@ -170,7 +170,7 @@ func progressTo(stderr io.Writer) func(images int, more bool) {
 		}
 		if images >= much {
 			// Nothing can be done about an error stream that cannot be written to.
-			_, _ = io.WriteString(file, text)
+			_, _ = file.WriteString(text)
 		}
 	}
 }
