@@ -1,0 +1,73 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package imagejson_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	"github.com/assay-project/assay/internal/imagejson"
+	"github.com/assay-project/assay/internal/verify"
+)
+
+const recheck = "assay.dev/recheck"
+
+// generic is what encoding/json reads, without what Decode leaves out.
+func generic(text []byte) (imagejson.Entry, error) {
+	var image imagev1.Image
+	if err := json.Unmarshal(text, &image); err != nil {
+		return imagejson.Entry{}, err
+	}
+	e := imagejson.Entry{Manifest: verify.ReadManifest([]byte(image.DockerImageManifest), image.DockerImageManifestMediaType)}
+	meta := metav1.ObjectMeta{
+		Name: image.Name, UID: image.UID, ResourceVersion: image.ResourceVersion, Generation: image.Generation,
+		CreationTimestamp: image.CreationTimestamp, DeletionTimestamp: image.DeletionTimestamp, Finalizers: image.Finalizers,
+	}
+	if value, ok := image.Annotations[recheck]; ok {
+		meta.Annotations = map[string]string{recheck: value}
+	}
+	image.TypeMeta, image.ObjectMeta = metav1.TypeMeta{}, meta
+	image.DockerImageMetadata = runtime.RawExtension{}
+	image.DockerImageManifest, image.DockerImageConfig = "", ""
+	image.DockerImageManifests, image.DockerImageLayers, image.DockerImageSignatures = nil, nil, nil
+	e.Image = image
+	return e, nil
+}
+
+// FuzzDecode checks of any text: what encoding/json reads, Decode reads alike or finds a fault
+// in; an Image with a fault has no signatures; what has none can be written, and read again
+// with the same result; and where the text arrives in pieces makes no difference.
+func FuzzDecode(f *testing.F) {
+	for _, text := range images() {
+		f.Add([]byte(text), 7)
+	}
+	f.Fuzz(func(t *testing.T, text []byte, piece int) {
+		got, err := imagejson.Decode(text, recheck)
+		if again, againErr := decodeInPieces(text, piece); (againErr != nil) != (err != nil) || !cmp.Equal(got, again) {
+			t.Errorf("in pieces of %d bytes, Decode differs: %v (-whole +pieces)\n%s", piece, againErr, cmp.Diff(got, again))
+		}
+		want, genericErr := generic(text)
+		switch {
+		case err != nil && genericErr == nil && string(text[:1]) != "n":
+			t.Fatalf("Decode fails where encoding/json does not: %v", err)
+		case err != nil:
+			return
+		case got.Fault != nil:
+			if got.Image.Signatures != nil || got.Manifest != (verify.Manifest{}) {
+				t.Errorf("an Image with a fault has %d signatures and manifest %v", len(got.Image.Signatures), got.Manifest)
+			}
+			return
+		case genericErr == nil:
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("encoding/json and Decode differ (-json +Decode):\n%s", diff)
+			}
+		}
+		checkWritable(t, got.Image)
+	})
+}

@@ -1,0 +1,100 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package imagejson
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+)
+
+var statusMembers = []string{"conditions", "digest", "signatureSummary", "lastHandledProbeRequest", "policies"}
+
+// status reads the status of an Image. One that cannot be read is empty and no fault: it is
+// output only, and what Assay writes takes its place.
+func (d *decoder) status(field string) imagev1.ImageStatus {
+	var status imagev1.ImageStatus
+	d.section(MaxStatus, Fault{Kind: Undecodable, Field: field})
+	d.object(field, statusMembers, func(i int) {
+		switch name := statusMembers[i]; name {
+		case "conditions":
+			status.Conditions = d.conditions(name)
+		case "digest":
+			status.Digest = d.string(name)
+		case "signatureSummary":
+			status.SignatureSummary = d.sharedString(name)
+		case "lastHandledProbeRequest":
+			status.LastHandledProbeRequest = d.string(name)
+		case "policies":
+			status.Policies = d.policies(name)
+		}
+	})
+	if d.fault != nil {
+		d.fault = nil
+		return imagev1.ImageStatus{}
+	}
+	return status
+}
+
+var conditionMembers = []string{"type", "status", "observedGeneration", "lastTransitionTime", "reason", "message"}
+
+func (d *decoder) conditions(field string) []metav1.Condition {
+	var conditions []metav1.Condition
+	present := d.array(field, func() {
+		var c metav1.Condition
+		d.charge(elementCost)
+		if d.broken() {
+			return
+		}
+		d.object("", conditionMembers, func(i int) {
+			switch name := conditionMembers[i]; name {
+			case "type":
+				c.Type = d.sharedString(name)
+			case "status":
+				c.Status = metav1.ConditionStatus(d.sharedString(name))
+			case "observedGeneration":
+				c.ObservedGeneration = d.integer(name)
+			case "lastTransitionTime":
+				c.LastTransitionTime, _ = d.writableTime(name)
+			case "reason":
+				c.Reason = d.sharedString(name)
+			case "message":
+				c.Message = d.sharedString(name)
+			}
+		})
+		conditions = append(conditions, c)
+	})
+	if present && conditions == nil {
+		return []metav1.Condition{}
+	}
+	return conditions
+}
+
+var policyMembers = []string{"name", "scope", "status"}
+
+func (d *decoder) policies(field string) []imagev1.AppliedPolicy {
+	var policies []imagev1.AppliedPolicy
+	present := d.array(field, func() {
+		var p imagev1.AppliedPolicy
+		d.charge(elementCost)
+		if d.broken() {
+			return
+		}
+		d.object("", policyMembers, func(i int) {
+			switch name := policyMembers[i]; name {
+			case "name":
+				p.Name = d.sharedString(name)
+			case "scope":
+				p.Scope = d.sharedString(name)
+			case "status":
+				p.Status = metav1.ConditionStatus(d.sharedString(name))
+			}
+		})
+		policies = append(policies, p)
+	})
+	if present && policies == nil {
+		return []imagev1.AppliedPolicy{}
+	}
+	return policies
+}
