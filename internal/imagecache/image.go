@@ -25,7 +25,9 @@ type Image struct {
 	Fault *imagejson.Fault `json:"-"`
 }
 
-func newImage(e imagejson.Entry) Image { return Image{Image: e.Image, Manifest: e.Manifest, Fault: e.Fault} }
+func newImage(e imagejson.Entry) Image {
+	return Image{Image: e.Image, Manifest: e.Manifest, Fault: e.Fault}
+}
 
 // DeepCopyInto copies an Image into out.
 func (in *Image) DeepCopyInto(out *Image) {

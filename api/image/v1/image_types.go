@@ -10,10 +10,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// The pattern of every time is RFC 3339 as encoding/json reads it. An API server takes more
-// for a date-time (2020-01-01t00:00:00z), and an Image that says so could be stored but not
-// read: it would end every list and watch of typed clients, and so the verification of all
-// images.
+// The pattern of every time is the form of RFC 3339 that Kubernetes writes: in UTC. An API
+// server takes more for a date-time. An Image that says 2020-01-01t00:00:00z could be stored
+// but not read, and would end the lists and watches of typed clients; one that says
+// 0000-01-01T00:00:00+23:59 could be read but not written back, because in UTC that is in a
+// year before 0000.
 
 // Image is an immutable container image together with its signatures. Clients
 // store signatures as opaque content; Assay verifies each of them against the
@@ -206,7 +207,7 @@ type ImageSignature struct {
 	// created is when the signature was made, as its signer claims. Only set when verified.
 	// +optional
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?Z$`
 	Created *metav1.Time `json:"created,omitempty"`
 
 	// issuedBy is who vouches for the signing key: with OpenPGP, the owner of the primary
@@ -256,7 +257,7 @@ type SignatureMeta struct {
 	// creationTimestamp is when the signature was first stored.
 	// +optional
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?Z$`
 	CreationTimestamp *metav1.Time `json:"creationTimestamp,omitempty"`
 
 	// labels of the signature. OpenShift's servers refuse them.
@@ -304,13 +305,13 @@ type SignatureCondition struct {
 	// per probe interval unless the verdict changes.
 	// +optional
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?Z$`
 	LastProbeTime metav1.Time `json:"lastProbeTime,omitempty"`
 
 	// lastTransitionTime is when the status last changed.
 	// +optional
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?Z$`
 	LastTransitionTime metav1.Time `json:"lastTransitionTime,omitempty"`
 
 	// reason is one word, fit for programs, for the verdict.

@@ -1,0 +1,154 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package imagecache_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	"github.com/assay-project/assay/internal/controlplane"
+)
+
+// The API server that all tests share, and a client of it that knows nothing but bytes.
+var (
+	testConfig *rest.Config
+	rawClient  rest.Interface
+)
+
+const (
+	pollInterval  = 20 * time.Millisecond
+	settleTimeout = 30 * time.Second
+)
+
+func TestMain(m *testing.M) {
+	code, err := runSuite(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "imagecache test suite:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func runSuite(m *testing.M) (code int, err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ctrl.SetLogger(logr.Discard())
+	cp, err := controlplane.Start(ctx, controlplane.Options{})
+	if err != nil {
+		return 1, err
+	}
+	defer func() {
+		if stopErr := cp.Stop(); err == nil {
+			err = stopErr
+		}
+	}()
+	testConfig = cp.Config()
+	config := rest.CopyConfig(testConfig)
+	config.APIPath, config.GroupVersion = "/apis", &imagev1.GroupVersion
+	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
+	config.QPS = -1
+	if rawClient, err = rest.RESTClientFor(config); err != nil {
+		return 1, err
+	}
+	if err := storeHostile(ctx); err != nil {
+		return 1, err
+	}
+	return m.Run(), nil
+}
+
+// storeHostile stores the hostile Images as long as the schema still takes them, and then
+// tightens it.
+func storeHostile(ctx context.Context) error {
+	loose, err := install(loosen)
+	if err != nil {
+		return err
+	}
+	for name, h := range hostile {
+		if err := create(ctx, name, h.members); err != nil {
+			return err
+		}
+	}
+	tight, err := install(func(*apiextensionsv1.JSONSchemaProps) {})
+	if err != nil {
+		return err
+	}
+	if loose == tight {
+		return fmt.Errorf("the schema did not change")
+	}
+	// The schema is in force once a new object is refused.
+	return wait.PollUntilContextTimeout(ctx, pollInterval, settleTimeout, true, func(ctx context.Context) (bool, error) {
+		if create(ctx, "probe", `"signatures":[{"type":"","content":""}]`) != nil {
+			return true, nil
+		}
+		return false, rawClient.Delete().Resource("images").Name("probe").Do(ctx).Error()
+	})
+}
+
+// install installs the CRD of Images with a changed schema, and returns its resource version.
+func install(change func(*apiextensionsv1.JSONSchemaProps)) (string, error) {
+	text, err := os.ReadFile("../../config/crd/bases/image.openshift.io_images.yaml")
+	if err != nil {
+		return "", err
+	}
+	crd := &apiextensionsv1.CustomResourceDefinition{}
+	if err := yaml.UnmarshalStrict(text, crd); err != nil {
+		return "", err
+	}
+	change(crd.Spec.Versions[0].Schema.OpenAPIV3Schema)
+	installed, err := envtest.InstallCRDs(testConfig, envtest.CRDInstallOptions{CRDs: []*apiextensionsv1.CustomResourceDefinition{crd}})
+	if err != nil {
+		return "", err
+	}
+	return installed[0].ResourceVersion, nil
+}
+
+// loosen removes from a schema what bounds values.
+func loosen(schema *apiextensionsv1.JSONSchemaProps) {
+	schema.Format, schema.Pattern, schema.Enum, schema.Required = "", "", nil, nil
+	schema.MaxLength, schema.MinLength, schema.MaxItems, schema.Minimum = nil, nil, nil, nil
+	schema.XListType, schema.XListMapKeys = nil, nil
+	if schema.Type == "integer" {
+		schema.Type = "number"
+	}
+	for name, property := range schema.Properties {
+		loosen(&property)
+		schema.Properties[name] = property
+	}
+	if schema.Items != nil {
+		loosen(schema.Items.Schema)
+	}
+}
+
+// create stores an Image with the given members of its JSON.
+func create(ctx context.Context, name, members string) error {
+	body := fmt.Sprintf(`{"apiVersion":"image.openshift.io/v1","kind":"Image","metadata":{"name":%q},%s}`, name, members)
+	err := rawClient.Post().Resource("images").Body([]byte(body)).SetHeader("Content-Type", "application/json").Do(ctx).Error()
+	if err != nil {
+		return fmt.Errorf("creating Image %s: %w", name, err)
+	}
+	return nil
+}
+
+// patch changes an Image by a merge patch.
+func patch(ctx context.Context, name, body string, subresource ...string) error {
+	_, err := rawClient.Patch(types.MergePatchType).Resource("images").Name(name).SubResource(subresource...).Body([]byte(body)).DoRaw(ctx)
+	if err != nil {
+		return fmt.Errorf("patching Image %s: %w", name, err)
+	}
+	return nil
+}
