@@ -83,6 +83,15 @@ func storeHostile(ctx context.Context) error {
 			return err
 		}
 	}
+	// Two that cannot be made by members alone.
+	managed := `{"metadata":{"managedFields":[{"manager":"m","operation":"Apply","apiVersion":"image.openshift.io/v1",` +
+		`"fieldsType":"FieldsV1","fieldsV1":` + nested(9994, "f:a", "{}") + `}]}}`
+	if err := patch(ctx, "deep-managed-fields", managed); err != nil {
+		return err
+	}
+	if err := apply(ctx, "deep-by-apply", `"dockerImageMetadata":`+nested(9998, "a", "{}")); err != nil {
+		return err
+	}
 	tight, err := install(func(*apiextensionsv1.JSONSchemaProps) {})
 	if err != nil {
 		return err
@@ -140,6 +149,16 @@ func create(ctx context.Context, name, members string) error {
 	err := rawClient.Post().Resource("images").Body([]byte(body)).SetHeader("Content-Type", "application/json").Do(ctx).Error()
 	if err != nil {
 		return fmt.Errorf("creating Image %s: %w", name, err)
+	}
+	return nil
+}
+
+// apply changes the given members of an Image by server-side apply.
+func apply(ctx context.Context, name, members string) error {
+	body := fmt.Sprintf(`{"apiVersion":"image.openshift.io/v1","kind":"Image","metadata":{"name":%q},%s}`, name, members)
+	_, err := rawClient.Patch(types.ApplyPatchType).Resource("images").Name(name).Param("fieldManager", "apply").Body([]byte(body)).DoRaw(ctx)
+	if err != nil {
+		return fmt.Errorf("applying Image %s: %w", name, err)
 	}
 	return nil
 }
