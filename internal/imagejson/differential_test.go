@@ -4,6 +4,7 @@
 package imagejson_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"testing"
 
@@ -49,24 +50,25 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte, piece int) {
 		got, err := imagejson.Decode(text, recheck)
-		if again, againErr := decodeInPieces(text, piece); (againErr != nil) != (err != nil) || !cmp.Equal(got, again) {
-			t.Errorf("in pieces of %d bytes, Decode differs: %v (-whole +pieces)\n%s", piece, againErr, cmp.Diff(got, again))
-		}
 		want, genericErr := generic(text)
-		switch {
-		case err != nil && genericErr == nil && string(text[:1]) != "n":
-			t.Fatalf("Decode fails where encoding/json does not: %v", err)
-		case err != nil:
+		if err != nil {
+			// encoding/json reads null as an Image without anything.
+			if genericErr == nil && string(bytes.TrimSpace(text)) != "null" {
+				t.Errorf("Decode fails where encoding/json does not: %v", err)
+			}
 			return
-		case got.Fault != nil:
+		}
+		if again, err := decodeInPieces(text, piece); err != nil || !cmp.Equal(got, again) {
+			t.Errorf("in pieces of %d bytes, Decode differs: %v (-whole +pieces)\n%s", piece, err, cmp.Diff(got, again))
+		}
+		if got.Fault != nil {
 			if got.Image.Signatures != nil || got.Manifest != (verify.Manifest{}) {
 				t.Errorf("an Image with a fault has %d signatures and manifest %v", len(got.Image.Signatures), got.Manifest)
 			}
 			return
-		case genericErr == nil:
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("encoding/json and Decode differ (-json +Decode):\n%s", diff)
-			}
+		}
+		if diff := cmp.Diff(want, got); genericErr == nil && diff != "" {
+			t.Errorf("encoding/json and Decode differ (-json +Decode):\n%s", diff)
 		}
 		checkWritable(t, got.Image)
 	})
