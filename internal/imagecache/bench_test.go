@@ -89,7 +89,7 @@ func largeEvent(tb testing.TB) (event []byte, size int64) {
 		{Type: imagev1.SignatureComplete, Status: "True", LastProbeTime: now, LastTransitionTime: now, Reason: "Verified", Message: strings.Repeat("m", 120)},
 		{Type: imagev1.SignatureFailed, Status: "False", LastProbeTime: now, LastTransitionTime: now, Reason: "Verified", Message: strings.Repeat("m", 120)},
 	}
-	fields := &metav1.FieldsV1{Raw: []byte(`{"f:dockerImageConfig":{},"f:dockerImageManifest":{},"f:dockerImageReference":{},"f:signatures":{},"f:status":{".":{},"f:conditions":{".":{},"k:{\"type\":\"Verified\"}":{".":{},"f:message":{},"f:reason":{},"f:status":{}}}}}`)}
+	fields := metav1.NewFieldsV1(`{"f:dockerImageConfig":{},"f:dockerImageManifest":{},"f:dockerImageReference":{},"f:signatures":{},"f:status":{".":{},"f:conditions":{".":{},"k:{\"type\":\"Verified\"}":{".":{},"f:message":{},"f:reason":{},"f:status":{}}}}}`)
 	image := &imagev1.Image{
 		TypeMeta: metav1.TypeMeta{APIVersion: "image.openshift.io/v1", Kind: "Image"},
 		ObjectMeta: metav1.ObjectMeta{
