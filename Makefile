@@ -7,7 +7,7 @@ SHELL := /bin/sh
 GO ?= go
 
 # Kubernetes version of the control plane for the demo and the tests. Empty is the one
-# that internal/controlplane/assets names.
+# that internal/testenv/controlplane/assets names.
 K8S_VERSION ?=
 
 # How long each fuzz target runs, and how long it may look for a shorter form of an input
@@ -42,7 +42,7 @@ TOOL := $(GO) tool -modfile=hack/tools/go.mod
 GOLANGCI_LINT := $(GO) tool -modfile=hack/tools/lint/go.mod golangci-lint
 
 PURE := $(patsubst %,./%/...,$(wildcard internal/verify internal/openpgp internal/simplesigning \
-	internal/identity internal/manifest internal/strictjson internal/projection))
+	internal/imageref internal/manifest internal/strictjson internal/allowlist))
 
 .PHONY: help
 help: ## List the targets.

@@ -22,7 +22,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 )
 
 const (
@@ -61,11 +61,11 @@ func scopesOfImage(obj client.Object) []string {
 	if !ok {
 		return nil
 	}
-	ref, err := identity.ParseImage(image.DockerImageReference)
+	ref, err := imageref.ParseImage(image.DockerImageReference)
 	if err != nil {
 		return nil
 	}
-	return identity.ScopesOf(ref)
+	return imageref.ScopesOf(ref)
 }
 
 func policiesOfImage(obj client.Object) []string {
@@ -189,7 +189,7 @@ func (w *imageWaker) policyChanged(ctx context.Context, q requestQueue, policies
 	for _, obj := range policies {
 		if policy, ok := obj.(*assayv1alpha1.TrustPolicy); ok {
 			for _, text := range policy.Spec.Scopes {
-				if scope, err := identity.ParseScope(text); err == nil {
+				if scope, err := imageref.ParseScope(text); err == nil {
 					scopes[scope.String()] = struct{}{}
 				}
 			}

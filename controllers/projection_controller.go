@@ -21,7 +21,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/projection"
+	"github.com/assay-project/assay/internal/allowlist"
 )
 
 // +kubebuilder:rbac:groups="",namespace=assay-system,resources=configmaps,verbs=create;update;delete
@@ -66,10 +66,10 @@ type ProjectionReconciler struct {
 // SetupWithManager registers the reconciler and what wakes it.
 func (r *ProjectionReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	toList := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
-		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: r.Namespace, Name: projection.LabelValue}}}
+		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: r.Namespace, Name: allowlist.LabelValue}}}
 	})
 	isShard := predicate.NewPredicateFuncs(func(obj client.Object) bool {
-		_, ok := projection.CountOf(obj.GetName())
+		_, ok := allowlist.CountOf(obj.GetName())
 		return ok
 	})
 	r.Verified.signal() // An empty cluster has a list, too.
@@ -101,7 +101,7 @@ func (r *ProjectionReconciler) Reconcile(ctx context.Context, _ ctrl.Request) (c
 		return ctrl.Result{}, err
 	}
 	state := r.state(trust)
-	shards, err := projection.Encode(state, currentCount(stored))
+	shards, err := allowlist.Encode(state, currentCount(stored))
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("the list of verified images cannot be written, and stays as it is: %w", err)
 	}
@@ -143,13 +143,13 @@ func (r *ProjectionReconciler) isComplete(ctx context.Context, now time.Time) (b
 
 // state returns what admission is to know: the scopes of all policies, each with the
 // strictest level that one of its policies asks for, and the verified images.
-func (r *ProjectionReconciler) state(trust *trustSnapshot) projection.State {
-	scopes := map[string]projection.Level{}
+func (r *ProjectionReconciler) state(trust *trustSnapshot) allowlist.State {
+	scopes := map[string]allowlist.Level{}
 	for _, policy := range trust.policies {
 		for _, scope := range policy.scopes {
-			level := projection.Level(policy.spec.Enforcement)
+			level := allowlist.Level(policy.spec.Enforcement)
 			if other, ok := scopes[scope.String()]; ok {
-				level = projection.Stricter(level, other)
+				level = allowlist.Stricter(level, other)
 			}
 			scopes[scope.String()] = level
 		}
@@ -158,5 +158,5 @@ func (r *ProjectionReconciler) state(trust *trustSnapshot) projection.State {
 		_, ok := scopes[entry]
 		return ok
 	})
-	return projection.State{Images: images, Scopes: scopes}
+	return allowlist.State{Images: images, Scopes: scopes}
 }

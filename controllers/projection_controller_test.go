@@ -24,7 +24,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/projection"
+	"github.com/assay-project/assay/internal/allowlist"
 )
 
 // listed waits until a line is, or is not, in the list of the running operator.
@@ -32,7 +32,7 @@ func (f *fixture) listed(line string, want bool) {
 	f.Helper()
 	f.eventually(fmt.Sprintf("%q in the list: %v", line, want), func() (bool, string) {
 		var list corev1.ConfigMapList
-		if err := testClient.List(f.ctx, &list, client.InNamespace(testNamespace), client.MatchingLabels{projection.Label: projection.LabelValue}); err != nil {
+		if err := testClient.List(f.ctx, &list, client.InNamespace(testNamespace), client.MatchingLabels{allowlist.Label: allowlist.LabelValue}); err != nil {
 			return false, err.Error()
 		}
 		found := false
@@ -187,7 +187,7 @@ func (l *lister) settle() {
 func (l *lister) shards() map[string]*corev1.ConfigMap {
 	l.Helper()
 	var list corev1.ConfigMapList
-	if err := testClient.List(l.ctx, &list, client.InNamespace(l.name), client.MatchingLabels{projection.Label: projection.LabelValue}); err != nil {
+	if err := testClient.List(l.ctx, &list, client.InNamespace(l.name), client.MatchingLabels{allowlist.Label: allowlist.LabelValue}); err != nil {
 		l.Fatal(err)
 	}
 	found := map[string]*corev1.ConfigMap{}
@@ -242,8 +242,8 @@ func TestListIsWrittenOnce(t *testing.T) {
 func TestListIsRenewed(t *testing.T) {
 	l := newLister(t)
 	l.settle()
-	name := projection.Name(1, 0)
-	first := projection.ValidUntil(l.shards()[name].Data)
+	name := allowlist.Name(1, 0)
+	first := allowlist.ValidUntil(l.shards()[name].Data)
 	if want := l.clock.Now().Add(l.ValidFor); first.After(want) || want.Sub(first) > time.Minute {
 		t.Errorf("valid until %s, want about %s", first, want)
 	}
@@ -254,7 +254,7 @@ func TestListIsRenewed(t *testing.T) {
 	}
 	l.clock.SetTime(l.clock.Now().Add(l.ValidFor / 4))
 	l.settle()
-	if second := projection.ValidUntil(l.shards()[name].Data); l.writes != 2 || !second.After(first) {
+	if second := allowlist.ValidUntil(l.shards()[name].Data); l.writes != 2 || !second.After(first) {
 		t.Errorf("%d writes with less than half of the time left, valid until %s", l.writes, second)
 	}
 	l.ValidFor = 0
@@ -268,7 +268,7 @@ func TestListIsRestored(t *testing.T) {
 	l := newLister(t)
 	l.vouch(3, 60)
 	l.settle()
-	name := projection.Name(1, 0)
+	name := allowlist.Name(1, 0)
 	want := l.shards()[name]
 	for what, spoil := range map[string]func(*corev1.ConfigMap) error{
 		"deleted": func(c *corev1.ConfigMap) error { return testClient.Delete(l.ctx, c) },
@@ -283,7 +283,7 @@ func TestListIsRestored(t *testing.T) {
 		},
 		"unlabelled": func(c *corev1.ConfigMap) error { c.Labels = nil; return testClient.Update(l.ctx, c) },
 		"said to have scopes of a level": func(c *corev1.ConfigMap) error {
-			c.Labels[projection.LevelLabel(projection.Audit)] = "true"
+			c.Labels[allowlist.LevelLabel(allowlist.Audit)] = "true"
 			return testClient.Update(l.ctx, c)
 		},
 	} {
@@ -399,7 +399,7 @@ func TestEndIsToldBeforeTheListIsWritten(t *testing.T) {
 			return c.List(ctx, list, opts...)
 		},
 	})
-	want := float64(projection.ValidUntil(l.shards()[projection.Name(1, 0)].Data).Unix())
+	want := float64(allowlist.ValidUntil(l.shards()[allowlist.Name(1, 0)].Data).Unix())
 	for range 10 {
 		projectionValidUntil.Set(0)
 		l.settle()

@@ -15,7 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/assay-project/assay/internal/projection"
+	"github.com/assay-project/assay/internal/allowlist"
 )
 
 // renewals is how often the list is looked at within the time that it holds. It is renewed
@@ -37,7 +37,7 @@ func (r *ProjectionReconciler) storedShards(ctx context.Context) (map[string]*co
 	}
 	stored := map[string]*corev1.ConfigMap{}
 	for i := range list.Items {
-		if _, ok := projection.CountOf(list.Items[i].Name); ok {
+		if _, ok := allowlist.CountOf(list.Items[i].Name); ok {
 			stored[list.Items[i].Name] = &list.Items[i]
 		}
 	}
@@ -48,7 +48,7 @@ func (r *ProjectionReconciler) storedShards(ctx context.Context) (map[string]*co
 func currentCount(stored map[string]*corev1.ConfigMap) int {
 	most := 0
 	for name := range stored {
-		count, _ := projection.CountOf(name)
+		count, _ := allowlist.CountOf(name)
 		most = max(most, count)
 	}
 	return most
@@ -59,7 +59,7 @@ func currentCount(stored map[string]*corev1.ConfigMap) int {
 // call, are the shards of other sets removed: what counts is what all shards agree to, so
 // that nothing is admitted that one of the sets refuses, and nothing refused that both
 // admit.
-func (r *ProjectionReconciler) write(ctx context.Context, stored map[string]*corev1.ConfigMap, shards []projection.Shard, now time.Time) (wrote, size int, err error) {
+func (r *ProjectionReconciler) write(ctx context.Context, stored map[string]*corev1.ConfigMap, shards []allowlist.Shard, now time.Time) (wrote, size int, err error) {
 	wanted := map[string]bool{}
 	for i := range shards {
 		wanted[shards[i].Name] = true
@@ -88,12 +88,12 @@ func (r *ProjectionReconciler) write(ctx context.Context, stored map[string]*cor
 }
 
 // writeShard writes one shard where it differs from what is stored, or is to be renewed.
-func (r *ProjectionReconciler) writeShard(ctx context.Context, stored *corev1.ConfigMap, shard *projection.Shard, now time.Time) (changed bool, err error) {
+func (r *ProjectionReconciler) writeShard(ctx context.Context, stored *corev1.ConfigMap, shard *allowlist.Shard, now time.Time) (changed bool, err error) {
 	if stored == nil {
 		r.renew(shard, now)
 		return true, r.Create(ctx, r.configMap(shard))
 	}
-	ends := projection.ValidUntil(stored.Data)
+	ends := allowlist.ValidUntil(stored.Data)
 	if r.holds(ends, now) {
 		shard.SetValidUntil(ends)
 	} else {
@@ -122,7 +122,7 @@ func (r *ProjectionReconciler) holds(ends, now time.Time) bool {
 func firstEnd(stored map[string]*corev1.ConfigMap) time.Time {
 	var first time.Time
 	for _, shard := range stored {
-		if ends := projection.ValidUntil(shard.Data); !ends.IsZero() && (first.IsZero() || ends.Before(first)) {
+		if ends := allowlist.ValidUntil(shard.Data); !ends.IsZero() && (first.IsZero() || ends.Before(first)) {
 			first = ends
 		}
 	}
@@ -130,7 +130,7 @@ func firstEnd(stored map[string]*corev1.ConfigMap) time.Time {
 }
 
 // renew lets a shard hold from now on.
-func (r *ProjectionReconciler) renew(shard *projection.Shard, now time.Time) {
+func (r *ProjectionReconciler) renew(shard *allowlist.Shard, now time.Time) {
 	if r.ValidFor == 0 {
 		shard.SetValidUntil(time.Time{})
 		return
@@ -138,7 +138,7 @@ func (r *ProjectionReconciler) renew(shard *projection.Shard, now time.Time) {
 	shard.SetValidUntil(now.Add(r.ValidFor))
 }
 
-func (r *ProjectionReconciler) configMap(shard *projection.Shard) *corev1.ConfigMap {
+func (r *ProjectionReconciler) configMap(shard *allowlist.Shard) *corev1.ConfigMap {
 	labels := maps.Clone(shardLabels)
 	maps.Copy(labels, shard.Labels)
 	return &corev1.ConfigMap{
@@ -149,7 +149,7 @@ func (r *ProjectionReconciler) configMap(shard *projection.Shard) *corev1.Config
 
 // hasLabels tells whether a stored shard has all labels that it is to have, and of those
 // that admission selects by no other.
-func hasLabels(stored *corev1.ConfigMap, shard *projection.Shard) bool {
+func hasLabels(stored *corev1.ConfigMap, shard *allowlist.Shard) bool {
 	for _, want := range []map[string]string{shardLabels, shard.Labels} {
 		for key, value := range want {
 			if stored.Labels[key] != value {
@@ -158,7 +158,7 @@ func hasLabels(stored *corev1.ConfigMap, shard *projection.Shard) bool {
 		}
 	}
 	for key := range stored.Labels {
-		if _, wanted := shard.Labels[key]; projection.IsLabel(key) && !wanted {
+		if _, wanted := shard.Labels[key]; allowlist.IsLabel(key) && !wanted {
 			return false
 		}
 	}

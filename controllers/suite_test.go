@@ -26,7 +26,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/controlplane"
+	"github.com/assay-project/assay/internal/testenv/controlplane"
 )
 
 // testNamespace is the operator's namespace in these tests.

@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/openpgp"
 	"github.com/assay-project/assay/internal/verify"
 )
@@ -41,7 +41,7 @@ type trustSnapshot struct {
 	// change is the value of TrustStore.changes that the snapshot covers.
 	change   uint64
 	policies map[string]*trustedPolicy
-	byScope  identity.Index[*trustedPolicy]
+	byScope  imageref.Index[*trustedPolicy]
 	keyFiles map[keyFileID]*keyFile
 }
 
@@ -55,8 +55,8 @@ type trustedPolicy struct {
 	keyring    *openpgp.Keyring
 	// unavailable names the keys that could not be read, sorted.
 	unavailable []string
-	matcher     *identity.Matcher
-	scopes      []identity.Scope
+	matcher     *imageref.Matcher
+	scopes      []imageref.Scope
 	// problem says why the policy cannot be applied as it is written.
 	problem string
 }
@@ -166,14 +166,14 @@ func (p *trustedPolicy) readKeys() {
 func (p *trustedPolicy) readRules() {
 	var problems []string
 	for i, text := range p.spec.Scopes {
-		scope, err := identity.ParseScope(text)
+		scope, err := imageref.ParseScope(text)
 		if err != nil {
 			problems = append(problems, fmt.Sprintf("spec.scopes[%d]: %v", i, err))
 			continue
 		}
 		p.scopes = append(p.scopes, scope)
 	}
-	matcher, err := identity.NewMatcher(identityRule(p.spec.SignedIdentity))
+	matcher, err := imageref.NewMatcher(identityRule(p.spec.SignedIdentity))
 	if err != nil {
 		problems = append(problems, "spec.signedIdentity: "+err.Error())
 	}
@@ -182,11 +182,11 @@ func (p *trustedPolicy) readRules() {
 }
 
 // identityRule translates a policy's signedIdentity.
-func identityRule(in *assayv1alpha1.SignedIdentity) identity.Rule {
+func identityRule(in *assayv1alpha1.SignedIdentity) imageref.Rule {
 	if in == nil {
-		return identity.Rule{}
+		return imageref.Rule{}
 	}
-	rule := identity.Rule{Match: identity.Match(in.MatchPolicy)}
+	rule := imageref.Rule{Match: imageref.Match(in.MatchPolicy)}
 	if in.ExactReference != nil {
 		rule.DockerReference = in.ExactReference.Reference
 	}

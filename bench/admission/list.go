@@ -15,8 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/assay-project/assay/internal/operator"
-	"github.com/assay-project/assay/internal/projection"
+	"github.com/assay-project/assay/internal/allowlist"
+	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
 const (
@@ -38,11 +38,11 @@ func verified(n int) string {
 // writeList writes a list of so many images, as the operator does, and returns the number of
 // shards when the API server judges by it.
 func (b *bench) writeList(ctx context.Context, images int) (shards int, err error) {
-	state := projection.State{Scopes: map[string]projection.Level{scope: projection.Enforce}}
+	state := allowlist.State{Scopes: map[string]allowlist.Level{scope: allowlist.Enforce}}
 	for n := range images {
 		state.Images = append(state.Images, verified(n))
 	}
-	list, err := projection.Encode(state, 0)
+	list, err := allowlist.Encode(state, 0)
 	if err != nil {
 		return 0, err
 	}
@@ -52,7 +52,7 @@ func (b *bench) writeList(ctx context.Context, images int) (shards int, err erro
 	for i := range list {
 		list[i].SetValidUntil(time.Now().Add(24 * time.Hour))
 		err := b.Create(ctx, &corev1.ConfigMap{
-			ObjectMeta: metav1.ObjectMeta{Namespace: operator.Namespace, Name: list[i].Name, Labels: list[i].Labels},
+			ObjectMeta: metav1.ObjectMeta{Namespace: manager.Namespace, Name: list[i].Name, Labels: list[i].Labels},
 			Data:       list[i].Data,
 		})
 		if err != nil {
@@ -70,8 +70,8 @@ func (b *bench) writeList(ctx context.Context, images int) (shards int, err erro
 }
 
 func (b *bench) removeList(ctx context.Context) error {
-	return b.DeleteAllOf(ctx, &corev1.ConfigMap{}, client.InNamespace(operator.Namespace),
-		client.MatchingLabels{projection.Label: projection.LabelValue})
+	return b.DeleteAllOf(ctx, &corev1.ConfigMap{}, client.InNamespace(manager.Namespace),
+		client.MatchingLabels{allowlist.Label: allowlist.LabelValue})
 }
 
 // await returns when the API server admits a Pod with an image, or refuses it as one that is

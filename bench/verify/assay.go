@@ -10,7 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/openpgp"
 	"github.com/assay-project/assay/internal/verify"
 )
@@ -73,7 +73,7 @@ func newInput(f fixture) (verify.Input, error) {
 	if err != nil {
 		return verify.Input{}, err
 	}
-	matcher, err := identity.NewMatcher(identity.Rule{Match: identity.MatchRepoDigestOrExact})
+	matcher, err := imageref.NewMatcher(imageref.Rule{Match: imageref.MatchRepoDigestOrExact})
 	if err != nil {
 		return verify.Input{}, err
 	}

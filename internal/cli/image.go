@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/manifest"
 	"github.com/assay-project/assay/internal/openpgp"
 )
@@ -105,7 +105,7 @@ func (o *imageCreateOptions) run(args []string, stdin io.Reader, stdout io.Write
 	if problems := validation.IsDNS1123Subdomain(o.name); o.name != "" && len(problems) > 0 {
 		return usagef("--name is not the name of an object: %s", problems[0])
 	}
-	named, err := identity.ParseImage(args[0])
+	named, err := imageref.ParseImage(args[0])
 	if err != nil {
 		return usageError{err}
 	}

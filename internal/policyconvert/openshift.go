@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 )
 
 // openShiftGroup is the API group of OpenShift's image policies; their versions are alike.
@@ -169,9 +169,9 @@ func readOpenShiftIdentity(policy members) (*assayv1alpha1.SignedIdentity, error
 	if err != nil {
 		return nil, inside("signedIdentity", err)
 	}
-	rule := identity.Rule{Match: identity.Match(match)}
+	rule := imageref.Rule{Match: imageref.Match(match)}
 	if match == "" {
-		rule.Match = identity.MatchRepoDigestOrExact
+		rule.Match = imageref.MatchRepoDigestOrExact
 	}
 	repository, err := object.object("exactRepository")
 	if err != nil {

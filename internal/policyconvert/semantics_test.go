@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/openpgp"
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
 	"github.com/assay-project/assay/internal/verify"
@@ -31,7 +31,7 @@ func signed(k *pgp.Key, name string) verify.Signature {
 // check decides about an image with the TrustPolicies of its most specific scope.
 func check(t *testing.T, policies []assayv1alpha1.TrustPolicy, image string, signatures ...verify.Signature) string {
 	t.Helper()
-	var index identity.Index[verify.Policy]
+	var index imageref.Index[verify.Policy]
 	for i := range policies {
 		p := verify.Policy{Name: policies[i].Name, RequiredSignatures: int(policies[i].Spec.RequiredSignatures)}
 		var files []*openpgp.KeyFile
@@ -46,7 +46,7 @@ func check(t *testing.T, policies []assayv1alpha1.TrustPolicy, image string, sig
 		p.Keys = openpgp.NewKeyringFromFiles(files...)
 		p.Identity = matcher(t, policies[i].Spec.SignedIdentity)
 		for _, text := range policies[i].Spec.Scopes {
-			scope, err := identity.ParseScope(text)
+			scope, err := imageref.ParseScope(text)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,11 +65,11 @@ func check(t *testing.T, policies []assayv1alpha1.TrustPolicy, image string, sig
 	}).Reason
 }
 
-func matcher(t *testing.T, signed *assayv1alpha1.SignedIdentity) *identity.Matcher {
+func matcher(t *testing.T, signed *assayv1alpha1.SignedIdentity) *imageref.Matcher {
 	t.Helper()
-	rule := identity.Rule{}
+	rule := imageref.Rule{}
 	if signed != nil {
-		rule.Match = identity.Match(signed.MatchPolicy)
+		rule.Match = imageref.Match(signed.MatchPolicy)
 		if r := signed.ExactReference; r != nil {
 			rule.DockerReference = r.Reference
 		}
@@ -80,7 +80,7 @@ func matcher(t *testing.T, signed *assayv1alpha1.SignedIdentity) *identity.Match
 			rule.Prefix, rule.SignedPrefix = r.Prefix, r.SignedPrefix
 		}
 	}
-	m, err := identity.NewMatcher(rule)
+	m, err := imageref.NewMatcher(rule)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/openpgp"
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
 	"github.com/assay-project/assay/internal/verify"
@@ -423,7 +423,7 @@ func TestZeroValues(t *testing.T) {
 		Policies: []verify.PolicyVerdict{{Finding: isRefused("NoSignatures")}},
 	})
 	in := input(t)
-	in.Policies[0].Identity = new(identity.Matcher)
+	in.Policies[0].Identity = new(imageref.Matcher)
 	compare(t, verify.Check(in), one(isRefused("IdentityMismatch"), alice.claimed()))
 }
 

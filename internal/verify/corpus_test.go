@@ -10,9 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
-	"github.com/assay-project/assay/internal/corpustest"
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/openpgp"
+	"github.com/assay-project/assay/internal/testenv/corpus"
 	"github.com/assay-project/assay/internal/verify"
 )
 
@@ -20,7 +20,7 @@ import (
 // gives.
 func TestCorpus(t *testing.T) {
 	now := time.Now()
-	for _, c := range corpustest.OpenPGP(t) {
+	for _, c := range corpus.OpenPGP(t) {
 		t.Run(c.Name, func(t *testing.T) {
 			in, ok := corpusInput(t, &c)
 			if !ok {
@@ -48,10 +48,10 @@ func TestCorpus(t *testing.T) {
 
 // corpusInput reads the files of a case. It reports false when the identity rule is
 // invalid.
-func corpusInput(t *testing.T, c *corpustest.Case) (verify.Input, bool) {
+func corpusInput(t *testing.T, c *corpus.Case) (verify.Input, bool) {
 	t.Helper()
-	matcher, err := identity.NewMatcher(identity.Rule{
-		Match:            identity.Match(c.Identity.Match()),
+	matcher, err := imageref.NewMatcher(imageref.Rule{
+		Match:            imageref.Match(c.Identity.Match()),
 		DockerReference:  c.Identity.DockerReference,
 		DockerRepository: c.Identity.DockerRepository,
 		Prefix:           c.Identity.Prefix,

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/opencontainers/go-digest"
 
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/openpgp"
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
 	"github.com/assay-project/assay/internal/verify"
@@ -164,9 +164,9 @@ func keyring(t testing.TB, signers ...signer) *openpgp.Keyring {
 	return openpgp.NewKeyring(certificates...)
 }
 
-func matcher(t testing.TB, rule identity.Rule) *identity.Matcher {
+func matcher(t testing.TB, rule imageref.Rule) *imageref.Matcher {
 	t.Helper()
-	m, err := identity.NewMatcher(rule)
+	m, err := imageref.NewMatcher(rule)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func policy(t testing.TB, name string, signers ...signer) verify.Policy {
 	return verify.Policy{
 		Name: name, Scope: "registry.example.com",
 		Keys:     keyring(t, signers...),
-		Identity: matcher(t, identity.Rule{}),
+		Identity: matcher(t, imageref.Rule{}),
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/verify"
 )
 
@@ -32,7 +32,7 @@ func FuzzCheck(f *testing.F) {
 		f.Add(content, "app", "example.com/app:1", "0x0123456789abcdef")
 	}
 	keys := keyring(f, alice, expiring, revoked, version6, firstSubkey)
-	rule := matcher(f, identity.Rule{})
+	rule := matcher(f, imageref.Rule{})
 
 	f.Fuzz(func(t *testing.T, content []byte, name, reference, publicKeyID string) {
 		in := verify.Input{Now: now, Image: verify.Image{

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/manifest"
 	"github.com/assay-project/assay/internal/verify"
 )
@@ -117,7 +117,7 @@ func TestImage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			in := input(t)
 			in.Image.Name, in.Image.Reference, in.Image.Manifest = tt.name, verify.ReadReference(tt.reference), tt.manifest
-			in.Policies[0].Identity = matcher(t, identity.Rule{Match: identity.MatchRepository})
+			in.Policies[0].Identity = matcher(t, imageref.Rule{Match: imageref.MatchRepository})
 			got := verify.Check(in)
 			checkMessages(t, &got)
 			if got.Digest != tt.digest || got.Reason != tt.reason {

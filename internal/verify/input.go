@@ -13,7 +13,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/manifest"
 	"github.com/assay-project/assay/internal/openpgp"
 )
@@ -54,7 +54,7 @@ func ReadReference(text string) Reference {
 	if text == "" {
 		return Reference{}
 	}
-	named, err := identity.ParseImage(text)
+	named, err := imageref.ParseImage(text)
 	if err != nil {
 		return Reference{Problem: err.Error()}
 	}
@@ -131,7 +131,7 @@ type Policy struct {
 	// incomplete: they may hold that key, or a newer copy of it.
 	UnavailableKeys []string
 	// Identity compares signed names with the image's reference.
-	Identity *identity.Matcher
+	Identity *imageref.Matcher
 	// Problem says why the policy cannot be applied as it is written, empty when it can.
 	Problem string
 	// RequiredSignatures is how many different primary keys must have signed; below 1 means 1.

@@ -124,8 +124,8 @@ func TestImageEdits(t *testing.T) {
 					return
 				}
 				if want := ""; !tc.forAll {
-					wantError(t, write(t, manager, changed), want)
-				} else if err := write(t, manager, changed); err == nil {
+					wantError(t, write(t, operator, changed), want)
+				} else if err := write(t, operator, changed); err == nil {
 					t.Errorf("the manager was not refused, want %q", tc.refusal)
 				}
 			})
@@ -193,7 +193,7 @@ func TestImageStatus(t *testing.T) {
 		"message":"","lastTransitionTime":"2026-01-02T03:04:05Z"}]}}`))
 	wantError(t, editor.Status().Patch(t.Context(), image.DeepCopy(), forge), "the status of an Image is what Assay found; it "+aboutVerdict)
 	wantError(t, editor.Status().Update(t.Context(), image.DeepCopy()), "the status of an Image is what Assay found")
-	wantError(t, manager.Status().Patch(t.Context(), image.DeepCopy(), forge), "")
+	wantError(t, operator.Status().Patch(t.Context(), image.DeepCopy(), forge), "")
 	through := image.DeepCopy()
 	if err := editor.Patch(t.Context(), through, client.RawPatch(types.MergePatchType, []byte(`{"status":null}`))); err != nil {
 		t.Error(err)
@@ -222,7 +222,7 @@ func TestManySignatures(t *testing.T) {
 		reversed.Signatures[i].ImageIdentity = "forged.example.com/app:v1"
 	}
 	wantError(t, writes["update"](t, editor, reversed), aboutVerdict)
-	wantError(t, writes["merge patch"](t, manager, reversed), "")
+	wantError(t, writes["merge patch"](t, operator, reversed), "")
 }
 
 // TestShards writes what admission reads, as the editor, who may write ConfigMaps, and as somebody with the permission.
