@@ -29,6 +29,14 @@ func newImage(e imagejson.Entry) Image {
 	return Image{Image: e.Image, Manifest: e.Manifest, Fault: e.Fault}
 }
 
+// UnmarshalJSON implements json.Unmarshaler, so that an Image that is read without the cache is
+// the same.
+func (in *Image) UnmarshalJSON(text []byte) error {
+	e, err := imagejson.Decode(text, keptAnnotations...)
+	*in = newImage(e)
+	return err
+}
+
 // DeepCopyInto copies an Image into out.
 func (in *Image) DeepCopyInto(out *Image) {
 	in.Image.DeepCopyInto(&out.Image)

@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
-	"github.com/assay-project/assay/internal/controlplane"
+	"github.com/assay-project/assay/internal/testenv/controlplane"
 )
 
 // The API server that all tests share, and a client of it that knows nothing but bytes.

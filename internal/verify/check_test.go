@@ -81,6 +81,15 @@ func TestReasons(t *testing.T) {
 				return v
 			}(),
 		},
+		"an Image that cannot be used": {
+			change: func(in *verify.Input) {
+				in.Image.Problem, in.Image.Signatures = "signatures: there are more than 128", nil
+			},
+			want: verify.Verdict{
+				Finding:  isRefused("InvalidImage"),
+				Policies: []verify.PolicyVerdict{policyVerdict("team", isRefused("NoSignatures"))},
+			},
+		},
 		"InvalidImage without policies": {
 			change: func(in *verify.Input) {
 				in.Image.Name = "sha256-" + otherDigest.Encoded()

@@ -26,6 +26,10 @@ type imageFacts struct {
 // digest in the reference and the object's name. All that are present must agree.
 func readImage(in Image) imageFacts {
 	var f imageFacts
+	if in.Problem != "" {
+		f.problem = in.Problem
+		return f
+	}
 	if in.Reference.Problem != "" {
 		f.problem = "dockerImageReference: " + in.Reference.Problem
 		return f

@@ -30,6 +30,8 @@ type Input struct {
 
 // Image is what the decision needs of an Image.
 type Image struct {
+	// Problem is why the object cannot be used as it is stored, empty when it can.
+	Problem string
 	// Name of the object; sha256-<hex> states a digest.
 	Name string
 	// Reference is what ReadReference found in dockerImageReference.
