@@ -19,6 +19,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/imagecache"
 )
 
 // +kubebuilder:rbac:groups=image.openshift.io,resources=images,verbs=list;watch;patch
@@ -68,7 +69,7 @@ func (r *ImageReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("image").
-		For(&imagev1.Image{}, builder.WithPredicates(imageChanged())).
+		For(&imagecache.Image{}, builder.WithPredicates(imageChanged())).
 		Watches(&assayv1alpha1.TrustPolicy{}, wake.onPolicies()).
 		Watches(&corev1.Secret{}, wake.onKeySources(secretKind)).
 		Watches(&corev1.ConfigMap{}, wake.onKeySources(configMapKind)).

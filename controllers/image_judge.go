@@ -20,6 +20,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/verify"
 )
 
@@ -40,13 +41,14 @@ type judgement struct {
 func (r *ImageReconciler) judge(ctx context.Context, name types.NamespacedName,
 	skip func(*imagev1.Image, *trustSnapshot, time.Time) bool) (*judgement, error) {
 	defer r.deciding.lock(name.Name)()
-	image := &imagev1.Image{}
-	if err := r.Get(ctx, name, image); client.IgnoreNotFound(err) != nil {
+	cached := &imagecache.Image{}
+	if err := r.Get(ctx, name, cached); client.IgnoreNotFound(err) != nil {
 		return nil, err
-	} else if err != nil || !image.DeletionTimestamp.IsZero() {
+	} else if err != nil || !cached.DeletionTimestamp.IsZero() {
 		r.forget(name.Name)
 		return nil, nil
 	}
+	image := &cached.Image
 	trust, err := r.Trust.snapshot(ctx)
 	if err != nil {
 		return nil, err
@@ -56,7 +58,7 @@ func (r *ImageReconciler) judge(ctx context.Context, name types.NamespacedName,
 		return nil, nil
 	}
 	started := r.Clock.Now()
-	j := &judgement{image: image, trust: trust, now: now, verdict: verify.Check(gather(image, trust, now.Time))}
+	j := &judgement{image: image, trust: trust, now: now, verdict: verify.Check(gather(cached, trust, now.Time))}
 	j.took = r.Clock.Since(started)
 	r.Verified.record(image, trust, &j.verdict)
 	return j, nil

@@ -20,8 +20,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/imageref"
 )
 
@@ -45,8 +45,8 @@ func registerIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		name   string
 		values client.IndexerFunc
 	}{
-		{&imagev1.Image{}, scopeIndex, scopesOfImage},
-		{&imagev1.Image{}, appliedPolicyIndex, policiesOfImage},
+		{&imagecache.Image{}, scopeIndex, scopesOfImage},
+		{&imagecache.Image{}, appliedPolicyIndex, policiesOfImage},
 		{&assayv1alpha1.TrustPolicy{}, keySourceIndex, keySourcesOfPolicy},
 	} {
 		if err := indexer.IndexField(ctx, index.object, index.name, index.values); err != nil {
@@ -57,7 +57,7 @@ func registerIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 }
 
 func scopesOfImage(obj client.Object) []string {
-	image, ok := obj.(*imagev1.Image)
+	image, ok := obj.(*imagecache.Image)
 	if !ok {
 		return nil
 	}
@@ -105,8 +105,8 @@ func imageChanged() predicate.Predicate {
 // generation, and one that somebody else wrote is to be put right.
 func statusChanged() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		before, ok := e.ObjectOld.(*imagev1.Image)
-		after, ok2 := e.ObjectNew.(*imagev1.Image)
+		before, ok := e.ObjectOld.(*imagecache.Image)
+		after, ok2 := e.ObjectNew.(*imagecache.Image)
 		return !ok || !ok2 || !equality.Semantic.DeepEqual(before.Status, after.Status)
 	}}
 }
@@ -209,7 +209,7 @@ const bulkDelay = time.Second
 
 // enqueueScope enqueues the images that a scope covers, behind new and changed ones.
 func (w *imageWaker) enqueueScope(ctx context.Context, q requestQueue, scope string) error {
-	var list imagev1.ImageList
+	var list imagecache.ImageList
 	if err := w.client.List(ctx, &list, client.MatchingFields{scopeIndex: scope}, client.UnsafeDisableDeepCopy); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ type writeHooks struct {
 // API server itself and whose clock stands still at now.
 func (h *writeHooks) reconciler(f *fixture, now time.Time) *ImageReconciler {
 	f.Helper()
-	direct, err := client.NewWithWatch(testConfig, client.Options{Scheme: testClient.Scheme()})
+	direct, err := client.NewWithWatch(testConfig, client.Options{Scheme: cachedClient.Scheme()})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestSecondReconcileWritesNothing(t *testing.T) {
 }
 
 // The operator's cache leaves most of an Image out; nothing of that may be written back.
-func TestCompactImagesLoseNothing(t *testing.T) {
+func TestCachedImagesLoseNothing(t *testing.T) {
 	f := newFixture(t)
 	release := newSigner("release")
 	const manifest = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",` +

@@ -16,6 +16,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/imagecache"
 )
 
 // scrapeTimeout bounds the reading of the cache for one scrape.
@@ -74,15 +75,15 @@ func (c *StateCollector) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (c *StateCollector) collectImages(ctx context.Context, ch chan<- prometheus.Metric) error {
-	var list imagev1.ImageList
+	var list imagecache.ImageList
 	if err := c.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return err
 	}
 	counts := map[string]int{}
 	var oldest time.Time
 	for i := range list.Items {
-		counts[verifiedState(&list.Items[i])]++
-		if probe := lastProbe(&list.Items[i]); !probe.IsZero() && (oldest.IsZero() || probe.Before(oldest)) {
+		counts[verifiedState(&list.Items[i].Image)]++
+		if probe := lastProbe(&list.Items[i].Image); !probe.IsZero() && (oldest.IsZero() || probe.Before(oldest)) {
 			oldest = probe
 		}
 	}

@@ -13,20 +13,20 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
-	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/verify"
 )
 
 func TestStateMetrics(t *testing.T) {
 	now := time.Unix(signed, 0)
-	image := func(name string, status metav1.ConditionStatus, probe time.Time) *imagev1.Image {
+	image := func(name string, status metav1.ConditionStatus, probe time.Time) *imagecache.Image {
 		i := probedAt(probe)
 		i.Name = name
 		if status != "" {
 			i.Status.Conditions = []metav1.Condition{{Type: assayv1alpha1.VerifiedCondition, Status: status}}
 		}
-		return i
+		return &imagecache.Image{Image: *i}
 	}
 	policy := &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: "keys"}}
 	for _, left := range []time.Duration{-time.Hour, time.Hour, 24 * 20 * time.Hour, 24 * 60 * time.Hour, 24 * 400 * time.Hour} {
@@ -39,7 +39,7 @@ func TestStateMetrics(t *testing.T) {
 	broken := &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: "broken"}}
 	broken.Status.Conditions = []metav1.Condition{{Type: assayv1alpha1.ReadyCondition, Status: metav1.ConditionFalse}}
 	// A fake client is good enough here: the collector claims nothing about Kubernetes.
-	reader := fake.NewClientBuilder().WithScheme(testClient.Scheme()).WithObjects(
+	reader := fake.NewClientBuilder().WithScheme(cachedClient.Scheme()).WithObjects(
 		image("a", metav1.ConditionTrue, now.Add(-time.Hour)), image("b", metav1.ConditionTrue, now),
 		image("c", metav1.ConditionFalse, now), image("d", metav1.ConditionUnknown, now), image("e", "", now), policy, broken,
 	).Build()

@@ -19,9 +19,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
-	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/allowlist"
+	"github.com/assay-project/assay/internal/imagecache"
 )
 
 // +kubebuilder:rbac:groups="",namespace=assay-system,resources=configmaps,verbs=create;update;delete
@@ -128,12 +128,12 @@ func (r *ProjectionReconciler) isComplete(ctx context.Context, now time.Time) (b
 		return false, nil
 	}
 	r.looked = now
-	var list imagev1.ImageList
+	var list imagecache.ImageList
 	if err := r.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return false, fmt.Errorf("listing Images: %w", err)
 	}
 	for i := range list.Items {
-		if list.Items[i].DeletionTimestamp.IsZero() && !r.Verified.judged(&list.Items[i]) {
+		if list.Items[i].DeletionTimestamp.IsZero() && !r.Verified.judged(&list.Items[i].Image) {
 			return false, nil
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,6 +26,7 @@ import (
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/allowlist"
+	"github.com/assay-project/assay/internal/imagecache"
 )
 
 // listed waits until a line is, or is not, in the list of the running operator.
@@ -351,17 +353,19 @@ func (l *lister) dieAtEveryWrite(check func()) {
 	}
 }
 
+func cachedImage(name string, uid types.UID) imagecache.Image {
+	return imagecache.Image{Image: imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: name, UID: uid}}}
+}
+
 // Until every image has been decided about, the list of the process before stays.
 func TestListWaitsForAllVerdicts(t *testing.T) {
 	l := newLister(t)
 	l.complete = false
-	images := &imagev1.ImageList{Items: []imagev1.Image{
-		{ObjectMeta: metav1.ObjectMeta{Name: "first", UID: "1"}}, {ObjectMeta: metav1.ObjectMeta{Name: "second", UID: "2"}},
-	}}
+	images := &imagecache.ImageList{Items: []imagecache.Image{cachedImage("first", "1"), cachedImage("second", "2")}}
 	l.Client = interceptor.NewClient(l.Client.(client.WithWatch), interceptor.Funcs{
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
-			if known, ok := list.(*imagev1.ImageList); ok {
-				images.DeepCopyInto(known)
+			if known, ok := list.(*imagecache.ImageList); ok {
+				*known = *images.DeepCopy()
 				return nil
 			}
 			return c.List(ctx, list, opts...)
@@ -375,7 +379,7 @@ func TestListWaitsForAllVerdicts(t *testing.T) {
 	l.Verified.byName["second"] = verifiedImage{uid: "2"}
 	l.settle()
 	// A new image is not waited for: it is not in the list, and that is all.
-	images.Items = append(images.Items, imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: "third", UID: "3"}})
+	images.Items = append(images.Items, cachedImage("third", "3"))
 	l.Verified.byName["first"] = verifiedImage{uid: "1", entry: "a@" + digest.FromString("first").String(), scope: "a"}
 	l.settle()
 	if l.writes != 2 {
@@ -392,8 +396,8 @@ func TestEndIsToldBeforeTheListIsWritten(t *testing.T) {
 	l.complete = false
 	l.Client = interceptor.NewClient(l.Client.(client.WithWatch), interceptor.Funcs{
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
-			if images, ok := list.(*imagev1.ImageList); ok {
-				images.Items = []imagev1.Image{{ObjectMeta: metav1.ObjectMeta{Name: "never judged", UID: "1"}}}
+			if images, ok := list.(*imagecache.ImageList); ok {
+				images.Items = []imagecache.Image{cachedImage("never judged", "1")}
 				return nil
 			}
 			return c.List(ctx, list, opts...)

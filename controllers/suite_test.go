@@ -26,6 +26,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/testenv/controlplane"
 )
 
@@ -85,7 +86,13 @@ func startOperator(ctx context.Context) (<-chan error, error) {
 	if err != nil {
 		return nil, err
 	}
-	testClient, err = client.New(testConfig, client.Options{Scheme: mgr.GetScheme()})
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, imagev1.AddToScheme, assayv1alpha1.AddToScheme, eventsv1AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, err
+		}
+	}
+	testClient, err = client.New(testConfig, client.Options{Scheme: scheme})
 	if err != nil {
 		return nil, err
 	}
@@ -133,18 +140,19 @@ func newTestManager() (ctrl.Manager, error) {
 		return nil, err
 	}
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, imagev1.AddToScheme, assayv1alpha1.AddToScheme, eventsv1AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, imagecache.AddToScheme, assayv1alpha1.AddToScheme, eventsv1AddToScheme} {
 		if err := add(scheme); err != nil {
 			return nil, err
 		}
 	}
 	return ctrl.NewManager(testConfig, ctrl.Options{
-		Scheme:  scheme,
-		Metrics: metricsserver.Options{BindAddress: "0"},
+		Scheme:   scheme,
+		NewCache: imagecache.New,
+		Metrics:  metricsserver.Options{BindAddress: "0"},
 		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
 			&corev1.Secret{}:    {Namespaces: map[string]cache.Config{testNamespace: {}}},
 			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{testNamespace: {}}},
-			&imagev1.Image{}:    {Label: labels.NewSelector().Add(*notByHand), Transform: CompactImage},
+			&imagecache.Image{}: {Label: labels.NewSelector().Add(*notByHand)},
 		}},
 	})
 }

@@ -22,8 +22,8 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/imagecache"
 )
 
 // +kubebuilder:rbac:groups=assay.dev,resources=trustpolicies/status,verbs=patch
@@ -49,7 +49,7 @@ func (r *TrustPolicyReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&assayv1alpha1.TrustPolicy{}).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.readersOf(secretKind))).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.readersOf(configMapKind))).
-		Watches(&imagev1.Image{}, onVerdicts()).
+		Watches(&imagecache.Image{}, onVerdicts()).
 		Complete(r)
 }
 

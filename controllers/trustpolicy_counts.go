@@ -18,6 +18,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/imagecache"
 )
 
 // countDelay is how long a policy's counts wait for more verdicts, so that thousands of
@@ -54,7 +55,7 @@ func enqueueCounts(q requestQueue, before, after client.Object) {
 }
 
 func appliedPolicies(obj client.Object) []imagev1.AppliedPolicy {
-	if image, ok := obj.(*imagev1.Image); ok && image != nil {
+	if image, ok := obj.(*imagecache.Image); ok && image != nil {
 		return image.Status.Policies
 	}
 	return nil
@@ -62,7 +63,7 @@ func appliedPolicies(obj client.Object) []imagev1.AppliedPolicy {
 
 // countImages counts the images that a policy was applied to, by what it said of them.
 func countImages(ctx context.Context, reader client.Reader, policy string) (*assayv1alpha1.ImageCounts, error) {
-	var list imagev1.ImageList
+	var list imagecache.ImageList
 	if err := reader.List(ctx, &list, client.MatchingFields{appliedPolicyIndex: policy}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("counting images: %w", err)
 	}

@@ -32,9 +32,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/controllers"
+	"github.com/assay-project/assay/internal/imagecache"
 )
 
 // Bounds of --probe-interval. Below a minute, probes of a large cluster would be all that
@@ -169,20 +169,20 @@ func (o *managerOptions) restConfig() (*rest.Config, error) {
 
 func (o *managerOptions) newManager(config *rest.Config) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, imagev1.AddToScheme, assayv1alpha1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, imagecache.AddToScheme, assayv1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return nil, err
 		}
 	}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: scheme,
+		Scheme:   scheme,
+		NewCache: imagecache.New,
 		Cache: cache.Options{
 			// Keys are read from the operator's own namespace and nowhere else, which is all
 			// that its permissions allow.
 			ByObject: map[client.Object]cache.ByObject{
 				&corev1.Secret{}:    {Namespaces: map[string]cache.Config{o.operatorNamespace: {}}},
 				&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{o.operatorNamespace: {}}},
-				&imagev1.Image{}:    {Transform: controllers.CompactImage},
 			},
 		},
 		Metrics:                o.metricsOptions(),
