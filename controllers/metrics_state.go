@@ -17,6 +17,7 @@ import (
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/imagecache"
+	"github.com/assay-project/assay/internal/imagejson"
 )
 
 // scrapeTimeout bounds the reading of the cache for one scrape.
@@ -26,6 +27,9 @@ var (
 	imagesDesc = prometheus.NewDesc("assay_images",
 		"Images by the status of their Verified condition (True, False, Unknown; Pending before the first check).",
 		[]string{"verified"}, nil)
+	unusableDesc = prometheus.NewDesc("assay_unusable_images",
+		"Images that cannot be verified for how they are stored (Undecodable: a value cannot be read or written back; OverBudget: too many signatures to keep).",
+		[]string{"fault"}, nil)
 	keysDesc = prometheus.NewDesc("assay_keys",
 		"Trusted keys by the time that is left until they expire (expired, 7d, 30d, 90d, later, never); a key in two policies counts twice.",
 		[]string{"expires"}, nil)
@@ -37,11 +41,12 @@ var (
 		nil, nil)
 )
 
-// verifiedStates, readyStates and expiryStates are the values of the labels, all of which are always
+// verifiedStates, readyStates, faultKinds and expiryStates are the values of the labels, all of which are always
 // there, so that an alert sees a zero and not an absence.
 var (
 	verifiedStates = []string{"True", "False", "Unknown", "Pending"}
 	readyStates    = []string{"True", "False", "Pending"}
+	faultKinds     = []imagejson.FaultKind{imagejson.Undecodable, imagejson.OverBudget}
 	expiryStates   = []string{"expired", "7d", "30d", "90d", "later", "never"}
 )
 
@@ -57,6 +62,7 @@ type StateCollector struct {
 // Describe implements prometheus.Collector.
 func (c *StateCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- imagesDesc
+	ch <- unusableDesc
 	ch <- keysDesc
 	ch <- policiesDesc
 	ch <- oldestProbeDesc
@@ -80,15 +86,22 @@ func (c *StateCollector) collectImages(ctx context.Context, ch chan<- prometheus
 		return err
 	}
 	counts := map[string]int{}
+	faults := map[imagejson.FaultKind]int{}
 	var oldest time.Time
 	for i := range list.Items {
 		counts[verifiedState(&list.Items[i].Image)]++
+		if fault := list.Items[i].Fault; fault != nil {
+			faults[fault.Kind]++
+		}
 		if probe := lastProbe(&list.Items[i].Image); !probe.IsZero() && (oldest.IsZero() || probe.Before(oldest)) {
 			oldest = probe
 		}
 	}
 	for _, state := range verifiedStates {
 		ch <- prometheus.MustNewConstMetric(imagesDesc, prometheus.GaugeValue, float64(counts[state]), state)
+	}
+	for _, kind := range faultKinds {
+		ch <- prometheus.MustNewConstMetric(unusableDesc, prometheus.GaugeValue, float64(faults[kind]), kind.String())
 	}
 	age := 0.0
 	if !oldest.IsZero() {

@@ -38,16 +38,18 @@ func TestStateMetrics(t *testing.T) {
 		assayv1alpha1.KeyStatus{Reason: assayv1alpha1.ReasonSourceNotFound})
 	broken := &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: "broken"}}
 	broken.Status.Conditions = []metav1.Condition{{Type: assayv1alpha1.ReadyCondition, Status: metav1.ConditionFalse}}
+	undecodable := image("f", metav1.ConditionFalse, now)
+	undecodable.Signatures[0].Created = &metav1.Time{Time: now.AddDate(10_000, 0, 0)}
 	// A fake client is good enough here: the collector claims nothing about Kubernetes.
 	reader := fake.NewClientBuilder().WithScheme(cachedClient.Scheme()).WithObjects(
 		image("a", metav1.ConditionTrue, now.Add(-time.Hour)), image("b", metav1.ConditionTrue, now),
-		image("c", metav1.ConditionFalse, now), image("d", metav1.ConditionUnknown, now), image("e", "", now), policy, broken,
+		image("c", metav1.ConditionFalse, now), image("d", metav1.ConditionUnknown, now), image("e", "", now), undecodable, policy, broken,
 	).Build()
 	collector := &StateCollector{Client: reader, Clock: clocktesting.NewFakePassiveClock(now)}
 	want := `
 # HELP assay_images Images by the status of their Verified condition (True, False, Unknown; Pending before the first check).
 # TYPE assay_images gauge
-assay_images{verified="False"} 1
+assay_images{verified="False"} 2
 assay_images{verified="Pending"} 1
 assay_images{verified="True"} 2
 assay_images{verified="Unknown"} 1
@@ -62,6 +64,10 @@ assay_keys{expires="never"} 2
 # HELP assay_oldest_probe_age_seconds Age of the oldest lastProbeTime of any signature. Well above the probe interval, verdicts are not confirmed any more.
 # TYPE assay_oldest_probe_age_seconds gauge
 assay_oldest_probe_age_seconds 3600
+# HELP assay_unusable_images Images that cannot be verified for how they are stored (Undecodable: a value cannot be read or written back; OverBudget: too many signatures to keep).
+# TYPE assay_unusable_images gauge
+assay_unusable_images{fault="OverBudget"} 0
+assay_unusable_images{fault="Undecodable"} 1
 # HELP assay_trustpolicies TrustPolicies by the status of their Ready condition (True, False; Pending before it is written).
 # TYPE assay_trustpolicies gauge
 assay_trustpolicies{ready="False"} 1

@@ -5,6 +5,7 @@ package imagejson_test
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -212,6 +213,42 @@ func TestDecodeBudgets(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDecodeMemory checks what Images just within the bounds keep in memory, by the shapes that
+// take most for the least text.
+func TestDecodeMemory(t *testing.T) {
+	const images, bound = 32, 768 << 10
+	for name, signatures := range map[string]string{
+		"content":    signatures(imagejson.MaxSignatures, 1024),
+		"conditions": `[{"conditions":[` + strings.Repeat("{},", 3070) + `{}]}]`,
+		"claims":     `[{"signedClaims":{` + manyMembers(2900) + `}}]`,
+		"finalizers": `[{"metadata":{"finalizers":[` + strings.Repeat(`"",`, 3070) + `""]}}]`,
+		"messages":   `[{"conditions":[{"message":"` + strings.Repeat("m", 390_000) + `"}]}]`,
+	} {
+		text := []byte(`{"signatures":` + signatures + `}`)
+		kept := make([]imagejson.Entry, images)
+		before := heap()
+		for i := range kept {
+			var err error
+			if kept[i], err = imagejson.Decode(text); err != nil || kept[i].Fault != nil {
+				t.Fatalf("%s: %v, %v", name, err, kept[i].Fault)
+			}
+		}
+		each := (heap() - before) / images
+		t.Logf("%s: %d KiB", name, each>>10)
+		if each > bound {
+			t.Errorf("%s: an Image keeps %d bytes, want at most %d", name, each, bound)
+		}
+		runtime.KeepAlive(kept)
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
 }
 
 func manyMembers(n int) string {

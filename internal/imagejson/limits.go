@@ -64,6 +64,18 @@ const (
 	OverBudget
 )
 
+// String returns the kind's name, one word.
+func (k FaultKind) String() string {
+	switch k {
+	case Undecodable:
+		return "Undecodable"
+	case OverBudget:
+		return "OverBudget"
+	default:
+		return ""
+	}
+}
+
 // Fault is why an Image cannot be verified, found before any signature was looked at. Its text
 // is bounded, deterministic and without anything from the object but numbers.
 type Fault struct {
