@@ -5,11 +5,15 @@ package imagecache_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -170,6 +174,65 @@ func startCache(t *testing.T, opts cache.Options, listing func(toolscache.Lister
 		t.Fatal("the cache is not filled")
 	}
 	return c
+}
+
+// TestStoredTimesCanBeWritten checks that signatures with any time that the schema takes can be
+// written back.
+func TestStoredTimesCanBeWritten(t *testing.T) {
+	c := startCache(t, cache.Options{}, listings["streamed"])
+	taken := 0
+	for i, text := range []string{
+		"0000-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "2026-01-01T00:00:00.999999999Z", "9999-12-31T23:59:59.999999999Z",
+		"0000-01-01T00:00:00+00:01", "0000-01-01T00:00:00+23:59", "9999-12-31T23:59:59-00:01", "2026-01-01T00:00:00+02:00",
+	} {
+		name := fmt.Sprintf("time-%d", i)
+		if create(t.Context(), name, signature(fmt.Sprintf(
+			`"created":%[1]q,"metadata":{"creationTimestamp":%[1]q},"conditions":[{"type":"Other","status":"True","lastProbeTime":%[1]q,"lastTransitionTime":%[1]q}]`, text))) != nil {
+			continue
+		}
+		taken++
+		var image imagecache.Image
+		eventually(t, func() error { return c.Get(t.Context(), client.ObjectKey{Name: name}, &image) })
+		written, err := json.Marshal(map[string]any{"signatures": image.Signatures})
+		if err != nil || image.Fault != nil {
+			t.Errorf("%s: %v, %v", text, err, image.Fault)
+			continue
+		}
+		if err := patch(t.Context(), name, string(written)); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if taken != 4 {
+		t.Errorf("the schema takes %d times, want those in UTC", taken)
+	}
+}
+
+// TestUncached checks that a client reads an Image as the cache does.
+func TestUncached(t *testing.T) {
+	const manifest = `{"schemaVersion":2,"manifests":[]}`
+	if err := create(t.Context(), "uncached", `"dockerImageManifest":"{\"schemaVersion\":2,\"manifests\":[]}",`+oneSignature); err != nil {
+		t.Fatal(err)
+	}
+	scheme := runtime.NewScheme()
+	if err := imagecache.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	live, err := client.New(testConfig, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got, want imagecache.Image
+	if err := live.Get(t.Context(), client.ObjectKey{Name: "uncached"}, &got); err != nil {
+		t.Fatal(err)
+	}
+	c := startCache(t, cache.Options{}, listings["streamed"])
+	if err := c.Get(t.Context(), client.ObjectKey{Name: "uncached"}, &want); err != nil {
+		t.Fatal(err)
+	}
+	got.TypeMeta, want.TypeMeta = metav1.TypeMeta{}, metav1.TypeMeta{}
+	if diff := cmp.Diff(want, got); diff != "" || got.Manifest.Digest != digest.FromString(manifest) {
+		t.Errorf("digest %s (-cached +live):\n%s", got.Manifest.Digest, diff)
+	}
 }
 
 // TestCache checks that lists, indexes and deletions work, and that selectors do.

@@ -28,7 +28,10 @@ func TestWhatIsAcceptedIsReadable(t *testing.T) {
 	}{
 		"time":                        {signed(`"created":"2020-01-01T00:00:00Z"`), ""},
 		"time with nanoseconds":       {signed(`"created":"2020-01-01T00:00:00.123456789Z"`), ""},
-		"time with offset":            {signed(`"created":"2020-01-01T00:00:00-23:59"`), ""},
+		"time with offset":            {signed(`"created":"2020-01-01T00:00:00-23:59"`), "signatures[0].created"},
+		"time before year 0 in UTC":   {signed(`"created":"0000-01-01T00:00:00+23:59"`), "signatures[0].created"},
+		"time with picoseconds":       {signed(`"created":"2020-01-01T00:00:00.123456789012Z"`), "signatures[0].created"},
+		"last time of all":            {signed(`"created":"9999-12-31T23:59:59.999999999Z"`), ""},
 		"time of the year 0":          {signed(`"created":"0000-01-01T00:00:00Z"`), ""},
 		"time with lower case":        {signed(`"created":"2020-01-01t00:00:00z"`), "signatures[0].created"},
 		"time with odd fraction":      {signed(`"created":"2020-01-01T00:00:00x5Z"`), "signatures[0].created"},
