@@ -41,8 +41,8 @@ WITH_CONTROLPLANE = KUBEBUILDER_ASSETS="$$($(INSTALL_CONTROLPLANE))" && export K
 TOOL := $(GO) tool -modfile=hack/tools/go.mod
 GOLANGCI_LINT := $(GO) tool -modfile=hack/tools/lint/go.mod golangci-lint
 
-PURE := $(patsubst %,./%/...,$(wildcard internal/verify internal/openpgp internal/simplesigning \
-	internal/imageref internal/manifest internal/strictjson internal/allowlist))
+PURE := $(patsubst %,./%/...,$(wildcard internal/verify internal/signature internal/openpgp internal/simplesigning \
+	internal/imageref internal/manifest internal/strictjson internal/safetext internal/allowlist))
 
 .PHONY: help
 help: ## List the targets.
