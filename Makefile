@@ -151,7 +151,7 @@ comma := ,
 PROGRAMS = $(foreach platform,$(subst $(comma), ,$(PLATFORMS)),../../dist/assay-$(subst /,-,$(platform)))
 
 .PHONY: sbom
-sbom: image ## Write what the programs are made of as CycloneDX, dist/assay.cdx.json.
+sbom: image ## List the modules in the programs as CycloneDX, dist/assay.cdx.json.
 	@$(GO) run -C hack/release ./sbom -version $(VERSION) $(PROGRAMS) > dist/assay.cdx.json.new
 	@mv dist/assay.cdx.json.new dist/assay.cdx.json
 
