@@ -32,7 +32,8 @@ const (
 // real ones are.
 func verified(n int) string {
 	const spread = 0x9e3779b97f4a7c15 // 2⁶⁴ divided by the golden ratio.
-	return fmt.Sprintf("%s/team-%d/service-%d@sha256:%016x%048x", scope, n%10, n%repositories, uint64(n+1)*spread, n)
+	position := uint64(n+1) * spread  //nolint:gosec // n counts from zero, and the product may wrap.
+	return fmt.Sprintf("%s/team-%d/service-%d@sha256:%016x%048x", scope, n%10, n%repositories, position, n)
 }
 
 // writeList writes a list of so many images, as the operator does, and returns the number of

@@ -26,7 +26,7 @@
 //
 // # Labels
 //
-// Every shard has the label assay.dev/projection=verified-images, and for each level that
+// Every shard has the label assay.dev/allowlist=shard, and for each level that
 // one of the scopes has another one, assay.dev/level-<level> with the level in lower case.
 // A policy for a level that nobody asks for finds no shard then, and costs nothing.
 package allowlist
@@ -41,8 +41,8 @@ import (
 
 const (
 	// Label marks the ConfigMaps, with LabelValue.
-	Label      = "assay.dev/projection"
-	LabelValue = "verified-images"
+	Label      = "assay.dev/allowlist"
+	LabelValue = "shard"
 
 	// levelLabels is what the labels for the levels begin with.
 	levelLabels = "assay.dev/level-"
@@ -286,9 +286,9 @@ func largest(texts *[buckets]string, count, scopes int) int {
 }
 
 // namePrefix is what the names of all shards begin with.
-const namePrefix = "assay-verified-images-"
+const namePrefix = "assay-allowlist-"
 
-// Name returns the name of a shard: assay-verified-images-<count>-<index>.
+// Name returns the name of a shard: assay-allowlist-<count>-<index>.
 func Name(count, index int) string {
 	return fmt.Sprintf("%s%d-%d", namePrefix, count, index)
 }

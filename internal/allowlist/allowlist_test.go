@@ -60,7 +60,7 @@ func TestEncode(t *testing.T) {
 		Images: []string{a, b, a, "c@sha256:ff" + hex},
 		Scopes: map[string]Level{"registry.example.com": Enforce, "registry.example.net": Audit, "*.example.com": Warn},
 	}, 0)
-	if len(shards) != 1 || shards[0].Name != "assay-verified-images-1-0" {
+	if len(shards) != 1 || shards[0].Name != "assay-allowlist-1-0" {
 		t.Fatalf("got %d shards, first %s", len(shards), shards[0].Name)
 	}
 	want := map[string]string{
@@ -81,15 +81,15 @@ func TestEncode(t *testing.T) {
 }
 
 func TestLabelsTellTheLevels(t *testing.T) {
-	const list, enforce, audit = "assay.dev/projection", "assay.dev/level-enforce", "assay.dev/level-audit"
+	const list, enforce, audit = "assay.dev/allowlist", "assay.dev/level-enforce", "assay.dev/level-audit"
 	for name, tt := range map[string]struct {
 		scopes map[string]Level
 		want   map[string]string
 	}{
-		"no scopes": {nil, map[string]string{list: "verified-images"}},
+		"no scopes": {nil, map[string]string{list: "shard"}},
 		"two levels": {
 			map[string]Level{"a": Enforce, "b": Audit, "c": Enforce},
-			map[string]string{list: "verified-images", enforce: "true", audit: "true"},
+			map[string]string{list: "shard", enforce: "true", audit: "true"},
 		},
 	} {
 		shards, err := Split(State{Scopes: tt.scopes}, 2)
@@ -268,9 +268,9 @@ func TestValidUntil(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	for name, want := range map[string]int{
-		"assay-verified-images-1-0": 1, "assay-verified-images-256-255": 256, "assay-verified-images-4-3": 4,
-		"assay-verified-images-4-4": 0, "assay-verified-images-3-0": 0, "assay-verified-images-512-0": 0, "assay-verified-images-04-0": 0,
-		"assay-verified-images-4": 0, "assay-verified-images-4-": 0, "assay-verified-images-4--1": 0, "other-4-3": 0, "assay-verified-images-x-0": 0,
+		"assay-allowlist-1-0": 1, "assay-allowlist-256-255": 256, "assay-allowlist-4-3": 4,
+		"assay-allowlist-4-4": 0, "assay-allowlist-3-0": 0, "assay-allowlist-512-0": 0, "assay-allowlist-04-0": 0,
+		"assay-allowlist-4": 0, "assay-allowlist-4-": 0, "assay-allowlist-4--1": 0, "other-4-3": 0, "assay-allowlist-x-0": 0,
 	} {
 		count, ok := CountOf(name)
 		if ok != (want > 0) || ok && count != want {

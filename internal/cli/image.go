@@ -159,7 +159,7 @@ func (o *imageCreateOptions) readManifest(named reference.Named, image *imageDoc
 func (o *imageCreateOptions) contents(named reference.Named, imageDigest digest.Digest, stdin io.Reader) ([][]byte, error) {
 	var all [][]byte
 	add := func(where string, content []byte) error {
-		if _, err := openpgp.ReadMessage(content); err != nil {
+		if _, err := openpgp.ParseMessage(content); err != nil {
 			return fmt.Errorf("%s is no signature: %w", where, err)
 		}
 		if slices.ContainsFunc(all, func(other []byte) bool { return bytes.Equal(other, content) }) {

@@ -35,8 +35,8 @@ func BenchmarkWatchEvent(b *testing.B) {
 			if err != nil || eventType != watch.Modified || !ok {
 				b.Fatal(err, eventType)
 			}
-			if m := verify.ReadManifest([]byte(image.DockerImageManifest), image.DockerImageManifestMediaType); m.Digest == "" {
-				b.Fatal(m.Problem)
+			if m := verify.ParseManifest([]byte(image.DockerImageManifest), image.DockerImageManifestMediaType); m.Digest == "" {
+				b.Fatal(m.Err)
 			}
 		}
 	})

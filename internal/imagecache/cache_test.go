@@ -65,7 +65,7 @@ func TestHostileImages(t *testing.T) {
 			c := startCache(t, cache.Options{}, listing)
 			checkHostile(t, c, "")
 			for image := range hostile {
-				if err := patch(t.Context(), image, `{"metadata":{"annotations":{"assay.dev/probe-requested-at":"`+name+`"}}}`); err != nil {
+				if err := patch(t.Context(), image, `{"metadata":{"annotations":{"assay.dev/recheck-requested-at":"`+name+`"}}}`); err != nil {
 					t.Error(err)
 				}
 			}
@@ -82,7 +82,7 @@ func checkHostile(t *testing.T, c cache.Cache, value string) {
 		var image imagecache.Image
 		eventually(t, func() error {
 			err := c.Get(t.Context(), client.ObjectKey{Name: name}, &image)
-			if got := image.Annotations[assayv1alpha1.ProbeRequestedAtAnnotation]; err == nil && value != "" && got != value {
+			if got := image.Annotations[assayv1alpha1.RecheckRequestedAtAnnotation]; err == nil && value != "" && got != value {
 				return fmt.Errorf("Image %s has annotation %q, want %q", name, got, value)
 			}
 			return err

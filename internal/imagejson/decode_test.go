@@ -4,12 +4,15 @@
 package imagejson_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	"github.com/assay-project/assay/internal/imagejson"
@@ -28,7 +31,7 @@ func TestDecode(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := cmp.Diff(want, got, byText); diff != "" {
 				t.Errorf("encoding/json and Decode differ (-json +Decode):\n%s", diff)
 			}
 			checkWritable(t, got.Image)
@@ -37,11 +40,61 @@ func TestDecode(t *testing.T) {
 				if err != nil {
 					t.Fatalf("in pieces of %d bytes: %v", size, err)
 				}
-				if diff := cmp.Diff(want, got); diff != "" {
+				if diff := cmp.Diff(want, got, byText); diff != "" {
 					t.Fatalf("in pieces of %d bytes, encoding/json and Decode differ (-json +Decode):\n%s", size, diff)
 				}
 			}
 		})
+	}
+}
+
+// TestDecodeEveryField checks that no field of what is written back is lost, with an Image in which
+// every field of the types has a value. A field that is added to them is missed here.
+func TestDecodeEveryField(t *testing.T) {
+	var image imagev1.Image
+	fill(reflect.ValueOf(&image.Signatures).Elem())
+	fill(reflect.ValueOf(&image.Status).Elem())
+	text, err := json.Marshal(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := generic(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := imagejson.Decode(text)
+	if diff := cmp.Diff(want, got, byText); err != nil || diff != "" {
+		t.Errorf("error %v, encoding/json and Decode differ (-json +Decode):\n%s", err, diff)
+	}
+}
+
+// fill gives every field of a value a value.
+func fill(v reflect.Value) {
+	if v.CanAddr() {
+		if at, ok := v.Addr().Interface().(*metav1.Time); ok {
+			*at = metav1.Unix(1_767_225_600, 0)
+			return
+		}
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString("text")
+	case reflect.Int64:
+		v.SetInt(7)
+	case reflect.Uint8:
+		v.SetUint(7)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem())
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(v.Index(0))
+	case reflect.Map:
+		v.Set(reflect.ValueOf(map[string]string{"name": "text"}))
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i))
+		}
 	}
 }
 
@@ -103,7 +156,7 @@ func TestDecodeFaults(t *testing.T) {
 				want.Image.Name, want.Image.UID, want.Image.ResourceVersion, want.Image.Generation = "n", "u", "3", 2
 				want.Image.Annotations = map[string]string{recheck: "x"}
 				want.Image.Status.Digest = "sha256:a"
-				if diff := cmp.Diff(want, got); diff != "" {
+				if diff := cmp.Diff(want, got, byText); diff != "" {
 					t.Errorf("Decode (-want +got):\n%s", diff)
 				}
 			}
@@ -164,7 +217,7 @@ func TestDecodeStatus(t *testing.T) {
 	} {
 		got, err := imagejson.Decode([]byte(`{"status":` + status + `,"signatures":[{"type":"atomic"}]}`))
 		want := imagejson.Entry{Image: imagev1.Image{Signatures: []imagev1.ImageSignature{{Type: "atomic"}}}}
-		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		if diff := cmp.Diff(want, got, byText); err != nil || diff != "" {
 			t.Errorf("%s: error %v (-want +got):\n%s", name, err, diff)
 		}
 	}
@@ -264,8 +317,8 @@ func manyMembers(n int) string {
 func TestDecodeManifestTooLarge(t *testing.T) {
 	for _, size := range []int{4<<20 + 1, 25 << 20} {
 		got, err := imagejson.Decode([]byte(`{"dockerImageManifest":"` + strings.Repeat("a", size) + `"}`))
-		want := imagejson.Entry{Manifest: verify.ReadManifest(make([]byte, size), "")}
-		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		want := imagejson.Entry{Manifest: verify.ParseManifest(make([]byte, size), "")}
+		if diff := cmp.Diff(want, got, byText); err != nil || diff != "" {
 			t.Errorf("%d bytes: error %v (-want +got):\n%s", size, err, diff)
 		}
 	}

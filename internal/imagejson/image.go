@@ -95,7 +95,7 @@ func (d *decoder) image() Entry {
 	if e.Fault = d.first; e.Fault != nil {
 		image.Signatures = nil
 	} else {
-		e.Manifest = verify.ReadManifest(d.manifest, image.DockerImageManifestMediaType)
+		e.Manifest = verify.ParseManifest(d.manifest, image.DockerImageManifestMediaType)
 	}
 	if cap(d.manifest) > maxIdleBuffer {
 		d.manifest = nil

@@ -9,7 +9,7 @@ import (
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 )
 
-var statusMembers = []string{"conditions", "digest", "signatureSummary", "lastHandledProbeRequest", "policies"}
+var statusMembers = []string{"observedGeneration", "conditions", "digest", "signatureSummary", "lastHandledRecheckRequest", "policies"}
 
 // status reads the status of an Image. One that cannot be read is empty and no fault: it is
 // output only, and what Assay writes takes its place.
@@ -18,14 +18,16 @@ func (d *decoder) status(field string) imagev1.ImageStatus {
 	d.section(MaxStatus, Fault{Kind: Undecodable, Field: field})
 	d.object(field, statusMembers, func(i int) {
 		switch name := statusMembers[i]; name {
+		case "observedGeneration":
+			status.ObservedGeneration = d.integer(name)
 		case "conditions":
 			status.Conditions = d.conditions(name)
 		case "digest":
 			status.Digest = d.string(name)
 		case "signatureSummary":
 			status.SignatureSummary = d.sharedString(name)
-		case "lastHandledProbeRequest":
-			status.LastHandledProbeRequest = d.string(name)
+		case "lastHandledRecheckRequest":
+			status.LastHandledRecheckRequest = d.string(name)
 		case "policies":
 			status.Policies = d.policies(name)
 		}

@@ -190,14 +190,28 @@ func (m *Matcher) sameRepository(want, got reference.Named) error {
 	return nil
 }
 
+// repoDigestOrExact compares whole references for an image with a tag alone. For one with a
+// digest the repository must agree, and so must whatever the signed reference states of a tag
+// that the image has. No tool signs a tag and a digest together, and admission asks people to
+// write both. Where the image has no tag, any will do: the signed digest is compared
+// elsewhere, with the image itself.
 func (m *Matcher) repoDigestOrExact(image, got reference.Named) error {
-	_, tagged := image.(reference.Tagged)
-	_, digested := image.(reference.Digested)
-	if tagged || !digested {
+	tagged, hasTag := image.(reference.Tagged)
+	digested, hasDigest := image.(reference.Digested)
+	if !hasDigest {
 		return m.sameReference(image, got)
 	}
 	if got.Name() != image.Name() || reference.IsNameOnly(got) {
 		return m.mismatch(got, "the repository "+quote(image.Name())+" with a tag or digest")
+	}
+	if !hasTag {
+		return nil
+	}
+	if signed, ok := got.(reference.Tagged); ok && signed.Tag() != tagged.Tag() {
+		return m.mismatch(got, quote(image.Name()+":"+tagged.Tag()))
+	}
+	if signed, ok := got.(reference.Digested); ok && signed.Digest() != digested.Digest() {
+		return m.mismatch(got, quote(image.Name()+"@"+digested.Digest().String()))
 	}
 	return nil
 }

@@ -15,8 +15,9 @@
 // A Matcher is one of the six signedIdentity rules:
 //
 //	MatchExact              the references are equal and have a tag or digest; with both, both are equal
-//	MatchRepoDigestOrExact  an image with a tag: as MatchExact; an image with only a digest: the same repository, any
-//	                        tag or digest, but not a bare name (the signed digest is compared elsewhere, with the image)
+//	MatchRepoDigestOrExact  an image with a tag: as MatchExact; an image with a digest: the same repository, not a bare
+//	                        name (the signed digest is compared elsewhere, with the image); an image with both: the
+//	                        same repository, and the tag and digest that the signed reference states, if any
 //	MatchRepository         the same repository; tags and digests do not count
 //	ExactReference          the signed reference equals the configured one; what the image is called does not count
 //	ExactRepository         the signed repository equals the configured one; what the image is called does not count

@@ -4,6 +4,7 @@
 package verify_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/assay-project/assay/internal/imageref"
-	"github.com/assay-project/assay/internal/openpgp"
+	"github.com/assay-project/assay/internal/signature"
 	"github.com/assay-project/assay/internal/testenv/corpus"
 	"github.com/assay-project/assay/internal/verify"
 )
@@ -29,10 +30,10 @@ func TestCorpus(t *testing.T) {
 				return
 			}
 			in.Now = now
-			verdict := verify.Check(in)
+			verdict := check(in)
 			t.Logf("%s: %s (%s)", verdict.Outcome, verdict.Reason, verdict.Message)
 			c.CheckVerdict(t, verdict.Outcome == verify.Verified)
-			if diff := cmp.Diff(verdict, verify.Check(in)); diff != "" {
+			if diff := cmp.Diff(verdict, check(in)); diff != "" {
 				t.Errorf("the second verdict differs from the first (-first +second):\n%s", diff)
 			}
 			claims := verdict.Signatures[0].Claims
@@ -40,7 +41,7 @@ func TestCorpus(t *testing.T) {
 				t.Fatalf("outcome %s with claims %+v", verdict.Outcome, claims)
 			}
 			if claims != nil {
-				c.CheckClaims(t, claims.Fingerprint, claims.Identity)
+				c.CheckClaims(t, strings.TrimPrefix(claims.PublicKeyID, "0x"), claims.Identity)
 			}
 		})
 	}
@@ -62,25 +63,25 @@ func corpusInput(t *testing.T, c *corpus.Case) (verify.Input, bool) {
 		return verify.Input{}, false
 	}
 	policy := verify.Policy{Name: "corpus", Identity: matcher}
-	var files []*openpgp.KeyFile
+	var files []verify.NamedKeyFile
 	for _, name := range c.KeyFiles {
-		file, err := openpgp.ParseKeyFile(c.Read(t, name))
+		file, err := signature.ParseKeyFile(signature.Formats(), c.Read(t, name))
 		if err != nil {
 			t.Logf("%s: %v", name, err)
 			policy.UnavailableKeys = append(policy.UnavailableKeys, name)
 			continue
 		}
-		files = append(files, file)
+		files = append(files, verify.NamedKeyFile{Entry: name, File: file})
 	}
-	policy.Keys = openpgp.NewKeyringFromFiles(files...)
+	policy.Trust = signature.NewTrust(signature.Formats(), files)
 	manifest := verify.Manifest{Digest: digest.Digest(c.ManifestDigest)}
 	if c.ManifestFile != "" {
-		manifest = verify.ReadManifest(c.Read(t, c.ManifestFile), "")
+		manifest = verify.ParseManifest(c.Read(t, c.ManifestFile), "")
 	}
 	return verify.Input{
 		Policies: []verify.Policy{policy},
 		Image: verify.Image{
-			Reference:  verify.ReadReference(c.ImageReference),
+			Reference:  verify.ParseReference(c.ImageReference),
 			Manifest:   manifest,
 			Signatures: []verify.Signature{{Type: "atomic", Content: c.Read(t, c.ContentFile)}},
 		},

@@ -48,7 +48,7 @@ const (
 	aboutVerdict  = "takes the permission to update images/verdict"
 	aboutContent  = "has other content or another type than before"
 	aboutManifest = "dockerImageManifest is what the image is"
-	aboutShards   = "takes the permission to update projections.assay.dev"
+	aboutShards   = "takes the permission to update allowlists.assay.dev"
 )
 
 // edits change an Image with the judged signatures one and two, and the unjudged signature three.
@@ -229,7 +229,7 @@ func TestManySignatures(t *testing.T) {
 func TestShards(t *testing.T) {
 	project(t, state(), 1)
 	stored := &corev1.ConfigMap{}
-	key := client.ObjectKey{Namespace: operatorNamespace, Name: "assay-verified-images-1-0"}
+	key := client.ObjectKey{Namespace: operatorNamespace, Name: "assay-allowlist-1-0"}
 	if err := admin.Get(t.Context(), key, stored); err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +269,7 @@ func TestShards(t *testing.T) {
 func grantProjections(t *testing.T) *user {
 	t.Helper()
 	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "projector", Namespace: operatorNamespace},
-		Rules: []rbacv1.PolicyRule{{APIGroups: []string{"assay.dev"}, Resources: []string{"projections"}, Verbs: []string{"update"}}}}
+		Rules: []rbacv1.PolicyRule{{APIGroups: []string{"assay.dev"}, Resources: []string{"allowlists"}, Verbs: []string{"update"}}}}
 	subjects := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "projector"}}
 	binding := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "projector", Namespace: operatorNamespace}, Subjects: subjects,
 		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "projector"}}

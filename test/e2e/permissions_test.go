@@ -27,7 +27,7 @@ import (
 // them: the policy image-integrity asks whether whoever writes has them.
 var askedByPolicies = []permission{
 	{"assay-manager-role", "update", "image.openshift.io", "images/verdict", "", ""},
-	{"assay-manager-role", "update", "assay.dev", "projections", "", manager.Namespace},
+	{"assay-manager-role", "update", "assay.dev", "allowlists", "", manager.Namespace},
 }
 
 // TestLeastPrivilege lets the operator do everything that it can, and compares what it asked
@@ -171,7 +171,7 @@ func TestPermissionsThatPoliciesAskFor(t *testing.T) {
 		refused  string // Resource of the writes that need it.
 	}{
 		"verdicts": {&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "assay-manager-role"}}, "images/verdict", "images"},
-		"the list": {&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: manager.Namespace, Name: "assay-manager-role"}}, "projections", "configmaps"},
+		"the list": {&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: manager.Namespace, Name: "assay-manager-role"}}, "allowlists", "configmaps"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScenario(t, shared, "policies-ask-"+c.refused)

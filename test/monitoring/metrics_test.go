@@ -150,7 +150,7 @@ func isSettled(series []sample) bool {
 		return -1
 	}
 	return value("assay_images", "verified", "True") > 0 && value("assay_images", "verified", "False") > 0 &&
-		value("assay_images", "verified", "Pending") == 0 && value("assay_projection_valid_until_timestamp_seconds") > 0
+		value("assay_images", "verified", "Pending") == 0 && value("assay_allowlist_valid_until_timestamp_seconds") > 0
 }
 
 // startManager starts a control plane with config/default and the samples, and the manager.

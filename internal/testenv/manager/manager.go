@@ -80,11 +80,11 @@ func Start(o Options) (*Manager, error) {
 	args := append([]string{
 		"manager", "--kubeconfig=" + o.Kubeconfig, "--operator-namespace=" + Namespace, "--health-probe-bind-address=0",
 	}, o.Args...)
-	process, err := process.Start(o.Program, args, log)
+	running, err := process.Start(o.Program, args, log)
 	if err != nil {
 		return nil, err
 	}
-	return &Manager{Process: process, logFile: o.LogFile}, nil
+	return &Manager{Process: running, logFile: o.LogFile}, nil
 }
 
 // Stop asks the manager to end. One that has to be killed is an error.

@@ -146,7 +146,7 @@ func TestDirFollowsSetupEnvtest(t *testing.T) {
 }
 
 func TestDefaultVersionIsThePinnedOne(t *testing.T) {
-	mod, err := os.ReadFile("../../../hack/controlplane/go.mod")
+	mod, err := os.ReadFile("../../../../hack/controlplane/go.mod")
 	if err != nil {
 		t.Fatal(err)
 	}
