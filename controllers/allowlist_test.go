@@ -451,7 +451,11 @@ func TestRevocationReachesTheAllowlistBeforeAnyVerdictIsWritten(t *testing.T) {
 	entry := f.repository() + "@" + digest.FromString(f.name).String()
 	f.listed(entry, true)
 
-	r := &trustchange.Reconciler{Client: testClient, Evaluator: newEvaluator(testClient, testNow)}
+	direct, err := client.New(testConfig, client.Options{Scheme: cachedClient.Scheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &trustchange.Reconciler{Client: direct, Evaluator: newEvaluator(direct, testNow)}
 	verified := func() bool {
 		t.Helper()
 		r.Evaluator.Trust.Invalidate()
