@@ -15,6 +15,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -121,6 +122,8 @@ type writer struct {
 	clock *clocktesting.FakePassiveClock
 	// writes counts the writes, and after limit of them the process is dead; 0 is no limit.
 	writes, limit int
+	// shardWrites counts those of the writes that were of shards, not of the fence.
+	shardWrites int
 	// images are those of the cluster, of which the other tests' are none.
 	images []imagev1.Image
 	// requeueAfter is the wait that the last run asked for.
@@ -144,11 +147,14 @@ func newWriter(t *testing.T) *writer {
 }
 
 func (l *writer) hooks() interceptor.Funcs {
-	write := func(do func() error) error {
+	write := func(obj client.Object, do func() error) error {
 		if l.limit > 0 && l.writes >= l.limit {
 			return errKilled
 		}
 		l.writes++
+		if _, ok := obj.(*corev1.ConfigMap); ok {
+			l.shardWrites++
+		}
 		return do()
 	}
 	return interceptor.Funcs{
@@ -160,13 +166,13 @@ func (l *writer) hooks() interceptor.Funcs {
 			return c.List(ctx, list, opts...)
 		},
 		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
-			return write(func() error { return c.Create(ctx, obj, opts...) })
+			return write(obj, func() error { return c.Create(ctx, obj, opts...) })
 		},
 		Update: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
-			return write(func() error { return c.Update(ctx, obj, opts...) })
+			return write(obj, func() error { return c.Update(ctx, obj, opts...) })
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
-			return write(func() error { return c.Delete(ctx, obj, opts...) })
+			return write(obj, func() error { return c.Delete(ctx, obj, opts...) })
 		},
 	}
 }
@@ -225,12 +231,19 @@ func (l *writer) shards() map[string]*corev1.ConfigMap {
 	return found
 }
 
-// admits is what a policy finds in the shards that there are.
+// admits is what a policy finds in the stored shards, if all their epochs count.
 func (l *writer) admits(entry string) bool {
 	l.Helper()
+	var role rbacv1.Role
+	if err := testClient.Get(l.ctx, client.ObjectKey{Namespace: l.name, Name: controller.FenceRole}, &role); err != nil {
+		l.Fatal(err)
+	}
 	_, hex, _ := strings.Cut(entry, "@sha256:")
 	asked := false
 	for _, shard := range l.shards() {
+		if !slices.Contains(role.Rules[0].ResourceNames, allowlist.FenceName(shard.Name, allowlist.Epoch(shard.Data))) {
+			return false
+		}
 		if text, ok := shard.Data[hex[:2]]; ok {
 			asked = true
 			if !strings.Contains(text, "\n"+entry+"\n") {
@@ -245,14 +258,14 @@ func TestListIsWrittenOnce(t *testing.T) {
 	l := newWriter(t)
 	l.vouch(3, 60)
 	l.settle()
-	if l.writes != 1 || len(l.shards()) != 1 {
-		t.Errorf("%d writes and %d shards for a small list, want one each", l.writes, len(l.shards()))
+	if l.shardWrites != 1 || len(l.shards()) != 1 {
+		t.Errorf("%d writes and %d shards for a small list, want one each", l.shardWrites, len(l.shards()))
 	}
 	// Another process, with the same verdicts.
 	l.restart()
 	l.settle()
-	if l.writes != 1 {
-		t.Errorf("an unchanged list was written %d times, want once", l.writes)
+	if l.shardWrites != 1 {
+		t.Errorf("an unchanged list was written %d times, want once", l.shardWrites)
 	}
 	// Verdicts that come quickly one after the other are written together.
 	for n := range 10 {
@@ -262,8 +275,8 @@ func TestListIsWrittenOnce(t *testing.T) {
 		}
 	}
 	l.settle()
-	if l.writes > 3 {
-		t.Errorf("ten changes at the same time took %d writes, want two", l.writes-1)
+	if l.shardWrites > 3 {
+		t.Errorf("ten changes at the same time took %d writes, want two", l.shardWrites-1)
 	}
 }
 
@@ -277,13 +290,13 @@ func TestListIsRenewed(t *testing.T) {
 	}
 	l.clock.SetTime(l.clock.Now().Add(l.TTL / 3))
 	l.settle()
-	if l.writes != 1 {
-		t.Errorf("%d writes with more than half of the time left, want one", l.writes)
+	if l.shardWrites != 1 {
+		t.Errorf("%d writes with more than half of the time left, want one", l.shardWrites)
 	}
 	l.clock.SetTime(l.clock.Now().Add(l.TTL / 4))
 	l.settle()
-	if second := allowlist.ValidUntil(l.shards()[name].Data); l.writes != 2 || !second.After(first) {
-		t.Errorf("%d writes with less than half of the time left, valid until %s", l.writes, second)
+	if second := allowlist.ValidUntil(l.shards()[name].Data); l.shardWrites != 2 || !second.After(first) {
+		t.Errorf("%d writes with less than half of the time left, valid until %s", l.shardWrites, second)
 	}
 	l.TTL = 0
 	l.settle()
@@ -324,6 +337,7 @@ func TestListIsRestored(t *testing.T) {
 			t.Fatalf("%s: not restored", what)
 		}
 		got.Data["validUntil"] = want.Data["validUntil"] // Renewed with each write.
+		got.Data["epoch"] = want.Data["epoch"]           // Another one when the shard was lost.
 		if !maps.Equal(got.Data, want.Data) || !maps.Equal(got.Labels, want.Labels) {
 			t.Errorf("%s: not restored", what)
 		}
@@ -397,8 +411,8 @@ func TestListWaitsForAllVerdicts(t *testing.T) {
 	l.images = append(l.images, imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: "third", UID: "3"}})
 	l.Verdicts.Record("first", verdictcache.Verdict{UID: "1", Entry: "a@" + digest.FromString("first").String(), Scope: "a"})
 	l.settle()
-	if l.writes != 2 {
-		t.Errorf("%d writes, want the list and its change", l.writes)
+	if l.shardWrites != 2 {
+		t.Errorf("%d writes, want the list and its change", l.shardWrites)
 	}
 }
 

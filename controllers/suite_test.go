@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -26,6 +27,7 @@ import (
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/controllers"
+	"github.com/assay-project/assay/controllers/allowlist"
 	"github.com/assay-project/assay/controllers/image"
 	"github.com/assay-project/assay/internal/testenv/controlplane"
 )
@@ -118,7 +120,7 @@ func newTestManager() (ctrl.Manager, error) {
 		return nil, err
 	}
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, imagev1.AddToScheme, assayv1alpha1.AddToScheme, eventsv1AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, rbacv1.AddToScheme, imagev1.AddToScheme, assayv1alpha1.AddToScheme, eventsv1AddToScheme} {
 		if err := add(scheme); err != nil {
 			return nil, err
 		}
@@ -127,9 +129,11 @@ func newTestManager() (ctrl.Manager, error) {
 		Scheme:  scheme,
 		Metrics: metricsserver.Options{BindAddress: "0"},
 		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
-			&corev1.Secret{}:    {Namespaces: map[string]cache.Config{testNamespace: {}}},
-			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{testNamespace: {}}},
-			&imagev1.Image{}:    {Label: labels.NewSelector().Add(*notByHand), Transform: image.CompactImage},
+			&corev1.Secret{}:      {Namespaces: map[string]cache.Config{testNamespace: {}}},
+			&corev1.ConfigMap{}:   {Namespaces: map[string]cache.Config{testNamespace: {}}},
+			&rbacv1.Role{}:        allowlist.FenceCache(testNamespace),
+			&rbacv1.RoleBinding{}: allowlist.FenceCache(testNamespace),
+			&imagev1.Image{}:      {Label: labels.NewSelector().Add(*notByHand), Transform: image.CompactImage},
 		}},
 	})
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -33,6 +34,7 @@ import (
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/controllers"
+	"github.com/assay-project/assay/controllers/allowlist"
 	"github.com/assay-project/assay/controllers/image"
 )
 
@@ -173,7 +175,7 @@ func (o *managerOptions) restConfig() (*rest.Config, error) {
 
 func (o *managerOptions) newManager(config *rest.Config) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, imagev1.AddToScheme, assayv1alpha1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, rbacv1.AddToScheme, imagev1.AddToScheme, assayv1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return nil, err
 		}
@@ -184,9 +186,11 @@ func (o *managerOptions) newManager(config *rest.Config) (ctrl.Manager, error) {
 			// Keys are read from the operator's own namespace and nowhere else, which is all
 			// that its permissions allow.
 			ByObject: map[client.Object]cache.ByObject{
-				&corev1.Secret{}:    {Namespaces: map[string]cache.Config{o.operatorNamespace: {}}},
-				&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{o.operatorNamespace: {}}},
-				&imagev1.Image{}:    {Transform: image.CompactImage},
+				&corev1.Secret{}:      {Namespaces: map[string]cache.Config{o.operatorNamespace: {}}},
+				&corev1.ConfigMap{}:   {Namespaces: map[string]cache.Config{o.operatorNamespace: {}}},
+				&rbacv1.Role{}:        allowlist.FenceCache(o.operatorNamespace),
+				&rbacv1.RoleBinding{}: allowlist.FenceCache(o.operatorNamespace),
+				&imagev1.Image{}:      {Transform: image.CompactImage},
 			},
 		},
 		Metrics:                o.metricsOptions(),
