@@ -483,8 +483,10 @@ func TestRevocationReachesTheAllowlistBeforeAnyVerdictIsWritten(t *testing.T) {
 func TestLargeListIsWrittenLessOften(t *testing.T) {
 	l := newWriter(t)
 	l.vouch(400, 3<<20)
-	if err := l.run(); err != nil {
-		t.Fatal(err)
+	for l.shardWrites == 0 { // The fence comes first.
+		if err := l.run(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if l.requeueAfter < 3*time.Second || l.requeueAfter > 5*time.Second {
 		t.Errorf("a pause of %s after 3 MiB, want about a second for each", l.requeueAfter)
@@ -495,5 +497,79 @@ func TestLargeListIsWrittenLessOften(t *testing.T) {
 	result, err := l.Reconcile(l.ctx, ctrl.Request{})
 	if err != nil || l.writes != before || result.RequeueAfter <= 0 {
 		t.Errorf("%d writes within the pause, another look after %s, %v", l.writes-before, result.RequeueAfter, err)
+	}
+}
+
+// A full allowlist takes no additions, and what loses its verification leaves it all the same.
+func TestFullAllowlistStillRemoves(t *testing.T) {
+	l := newWriter(t)
+	entry := func(n int) string {
+		return fmt.Sprintf("registry.example.com/%s/%d@sha256:aa%062x", strings.Repeat("a", 900), n, n)
+	}
+	const images = 1250
+	record := func(from, to int) {
+		l.Verdicts = verdictcache.New()
+		for n := from; n < to; n++ {
+			l.Verdicts.Record(fmt.Sprint(n), verdictcache.Verdict{Entry: entry(n), Scope: "registry.example.com"})
+		}
+	}
+	record(0, images)
+	l.settle()
+	if !l.admits(entry(0)) || l.admits(entry(images-1)) {
+		t.Fatalf("of %d images of one bucket the first is listed: %v, and the last: %v", images, l.admits(entry(0)), l.admits(entry(images-1)))
+	}
+	record(1, images)
+	l.settle()
+	if l.admits(entry(0)) {
+		t.Error("an image that is no longer verified stays on a full allowlist")
+	}
+	if !l.admits(entry(1)) {
+		t.Error("an image that stays verified left a full allowlist")
+	}
+}
+
+// Epochs are withdrawn once their shards have others, so that a frozen copy counts no more.
+func TestEpochsAreWithdrawn(t *testing.T) {
+	l := newWriter(t)
+	epochs := func() []string {
+		t.Helper()
+		var role rbacv1.Role
+		if err := testClient.Get(l.ctx, client.ObjectKey{Namespace: l.name, Name: controller.FenceRole}, &role); err != nil {
+			t.Fatal(err)
+		}
+		return role.Rules[0].ResourceNames
+	}
+	l.vouch(3, 60)
+	l.settle()
+	first := epochs()
+	l.vouch(4, 80)
+	l.settle()
+	if added := epochs(); !slices.Equal(first, added) || !l.admits(l.entry(3, 4, 80)) {
+		t.Errorf("epochs %v after an addition, want %v as before", added, first)
+	}
+	l.vouch(2, 40)
+	l.settle()
+	if removed := epochs(); len(removed) != 1 || slices.Equal(first, removed) {
+		t.Errorf("epochs %v after a removal, want a new one in the place of %v", removed, first)
+	}
+	// Whoever widens or removes the fence changes nothing for long.
+	if err := testClient.Delete(l.ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: l.name, Name: controller.FenceRole}}); err != nil {
+		t.Fatal(err)
+	}
+	var role rbacv1.Role
+	if err := testClient.Get(l.ctx, client.ObjectKey{Namespace: l.name, Name: controller.FenceRole}, &role); err != nil {
+		t.Fatal(err)
+	}
+	role.Rules[0].ResourceNames = nil
+	if err := testClient.Update(l.ctx, &role); err != nil {
+		t.Fatal(err)
+	}
+	l.settle()
+	var binding rbacv1.RoleBinding
+	if err := testClient.Get(l.ctx, client.ObjectKey{Namespace: l.name, Name: controller.FenceRole}, &binding); err != nil {
+		t.Error(err)
+	}
+	if restored := epochs(); len(restored) != 1 {
+		t.Errorf("epochs %v after somebody widened the fence, want one", restored)
 	}
 }

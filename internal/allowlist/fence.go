@@ -55,8 +55,11 @@ func (s *Shard) TakesAway(stored map[string]string) bool {
 // containsLines reports whether every line of a framed text is a line of another. Both are in
 // order.
 func containsLines(text, lines string) bool {
-	rest := strings.Split(text, "\n")
-	for line := range strings.SplitSeq(lines, "\n") {
+	if strings.Trim(lines, "\n") == "" {
+		return true
+	}
+	rest := strings.Split(strings.Trim(text, "\n"), "\n")
+	for line := range strings.SplitSeq(strings.Trim(lines, "\n"), "\n") {
 		for len(rest) > 0 && rest[0] < line {
 			rest = rest[1:]
 		}
