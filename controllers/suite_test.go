@@ -123,20 +123,19 @@ func newTestManager() (ctrl.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, imagecache.AddToScheme, assayv1alpha1.AddToScheme, eventsv1AddToScheme} {
-		if err := add(scheme); err != nil {
-			return nil, err
-		}
+	scheme, err := controllers.NewScheme()
+	if err != nil {
+		return nil, err
 	}
+	if err := eventsv1AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	options := controllers.CacheOptions(testNamespace)
+	options.ByObject[&imagecache.Image{}] = cache.ByObject{Label: labels.NewSelector().Add(*notByHand)}
 	return ctrl.NewManager(testConfig, ctrl.Options{
 		Scheme:   scheme,
 		NewCache: imagecache.New,
 		Metrics:  metricsserver.Options{BindAddress: "0"},
-		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
-			&corev1.Secret{}:    {Namespaces: map[string]cache.Config{testNamespace: {}}},
-			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{testNamespace: {}}},
-			&imagecache.Image{}: {Label: labels.NewSelector().Add(*notByHand)},
-		}},
+		Cache:    options,
 	})
 }

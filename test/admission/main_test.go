@@ -30,6 +30,7 @@ import (
 	"github.com/assay-project/assay/internal/testenv/controlplane"
 	"github.com/assay-project/assay/internal/testenv/kustomize"
 	"github.com/assay-project/assay/internal/testenv/manager"
+	"github.com/assay-project/assay/test/admission/shards"
 )
 
 const (
@@ -90,6 +91,11 @@ func run(m *testing.M) (code int, err error) {
 	}
 	if err := install(ctx, "enforce"); err != nil {
 		return 0, err
+	}
+	for _, object := range shards.Fence(operatorNamespace) {
+		if err := admin.Create(ctx, object); err != nil {
+			return 0, err
+		}
 	}
 	if err := makeUsers(ctx); err != nil {
 		return 0, err
