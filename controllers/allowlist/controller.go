@@ -39,7 +39,7 @@ import (
 // The fence is a Role of one name. RBAC lets nobody grant what he does not hold himself.
 // +kubebuilder:rbac:groups=assay.dev,namespace=assay-system,resources=allowlists,verbs=use
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,namespace=assay-system,resources=roles;rolebindings,verbs=create
-// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,namespace=assay-system,resources=roles;rolebindings,resourceNames=assay-allowlist,verbs=list;watch;update;delete
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,namespace=assay-system,resources=roles;rolebindings,resourceNames=assay-allowlist,verbs=list;watch;update
 
 const (
 	// writeInterval is the shortest time between two writes of the allowlist, so that thousands

@@ -199,8 +199,7 @@ func (r *Reconciler) writeRoleBinding(ctx context.Context) error {
 	case err != nil:
 		return err
 	case stored.RoleRef != binding.RoleRef:
-		// A reference cannot be changed. The next run creates the RoleBinding again.
-		return r.Delete(ctx, &stored, client.Preconditions{UID: &stored.UID, ResourceVersion: &stored.ResourceVersion})
+		return fmt.Errorf("RoleBinding %s refers to another Role than %s, which cannot be changed; delete it", FenceRole, FenceRole)
 	case equality.Semantic.DeepEqual(stored.Subjects, binding.Subjects):
 		return nil
 	}

@@ -24,10 +24,11 @@ import (
 )
 
 // askedByPolicies are the permissions for resources that do not exist. No request needs
-// them: the policy image-integrity asks whether whoever writes has them.
+// them: policies ask the authorizer for them, and RBAC for what the operator grants.
 var askedByPolicies = []permission{
 	{"assay-manager-role", "update", "image.openshift.io", "images/verdict", "", ""},
 	{"assay-manager-role", "update", "assay.dev", "allowlists", "", manager.Namespace},
+	{"assay-manager-role", "use", "assay.dev", "allowlists", "", manager.Namespace},
 }
 
 // TestLeastPrivilege lets the operator do everything that it can, and compares what it asked
@@ -116,6 +117,7 @@ func exercise(s *scenario) {
 		err := s.admin.Get(ctx, client.ObjectKeyFromObject(stray), stray)
 		return client.IgnoreNotFound(err) == nil && err != nil, fmt.Sprint(err)
 	})
+	s.breakFence()
 	// An Image that is gone is taken off the list.
 	if err := s.admin.Delete(s.Context(), s.image("good")); err != nil {
 		s.Fatal(err)
