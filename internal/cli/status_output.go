@@ -10,12 +10,12 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"k8s.io/apimachinery/pkg/util/duration"
 	"sigs.k8s.io/yaml"
 
 	"github.com/assay-project/assay/internal/cli/summary"
+	"github.com/assay-project/assay/internal/safetext"
 )
 
 // statusWriter returns the writer for a format.
@@ -151,20 +151,9 @@ func addTable(b *strings.Builder, rows [][]string) {
 				// A strings.Builder takes everything.
 				_, _ = io.WriteString(table, "\t")
 			}
-			_, _ = io.WriteString(table, printableCell(cell))
+			_, _ = io.WriteString(table, safetext.Mask(cell))
 		}
 		_, _ = io.WriteString(table, "\n")
 	}
 	_ = table.Flush()
-}
-
-// printableCell shows what strangers wrote: whatever could move the cursor or the columns
-// becomes a question mark.
-func printableCell(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, text)
 }

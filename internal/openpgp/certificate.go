@@ -6,14 +6,11 @@ package openpgp
 import (
 	"bytes"
 	"cmp"
-	"encoding/hex"
 	"iter"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/assay-project/assay/internal/safetext"
 )
 
 // Certificate is a transferable public key (RFC 9580 section 10.1) with its valid self-signatures,
@@ -86,7 +83,7 @@ func (c *Certificate) UserID() string {
 	if best == nil {
 		return ""
 	}
-	return printable(best.id, maxUserIDSize)
+	return safetext.Escape(best.id, maxUserIDSize)
 }
 
 func (u *userID) isBefore(other *userID) bool {
@@ -412,31 +409,4 @@ func unixTime(seconds int64) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(seconds, 0).UTC()
-}
-
-// printable escapes what is not printable, invalid UTF-8 and characters that change the direction
-// of text included, and cuts the text at size bytes.
-func printable(text string, size int) string {
-	const more = "…"
-	var b strings.Builder
-	end := 0 // Where the text is cut if it turns out to be too long.
-	for len(text) > 0 && b.Len() <= size {
-		if b.Len() <= size-len(more) {
-			end = b.Len()
-		}
-		r, width := utf8.DecodeRuneInString(text)
-		switch {
-		case r == utf8.RuneError && width == 1:
-			b.WriteString(`\x` + hex.EncodeToString([]byte(text[:1])))
-		case unicode.IsPrint(r):
-			b.WriteString(text[:width])
-		default:
-			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-		}
-		text = text[width:]
-	}
-	if len(text) == 0 && b.Len() <= size {
-		return b.String()
-	}
-	return b.String()[:end] + more
 }

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+
+	"github.com/assay-project/assay/internal/safetext"
 )
 
 // KeyFile is the usable content of a key file.
@@ -95,7 +97,7 @@ func (r *keyFileReader) report(problem string) {
 	case len(r.problems) == maxProblems:
 		r.problems[maxProblems-1] = "further problems are not shown"
 	default:
-		r.problems = append(r.problems, problem[:min(len(problem), maxProblemSize)])
+		r.problems = append(r.problems, safetext.Truncate(problem, maxProblemSize))
 	}
 }
 

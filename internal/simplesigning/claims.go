@@ -10,9 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf16"
 
+	"github.com/assay-project/assay/internal/safetext"
 	"github.com/assay-project/assay/internal/strictjson"
 )
 
@@ -65,16 +64,16 @@ func (r *reader) display() (string, error) {
 	switch r.Kind() {
 	case strictjson.String:
 		text, err := r.String()
-		return escape(text, true, MaxClaimValue), err
+		return safetext.EscapeJSON(text, MaxClaimValue, true), err
 	case strictjson.Object, strictjson.Array:
 		raw, err := r.Raw()
 		if err != nil {
 			return "", err
 		}
-		return escape(compact(raw), false, MaxClaimValue), nil
+		return safetext.EscapeJSON(compact(raw), MaxClaimValue, false), nil
 	default:
 		raw, err := r.Raw()
-		return escape(raw, false, MaxClaimValue), err
+		return safetext.EscapeJSON(raw, MaxClaimValue, false), err
 	}
 }
 
@@ -100,51 +99,19 @@ func (r *reader) claims() map[string]string {
 	// left out.
 	shown := r.extra[:min(len(r.extra), MaxClaims-6)]
 	for _, c := range slices.Backward(shown) { // of two names that are alike when cut, the first in order is shown
-		claims[escape(optionalPrefix+c.name, true, MaxClaimName)] = c.value
+		claims[safetext.EscapeJSON(optionalPrefix+c.name, MaxClaimName, true)] = c.value
 	}
 	if left := len(r.extra) - len(shown); left > 0 {
 		claims[optionalPrefix+ellipsis] = fmt.Sprintf("%d more", left)
 	}
 	claims[claimType] = signatureType
 	claims[claimDigest] = r.payload.ManifestDigest.String()
-	claims[claimReference] = escape(r.payload.DockerReference, true, MaxClaimValue)
+	claims[claimReference] = safetext.EscapeJSON(r.payload.DockerReference, MaxClaimValue, true)
 	if r.payload.Creator != nil {
-		claims[claimCreator] = escape(*r.payload.Creator, true, MaxClaimValue)
+		claims[claimCreator] = safetext.EscapeJSON(*r.payload.Creator, MaxClaimValue, true)
 	}
 	if r.payload.Timestamp != nil {
 		claims[claimTimestamp] = strconv.FormatInt(*r.payload.Timestamp, 10)
 	}
 	return claims
-}
-
-// escape makes remote text safe to show on a terminal and in a web page: every character that is not printable,
-// such as control characters, bidirectional overrides, zero-width and separator characters, is written as in JSON,
-// \u202e. With backslash set a backslash is doubled, so that text which looks like an escape is told from one. The
-// result has at most limit bytes; no escape is cut in two.
-func escape(s string, backslash bool, limit int) string {
-	plain := func(r rune) bool { return unicode.IsPrint(r) && (r != '\\' || !backslash) }
-	if len(s) <= limit && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
-		return s
-	}
-	var b strings.Builder
-	cut := 0 // so much of the result leaves room for an ellipsis
-	for _, r := range s {
-		switch {
-		case plain(r):
-			b.WriteRune(r)
-		case r == '\\':
-			b.WriteString(`\\`)
-		default:
-			for _, unit := range utf16.AppendRune(nil, r) {
-				fmt.Fprintf(&b, `\u%04x`, unit)
-			}
-		}
-		if b.Len() > limit {
-			return b.String()[:cut] + ellipsis
-		}
-		if b.Len() <= limit-len(ellipsis) {
-			cut = b.Len()
-		}
-	}
-	return b.String()
 }

@@ -22,9 +22,10 @@ package strictjson
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/assay-project/assay/internal/safetext"
 )
 
 // Limits bounds a document. Every limit has to be set: zero allows nothing.
@@ -124,14 +125,7 @@ const maxQuoted = 80
 // Quote returns text from a document for use in a message: in quotation marks, everything but printable ASCII
 // escaped, and cut short, marked with an ellipsis, where it is longer than 80 bytes.
 func Quote(s string) string {
-	if len(s) <= maxQuoted {
-		return strconv.QuoteToASCII(s)
-	}
-	cut := maxQuoted
-	for !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return strconv.QuoteToASCII(s[:cut]) + "…"
+	return safetext.Quote(s, maxQuoted)
 }
 
 // FoldsOnto returns the first of names that is not name but that encoding/json, and other readers that ignore case,
