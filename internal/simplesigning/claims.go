@@ -17,13 +17,14 @@ import (
 
 // Bounds of Payload.Claims, which is stored on an API object once for each signature.
 const (
-	// MaxClaims is the largest number of claims. The five that the format defines are always among them, then
-	// others in the order of their names; when some are left out, the claim "optional.…" says how many.
+	// MaxClaims is the maximum number of claims. They always include the five that the format
+	// defines, followed by others in the order of their names. If some are omitted, the claim
+	// "optional.…" has their number.
 	MaxClaims = 32
-	// MaxClaimName is the longest name of a claim in bytes.
+	// MaxClaimName is the maximum length of a claim's name in bytes.
 	MaxClaimName = 128
-	// MaxClaimValue is the longest value of a claim in bytes. A docker-reference always fits. Longer ones are cut
-	// and end with "…".
+	// MaxClaimValue is the maximum length of a claim's value in bytes. A docker-reference always
+	// fits. Longer values are truncated and end with "…".
 	MaxClaimValue = 1024
 )
 
@@ -58,8 +59,9 @@ func (r *reader) unknown(name string) error {
 	return nil
 }
 
-// display reads a value of any kind as text to look at: a string's characters, anything else as compact JSON with
-// sorted members, so that the claim depends on what was signed and not on how it was laid out.
+// display reads a value of any kind as text for display: the characters of a string, and anything
+// else as compact JSON with sorted members, so that the claim does not depend on the layout of the
+// payload.
 func (r *reader) display() (string, error) {
 	switch r.Kind() {
 	case strictjson.String:
@@ -77,7 +79,8 @@ func (r *reader) display() (string, error) {
 	}
 }
 
-// compact returns valid JSON without white space and with sorted members; numbers keep their spelling.
+// compact returns valid JSON without white space and with sorted members; numbers keep their
+// spelling.
 func compact(raw string) string {
 	d := json.NewDecoder(strings.NewReader(raw))
 	d.UseNumber()
@@ -86,7 +89,7 @@ func compact(raw string) string {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if d.Decode(&v) != nil || e.Encode(v) != nil {
-		return raw // what is stricter than encoding/json has accepted raw
+		return raw // not reached: a stricter parser has accepted raw
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
@@ -95,10 +98,10 @@ func compact(raw string) string {
 func (r *reader) claims() map[string]string {
 	claims := make(map[string]string, 5+min(len(r.extra), MaxClaims))
 	slices.SortFunc(r.extra, func(a, b claim) int { return strings.Compare(a.name, b.name) })
-	// One place is kept for each claim that the format defines, present or not, and one for the count of what was
-	// left out.
+	// Reserve one place for each claim that the format defines, present or not, and one for the
+	// number of omitted claims.
 	shown := r.extra[:min(len(r.extra), MaxClaims-6)]
-	for _, c := range slices.Backward(shown) { // of two names that are alike when cut, the first in order is shown
+	for _, c := range slices.Backward(shown) { // backward, so that the first of names that truncate to the same text wins
 		claims[safetext.EscapeJSON(optionalPrefix+c.name, MaxClaimName, true)] = c.value
 	}
 	if left := len(r.extra) - len(shown); left > 0 {
