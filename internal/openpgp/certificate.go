@@ -67,8 +67,8 @@ func (c *Certificate) Expires() time.Time {
 func (c *Certificate) Revoked() bool { return c.revoked }
 
 // UserID returns the primary user ID among the valid ones, or "" if there is none: one that is
-// marked as primary before others, then the one with the newest self-signature. Characters that are
-// not printable are escaped as in Go, and the text has at most 256 bytes.
+// marked as primary before others, then the one with the newest self-signature. It is escaped by
+// [safetext.Escape] and has at most 256 bytes.
 func (c *Certificate) UserID() string {
 	var best *userID
 	for i := range c.userIDs {
