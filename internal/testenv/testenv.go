@@ -79,8 +79,8 @@ func (e *Env) Cleanup(f func() error) { e.cleanups = append(e.cleanups, f) }
 type Runner interface{ Run() int }
 
 // Main runs the tests of a package in an environment and exits the process. Each setup function
-// runs once the environment is up. An error in the environment, a setup function or a cleanup
-// is printed and makes the exit code 1.
+// runs once the environment is up. An error in the environment, a setup function or a cleanup is
+// printed and makes the exit code 1.
 func Main(m Runner, options Options, setup ...func(context.Context, *Env) error) {
 	code, err := run(context.Background(), m, options, setup)
 	if err != nil {
@@ -114,8 +114,8 @@ func run(ctx context.Context, m Runner, options Options, setup []func(context.Co
 	return m.Run(), nil
 }
 
-// start starts the parts that options selects. Cleanups undo what has been started, also after
-// an error.
+// start starts the parts that options selects. Cleanups undo what has been started, also after an
+// error.
 func (e *Env) start(ctx context.Context, options Options) (err error) {
 	if e.Dir, err = os.MkdirTemp("", "assay-test-"); err != nil {
 		return err
