@@ -1,8 +1,8 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Assay verifies the signatures of container images. `assay manager` is the Kubernetes
-// operator, `assay verify` makes the same decision about files.
+// Assay verifies the signatures of container images. `assay manager` is the Kubernetes operator;
+// `assay verify` makes the same decision for files.
 package main
 
 import (

@@ -6,11 +6,9 @@ package controllers_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,14 +19,13 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/controllers"
 	"github.com/assay-project/assay/internal/imagecache"
-	"github.com/assay-project/assay/internal/testenv/controlplane"
+	"github.com/assay-project/assay/internal/testenv"
 )
 
 // testNamespace is the operator's namespace in these tests.
@@ -44,41 +41,22 @@ var (
 	cachedClient client.Client
 )
 
+// TestMain runs the tests against an API server with the CRDs and a running operator.
 func TestMain(m *testing.M) {
-	code, err := runSuite(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "controllers test suite:", err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func runSuite(m *testing.M) (code int, err error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	ctrl.SetLogger(logr.Discard())
-	cp, err := controlplane.Start(ctx, controlplane.Options{})
-	if err != nil {
-		return 1, err
-	}
-	defer func() {
-		if stopErr := cp.Stop(); err == nil {
-			err = stopErr
+	testenv.Main(m, testenv.Options{CRDs: "../config/crd/bases"}, func(ctx context.Context, env *testenv.Env) error {
+		testConfig = env.ControlPlane.Config()
+		ctx, cancel := context.WithCancel(ctx)
+		done, err := startOperator(ctx)
+		if err != nil {
+			cancel()
+			return err
 		}
-	}()
-	testConfig = cp.Config()
-	if _, err := envtest.InstallCRDs(testConfig, envtest.CRDInstallOptions{
-		Paths: []string{"../config/crd/bases"}, ErrorIfPathMissing: true,
-	}); err != nil {
-		return 1, err
-	}
-	done, err := startOperator(ctx)
-	if err != nil {
-		return 1, err
-	}
-	code = m.Run()
-	cancel()
-	return code, <-done
+		env.Cleanup(func() error {
+			cancel()
+			return <-done
+		})
+		return nil
+	})
 }
 
 // startOperator runs all reconcilers until ctx ends.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/assay-project/assay/bench/command"
 	"github.com/assay-project/assay/bench/figures"
 )
 
@@ -21,7 +22,7 @@ import (
 func TestRun(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "admission.json")
 	var stdout, stderr bytes.Buffer
-	err := run(t.Context(), []string{"-images", "1,10000", "-containers", "1,3", "-pods", "2", "-signed", "2", "-turns", "1", "-out", out}, &stdout, &stderr)
+	err := command.Run(t.Context(), &plan{}, []string{"-images", "1,10000", "-containers", "1,3", "-pods", "2", "-signed", "2", "-turns", "1", "-out", out}, &stdout, &stderr)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stderr.String())
 	}
@@ -43,7 +44,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-func TestJudge(t *testing.T) {
+func TestEvaluate(t *testing.T) {
 	at := func(with, without time.Duration) latencies {
 		return latencies{with: []time.Duration{with}, without: []time.Duration{without}}
 	}
@@ -61,7 +62,7 @@ func TestJudge(t *testing.T) {
 		{Name: "admission/signature-to-pod-p99", Value: 2, Unit: "s", Target: "<= 3", OK: true},
 		{Name: "admission/without-operator", Value: 1.25, Unit: "x", Target: "<= 1.15"},
 	}
-	if diff := cmp.Diff(want, judge(r)); diff != "" {
+	if diff := cmp.Diff(want, evaluate(r)); diff != "" {
 		t.Errorf("figures (-want +got):\n%s", diff)
 	}
 }
@@ -77,7 +78,7 @@ func TestRefusesArguments(t *testing.T) {
 		"no numbers":      {"-images", ""},
 		"an unknown flag": {"-fast"},
 	} {
-		if err := run(t.Context(), args, &bytes.Buffer{}, &bytes.Buffer{}); err == nil {
+		if err := command.Run(t.Context(), &plan{}, args, &bytes.Buffer{}, &bytes.Buffer{}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

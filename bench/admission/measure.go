@@ -14,6 +14,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	"github.com/assay-project/assay/bench/cluster"
+	"github.com/assay-project/assay/bench/command"
 	"github.com/assay-project/assay/bench/team"
 	"github.com/assay-project/assay/internal/testenv/controlplane"
 )
@@ -40,12 +41,10 @@ type results struct {
 	running, stopped latencies
 }
 
-type progress func(format string, args ...any)
-
 // bench is the cluster that is measured.
 type bench struct{ *cluster.Cluster }
 
-func measure(ctx context.Context, p plan, say progress) (r results, err error) {
+func measure(ctx context.Context, p plan, say command.Progress) (r results, err error) {
 	say("starting a control plane")
 	c, err := cluster.New(ctx, kustomization, controlplane.Options{})
 	if err != nil {
@@ -69,7 +68,7 @@ func measure(ctx context.Context, p plan, say progress) (r results, err error) {
 	return r, b.measureOperator(ctx, p, &r, say)
 }
 
-func (b *bench) measureList(ctx context.Context, p plan, images int, r *results, say progress) error {
+func (b *bench) measureList(ctx context.Context, p plan, images int, r *results, say command.Progress) error {
 	shards, err := b.writeList(ctx, images)
 	if err != nil {
 		return err
@@ -87,7 +86,7 @@ func (b *bench) measureList(ctx context.Context, p plan, images int, r *results,
 }
 
 // measureOperator measures with the real manager and the images that it has verified.
-func (b *bench) measureOperator(ctx context.Context, p plan, r *results, say progress) (err error) {
+func (b *bench) measureOperator(ctx context.Context, p plan, r *results, say command.Progress) (err error) {
 	const keyBits, blob = 2048, 1 << 10
 	t := team.New("signed", keyBits)
 	if err := errors.Join(b.Create(ctx, t.Secret(false)), b.Create(ctx, t.Policy())); err != nil {

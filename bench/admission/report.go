@@ -5,8 +5,6 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"strings"
 	"time"
 
 	"github.com/assay-project/assay/bench/figures"
@@ -27,8 +25,8 @@ const (
 // the size of the list.
 var maxOverhead = map[int]time.Duration{10_000: time.Millisecond, 50_000: 3 * time.Millisecond}
 
-// judge compares what was measured with the targets.
-func judge(r results) []figures.Figure {
+// evaluate compares the results with the targets.
+func evaluate(r results) []figures.Figure {
 	var list []figures.Figure
 	for _, row := range r.rows {
 		if limit, ok := maxOverhead[row.images]; ok && row.containers == targetContainers {
@@ -45,17 +43,11 @@ func judge(r results) []figures.Figure {
 
 func inMilliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// writeReport writes the report in Markdown that can be read as it is.
-func writeReport(w io.Writer, before, after report.Machine, r results, list []figures.Figure) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s. Load average %s before and %s after.\n\n", before.Description, before.Load, after.Load)
-	report.WriteTable(&b, latencyTable(r.rows))
-	b.WriteString("\nWith the operator\n\n")
-	report.WriteTable(&b, operatorTable(r))
-	b.WriteString("\nTargets\n\n")
-	report.WriteTable(&b, report.Targets(list))
-	_, err := io.WriteString(w, b.String())
-	return err
+func newReport(r results) report.Report {
+	return report.Report{
+		Sections: []report.Section{{Table: latencyTable(r.rows)}, {Title: "With the operator", Table: operatorTable(r)}},
+		Figures:  evaluate(r),
+	}
 }
 
 func milliseconds(d time.Duration) string { return fmt.Sprintf("%.2f ms", inMilliseconds(d)) }

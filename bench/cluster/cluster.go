@@ -11,9 +11,11 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
@@ -33,6 +35,7 @@ type Cluster struct {
 
 // New starts a control plane and applies the kustomization in a folder of the repository.
 func New(ctx context.Context, kustomization string, o controlplane.Options) (c *Cluster, err error) {
+	log.SetLogger(logr.Discard()) // The client library returns its problems as errors, too.
 	dir, err := os.MkdirTemp("", "assay-bench-")
 	if err != nil {
 		return nil, err

@@ -1,8 +1,6 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package report writes what the benchmarks print: tables in Markdown that can be read as
-// they are, and what machine they ran on.
 package report
 
 import (

@@ -11,8 +11,8 @@ import (
 	"github.com/assay-project/assay/bench/figures"
 )
 
-// Targets is the table of figures with their targets.
-func Targets(list []figures.Figure) [][]string {
+// targets returns the table of figures with their targets.
+func targets(list []figures.Figure) [][]string {
 	rows := [][]string{{"figure", "value", "target", "holds"}}
 	for _, f := range list {
 		holds := "yes"
@@ -24,9 +24,9 @@ func Targets(list []figures.Figure) [][]string {
 	return rows
 }
 
-// WriteTable writes a Markdown table with columns of equal width: the first to the left,
-// the others to the right. The first row is the heading.
-func WriteTable(b *strings.Builder, rows [][]string) {
+// writeTable writes a Markdown table with columns of equal width, the first left-aligned and the
+// others right-aligned. The first row is the heading.
+func writeTable(b *strings.Builder, rows [][]string) {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {

@@ -21,6 +21,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/bench/command"
 	"github.com/assay-project/assay/bench/team"
 	"github.com/assay-project/assay/internal/allowlist"
 	"github.com/assay-project/assay/internal/testenv/manager"
@@ -51,9 +52,7 @@ type teams struct {
 	bulk, revoked, fresh *team.Team
 }
 
-type progress func(format string, args ...any)
-
-func measure(ctx context.Context, p plan, say progress) (r results, err error) {
+func measure(ctx context.Context, p plan, say command.Progress) (r results, err error) {
 	r.images = p.images
 	say("starting a control plane")
 	c, err := newBench(ctx)
@@ -87,7 +86,7 @@ func measure(ctx context.Context, p plan, say progress) (r results, err error) {
 
 // measureMemory fills the cluster with all images, starts the manager once more over them,
 // and returns that manager.
-func (c *bench) measureMemory(ctx context.Context, p plan, images []*imagev1.Image, r *results, say progress) (*testManager, error) {
+func (c *bench) measureMemory(ctx context.Context, p plan, images []*imagev1.Image, r *results, say command.Progress) (*testManager, error) {
 	m, err := c.startManager()
 	if err != nil {
 		return nil, err
@@ -116,7 +115,7 @@ func (c *bench) measureMemory(ctx context.Context, p plan, images []*imagev1.Ima
 	return c.measureRestart(ctx, p, r, say)
 }
 
-func (c *bench) measureRestart(ctx context.Context, p plan, r *results, say progress) (*testManager, error) {
+func (c *bench) measureRestart(ctx context.Context, p plan, r *results, say command.Progress) (*testManager, error) {
 	say("starting over %d verified images", p.images)
 	before, err := c.versions(ctx)
 	if err != nil {
@@ -194,7 +193,7 @@ func (c *bench) versions(ctx context.Context) (map[string]string, error) {
 
 // measureChanges revokes first the key of a few images, then that of all the others, and
 // makes new images meanwhile.
-func (c *bench) measureChanges(ctx context.Context, p plan, m *testManager, all teams, r *results, say progress) (err error) {
+func (c *bench) measureChanges(ctx context.Context, p plan, m *testManager, all teams, r *results, say command.Progress) (err error) {
 	defer func() { err = errors.Join(err, m.Stop()) }()
 	say("revoking the key of %d images", p.revoked)
 	unlisted := make(chan error, 1)

@@ -5,9 +5,7 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/assay-project/assay/bench/figures"
@@ -24,8 +22,8 @@ const (
 
 const kibi, mebi = 1 << 10, 1 << 20
 
-// judge compares what was measured with the targets.
-func judge(r results) []figures.Figure {
+// evaluate compares the results with the targets.
+func evaluate(r results) []figures.Figure {
 	return []figures.Figure{
 		figures.AtLeast("scale/rate-over-bare-client", r.overBare(), "x", minOverBare),
 		figures.AtMost("scale/new-image-p99", percentile(r.fresh, 99).Seconds(), "s", maxFresh.Seconds()),
@@ -61,18 +59,13 @@ func percentile(sorted []time.Duration, percent int) time.Duration {
 	return sorted[(len(sorted)*percent+hundred-1)/hundred-1]
 }
 
-// writeReport writes the report in Markdown that can be read as it is.
-func writeReport(w io.Writer, p plan, before, after report.Machine, r results, list []figures.Figure) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s. Load average %s before and %s after.\n", before.Description, before.Load, after.Load)
-	fmt.Fprintf(&b, "RSA-%d, %d bytes of manifest and of configuration; %d rounds of %d images.\n\n", p.keyBits, p.blob, p.rounds, p.round)
-	report.WriteTable(&b, table(p, r))
-	b.WriteString("\nTime on processors for each image\n\n")
-	report.WriteTable(&b, r.costs())
-	b.WriteString("\nTargets\n\n")
-	report.WriteTable(&b, report.Targets(list))
-	_, err := io.WriteString(w, b.String())
-	return err
+func newReport(p plan, r results) report.Report {
+	return report.Report{
+		Parameters: fmt.Sprintf("RSA-%d, %d bytes of manifest and of configuration; %d rounds of %d images.",
+			p.keyBits, p.blob, p.rounds, p.round),
+		Sections: []report.Section{{Table: table(p, r)}, {Title: "Processor time for each image", Table: r.costs()}},
+		Figures:  evaluate(r),
+	}
 }
 
 func table(p plan, r results) [][]string {

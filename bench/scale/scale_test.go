@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/assay-project/assay/bench/command"
 	"github.com/assay-project/assay/bench/figures"
 )
 
@@ -21,7 +22,7 @@ import (
 func TestRun(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "scale.json")
 	var stdout, stderr bytes.Buffer
-	err := run(t.Context(), []string{"-images", "30", "-revoked", "10", "-rounds", "1", "-round", "10", "-new", "3",
+	err := command.Run(t.Context(), &plan{}, []string{"-images", "30", "-revoked", "10", "-rounds", "1", "-round", "10", "-new", "3",
 		"-blob", "500", "-rsa", "2048", "-settle", "1s", "-out", out}, &stdout, &stderr)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stderr.String())
@@ -44,7 +45,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-func TestJudge(t *testing.T) {
+func TestEvaluate(t *testing.T) {
 	r := results{
 		images: 1024, turns: []turn{turnAt(80, 100), turnAt(50, 50), turnAt(99, 110)},
 		memoryEmpty: 50 * mebi, memoryFull: 62 * mebi, memoryRestarted: 60 * mebi, restartWrites: 1,
@@ -56,7 +57,7 @@ func TestJudge(t *testing.T) {
 		{Name: "scale/writes-after-restart", Value: 1, Unit: "writes", Target: "<= 0"},
 		{Name: "scale/memory-per-image", Value: 12, Unit: "KiB", Target: "<= 12", OK: true},
 	}
-	if diff := cmp.Diff(want, judge(r)); diff != "" {
+	if diff := cmp.Diff(want, evaluate(r)); diff != "" {
 		t.Errorf("figures (-want +got):\n%s", diff)
 	}
 }
@@ -112,7 +113,7 @@ func TestRefusesArguments(t *testing.T) {
 		"a weak key":         {"-rsa", "1024"},
 		"no pause":           {"-new-every", "0s"},
 	} {
-		if err := run(t.Context(), args, &bytes.Buffer{}, &bytes.Buffer{}); err == nil {
+		if err := command.Run(t.Context(), &plan{}, args, &bytes.Buffer{}, &bytes.Buffer{}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

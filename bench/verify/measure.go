@@ -6,11 +6,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"time"
+
+	"github.com/assay-project/assay/bench/command"
 )
 
 // contender verifies one signature once. An error says that it was not accepted, and then
@@ -49,12 +50,6 @@ func newContenders(f fixture) ([roles]contender, error) {
 		}
 	}
 	return all, nil
-}
-
-// plan says how long to measure.
-type plan struct {
-	rounds int
-	block  time.Duration
 }
 
 // sample is what was measured of one contender with one signature.
@@ -110,7 +105,7 @@ type course struct {
 
 // measure lets all contenders verify all signatures. Every round goes through all
 // signatures, and for each through all contenders, beginning with another one each time.
-func (p plan) measure(ctx context.Context, fixtures []fixture, progress io.Writer) ([]result, error) {
+func (p plan) measure(ctx context.Context, fixtures []fixture, progress command.Progress) ([]result, error) {
 	courses := make([]course, len(fixtures))
 	results := make([]result, len(fixtures))
 	for i, f := range fixtures {
@@ -131,7 +126,7 @@ func (p plan) measure(ctx context.Context, fixtures []fixture, progress io.Write
 			}
 		}
 		if done := round + 1; done*reports/p.rounds != round*reports/p.rounds {
-			_, _ = fmt.Fprintf(progress, "measured %d of %d rounds\n", done, p.rounds)
+			progress("measured %d of %d rounds", done, p.rounds)
 		}
 	}
 	return results, nil

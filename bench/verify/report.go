@@ -5,38 +5,22 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/assay-project/assay/bench/figures"
 	"github.com/assay-project/assay/bench/report"
 )
 
-// outcome is all that a run has to say.
-type outcome struct {
-	plan          plan
-	before, after report.Machine
-	results       []result
-	figures       []figures.Figure
-}
-
-// writeReport writes the report in Markdown that can be read as it is.
-func writeReport(w io.Writer, r outcome) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s. Medians of %d rounds, blocks of %s. Load average %s before and %s after.\n",
-		r.before.Description, r.plan.rounds, r.plan.block, r.before.Load, r.after.Load)
-	b.WriteString("\nTime of one verification in µs, in brackets as a multiple of bare crypto\n\n")
-	report.WriteTable(&b, timeTable(r.results))
-	b.WriteString("\nTime of one verification with the manifest in µs, in brackets as a multiple of Assay\n\n")
-	report.WriteTable(&b, peerTable(r.results))
-	b.WriteString("\nAllocations of one verification, in brackets their KiB\n\n")
-	report.WriteTable(&b, allocationTable(r.results))
-	b.WriteString("\nTargets\n\n")
-	report.WriteTable(&b, report.Targets(r.figures))
-	_, err := io.WriteString(w, b.String())
-	return err
+func newReport(p plan, results []result) report.Report {
+	return report.Report{
+		Parameters: fmt.Sprintf("Medians of %d rounds, blocks of %s.", p.rounds, p.block),
+		Sections: []report.Section{
+			{Title: "Time of one verification in µs, in brackets as a multiple of bare crypto", Table: timeTable(results)},
+			{Title: "Time of one verification with the manifest in µs, in brackets as a multiple of Assay", Table: peerTable(results)},
+			{Title: "Allocations of one verification, in brackets their KiB", Table: allocationTable(results)},
+		},
+		Figures: evaluate(results),
+	}
 }
 
 func timeTable(results []result) [][]string {

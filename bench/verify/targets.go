@@ -24,10 +24,10 @@ var maxOverFloor = map[string]map[framing]float64{
 	"RSA-4096": {plain: 1.1, zipped: 1.1},
 }
 
-// judge compares what was measured with the targets. The verdict is held against the
-// floor and the allowance of allocations, not the message alone; and all that Assay does
-// for an image against policy evaluation, which does the same.
-func judge(results []result) []figures.Figure {
+// evaluate compares the results with the targets. The verdict, not only the message, counts for
+// the floor and the allocations. Everything that Assay does for an image is compared with policy
+// evaluation, which does the same.
+func evaluate(results []result) []figures.Figure {
 	var list []figures.Figure
 	for i := range results {
 		r := &results[i]

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/assay-project/assay/bench/command"
 	"github.com/assay-project/assay/bench/figures"
 	"github.com/assay-project/assay/bench/report"
 )
@@ -38,32 +39,27 @@ func testResults() []result {
 	return []result{rsa, ecdsa}
 }
 
-func TestJudge(t *testing.T) {
+func TestEvaluate(t *testing.T) {
 	want := []figures.Figure{
 		{Name: "verify/rsa-2048/plain/over-floor", Value: 1.2, Unit: "x", Target: "<= 1.25", OK: true},
 		{Name: "verify/rsa-2048/plain/policy-over-assay", Value: 2, Unit: "x", Target: ">= 2", OK: true},
 		{Name: "verify/rsa-2048/plain/allocations", Value: 62, Unit: "allocations", Target: "<= 60", OK: false},
 		{Name: "verify/p-256/zip/policy-over-assay", Value: 2, Unit: "x", Target: ">= 2", OK: true},
 	}
-	if diff := cmp.Diff(want, judge(testResults())); diff != "" {
+	if diff := cmp.Diff(want, evaluate(testResults())); diff != "" {
 		t.Errorf("figures (-want +got):\n%s", diff)
 	}
 }
 
 func TestWriteReport(t *testing.T) {
-	results := testResults()
+	r := newReport(plan{rounds: 3, block: time.Millisecond}, testResults())
 	var got strings.Builder
-	err := writeReport(&got, outcome{
-		plan:    plan{rounds: 3, block: time.Millisecond},
-		before:  report.Machine{Description: "a machine", Load: "0.50"},
-		after:   report.Machine{Description: "a machine", Load: "0.75"},
-		results: results,
-		figures: judge(results),
-	})
+	err := r.Write(&got, report.Machine{Description: "a machine", Load: "0.50"}, report.Machine{Description: "a machine", Load: "0.75"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `a machine. Medians of 3 rounds, blocks of 1ms. Load average 0.50 before and 0.75 after.
+	want := `a machine. Load average 0.50 before and 0.75 after.
+Medians of 3 rounds, blocks of 1ms.
 
 Time of one verification in µs, in brackets as a multiple of bare crypto
 
@@ -133,13 +129,13 @@ func TestMeasureStops(t *testing.T) {
 	t.Run("when it is told to", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := p.measure(ctx, fixtures, &bytes.Buffer{}); !errors.Is(err, context.Canceled) {
+		if _, err := p.measure(ctx, fixtures, t.Logf); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v, want %v", err, context.Canceled)
 		}
 	})
 	t.Run("when a contender refuses", func(t *testing.T) {
 		altered := []fixture{alter(t, fixtures[0], len(fixtures[0].message)-1)}
-		if results, err := p.measure(t.Context(), altered, &bytes.Buffer{}); err == nil {
+		if results, err := p.measure(t.Context(), altered, t.Logf); err == nil {
 			t.Errorf("no error, but %v", results)
 		}
 	})
@@ -149,7 +145,7 @@ func TestRun(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out", "verify.json")
 	var stdout, stderr bytes.Buffer
 	args := []string{"-rounds", "2", "-block", "1us", "-out", out}
-	if err := run(t.Context(), args, &stdout, &stderr); err != nil {
+	if err := command.Run(t.Context(), &plan{}, args, &stdout, &stderr); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(out)
@@ -181,7 +177,7 @@ func TestRunRefusesArguments(t *testing.T) {
 		"a broken number":  {"-rounds", "many"},
 		"a unitless block": {"-block", "1"},
 	} {
-		if err := run(t.Context(), args, &bytes.Buffer{}, &bytes.Buffer{}); err == nil {
+		if err := command.Run(t.Context(), &plan{}, args, &bytes.Buffer{}, &bytes.Buffer{}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

@@ -10,14 +10,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// completeWords lets a shell offer words for a flag.
+// completeWords registers words for the shell completion of a flag.
 func completeWords(cmd *cobra.Command, flag string, words ...string) {
-	// It fails for a flag that does not exist, which a test finds: the words are not offered.
+	// It fails for a flag that does not exist; then a test finds no completions.
 	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// displayName returns what the program is called by whoever runs it. kubectl finds plugins by
-// the names of their files: kubectl-assay is called as "kubectl assay".
+// displayName returns the name under which the program was called. kubectl finds plugins by file
+// name: it runs kubectl-assay as "kubectl assay".
 func displayName(program string) string {
 	name := strings.TrimSuffix(filepath.Base(program), ".exe")
 	if plugin, ok := strings.CutPrefix(name, "kubectl-"); ok {

@@ -14,15 +14,15 @@ import (
 	"github.com/assay-project/assay/internal/testenv/corpus"
 )
 
-// maxAllocation bounds what one decision allocates, in bytes, all files included. There
-// are inputs that make other verifiers take half a gigabyte.
+// maxAllocation bounds the allocations of one decision in bytes, including all files. Some inputs
+// make other verifiers allocate half a gigabyte.
 const maxAllocation = 200 << 20
 
-// maxProcessorTime bounds the time that one decision takes. It is that of the processor
-// and not of a clock, which would also count what else the machine does. Usual are 0.01 s.
+// maxProcessorTime bounds the processor time of one decision, which does not depend on other load
+// of the machine. Usually it is 0.01 s.
 const maxProcessorTime = 2 * time.Second
 
-// TestCorpus gives every case of the corpus to `assay verify`.
+// TestCorpus runs `assay verify` on every case of the corpus.
 func TestCorpus(t *testing.T) {
 	for _, c := range corpus.OpenPGP(t) {
 		t.Run(c.Name, func(t *testing.T) {
@@ -38,7 +38,7 @@ func TestCorpus(t *testing.T) {
 				t.Errorf("%d MiB were allocated, want at most %d", allocated>>20, maxAllocation>>20)
 			}
 			var d decision
-			// A case of which no policy can be made has no decision, which is one way to say no.
+			// A case without a valid policy has no decision, which counts as a refusal.
 			if got.stdout != "" {
 				d = got.decision(t)
 			} else if got.exit != cli.ExitError || !strings.HasPrefix(got.stderr, "assay: ") {
@@ -57,7 +57,7 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-// processorTime returns how long this process has computed.
+// processorTime returns the processor time of this process.
 func processorTime(t *testing.T) time.Duration {
 	t.Helper()
 	var usage syscall.Rusage
@@ -67,7 +67,7 @@ func processorTime(t *testing.T) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// corpusFlags writes a case as a command line.
+// corpusFlags converts a case to a command line.
 func corpusFlags(c *corpus.Case) flags {
 	f := flags{
 		"signature":    {c.Path(c.ContentFile)},

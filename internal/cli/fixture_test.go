@@ -39,7 +39,7 @@ var (
 	alice = pgp.Ed25519(4, keyTime, "cli alice")
 	bob   = pgp.Ed25519(4, keyTime, "cli bob")
 
-	// former signed with a key that has expired since, on 2025-07-01.
+	// former signed with a key that expired later, on 2025-07-01.
 	former            = pgp.Ed25519(4, keyTime, "cli former")
 	formerCertificate = former.Certificate(former.User("Former <former@example.com>", former.Standard(pgp.TypePositiveCert, keyTime,
 		pgp.Flags(pgp.FlagCertify|pgp.FlagSign), pgp.Sub32(pgp.SubKeyExpires, 181*24*60*60))))
@@ -60,8 +60,7 @@ func sign(k *pgp.Key, payload []byte) []byte {
 // flags is a command line of `assay verify`: values by the flag's name.
 type flags map[string][]string
 
-// with returns the flags with another one in place of those of its name; without values
-// there is none of that name.
+// with returns the flags with the given values for one name; without values, the name is removed.
 func (f flags) with(name string, values ...string) flags {
 	changed := maps.Clone(f)
 	changed[name] = values
@@ -78,8 +77,8 @@ func (f flags) args() []string {
 	return args
 }
 
-// files writes the files of the tests, and returns their folder and the flags of a
-// signature that is verified.
+// files writes the files of the tests. It returns their directory and the flags for a verified
+// signature.
 func files(t *testing.T) (string, flags) {
 	t.Helper()
 	directory := t.TempDir()
@@ -108,7 +107,7 @@ func files(t *testing.T) (string, flags) {
 	if err := os.WriteFile(huge, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// Takes no space on the disk.
+	// Sparse: takes no disk space.
 	if err := os.Truncate(huge, 64<<30); err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +119,7 @@ func files(t *testing.T) (string, flags) {
 	}
 }
 
-// ran is what came of a command line.
+// ran is the result of a command line.
 type ran struct {
 	exit           int
 	stdout, stderr string
@@ -132,7 +131,7 @@ func run(stdin string, args ...string) ran {
 	return ran{exit, stdout.String(), stderr.String()}
 }
 
-// decision is the part of the JSON output that most tests look at.
+// decision is the part of the JSON output that most tests check.
 type decision struct {
 	Verified      bool
 	Outcome       string

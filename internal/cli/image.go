@@ -25,9 +25,10 @@ import (
 )
 
 const (
-	// maxSignatures is how many an Image may have.
+	// maxSignatures is the maximum number of signatures of an Image.
 	maxSignatures = 128
-	// maxImageSize is what an API server takes in one request, and etcd in one value: 1.5 MiB.
+	// maxImageSize is the maximum size of a request to the API server, and of a value in etcd: 1.5
+	// MiB.
 	maxImageSize = 3 << 19
 )
 
@@ -125,18 +126,18 @@ func (o *imageCreateOptions) run(args []string, stdin io.Reader, stdout io.Write
 	return image.write(stdout, o.output)
 }
 
-// readManifest returns the digest of the image, and adds the manifest if there is one.
+// readManifest returns the digest of the image and adds the manifest, if any.
 func (o *imageCreateOptions) readManifest(named reference.Named, image *imageDocument) (digest.Digest, error) {
 	var stated digest.Digest
 	if digested, ok := named.(reference.Digested); ok {
 		stated = digested.Digest()
 	}
 	if stated != "" && stated.Algorithm() != digest.SHA256 {
-		return "", usagef("the digest is %s, and images are known by sha256", stated.Algorithm())
+		return "", usagef("the digest is %s; images are identified by sha256", stated.Algorithm())
 	}
 	if o.manifest == "" {
 		if stated == "" {
-			return "", usagef("the digest is not known: write %s@sha256:<digest>, or give --manifest", image.DockerImageReference)
+			return "", usagef("the digest is unknown: use %s@sha256:<digest> or --manifest", image.DockerImageReference)
 		}
 		return stated, nil
 	}
@@ -149,24 +150,24 @@ func (o *imageCreateOptions) readManifest(named reference.Named, image *imageDoc
 		return "", fmt.Errorf("--manifest: %w", err)
 	}
 	if stated != "" && stated != info.Digest {
-		return "", fmt.Errorf("--manifest: its digest is %s, and the reference says %s", info.Digest, stated)
+		return "", fmt.Errorf("--manifest: its digest is %s; the reference has %s", info.Digest, stated)
 	}
 	image.DockerImageManifest, image.DockerImageManifestMediaType = string(raw), info.MediaType
 	return info.Digest, nil
 }
 
-// contents returns the signatures, each once, first those of files.
+// contents returns the signatures without duplicates, those from files first.
 func (o *imageCreateOptions) contents(named reference.Named, imageDigest digest.Digest, stdin io.Reader) ([][]byte, error) {
 	var all [][]byte
 	add := func(where string, content []byte) error {
 		if _, err := openpgp.ParseMessage(content); err != nil {
-			return fmt.Errorf("%s is no signature: %w", where, err)
+			return fmt.Errorf("%s is not a signature: %w", where, err)
 		}
 		if slices.ContainsFunc(all, func(other []byte) bool { return bytes.Equal(other, content) }) {
 			return nil
 		}
 		if all = append(all, content); len(all) > maxSignatures {
-			return fmt.Errorf("%s: an Image has %d signatures at most", where, maxSignatures)
+			return fmt.Errorf("%s: an Image has at most %d signatures", where, maxSignatures)
 		}
 		return nil
 	}
@@ -187,7 +188,7 @@ func (o *imageCreateOptions) contents(named reference.Named, imageDigest digest.
 	return all, nil
 }
 
-// imageDocument is an Image as people write it: without a status, and without what Assay finds.
+// imageDocument is an Image as users write it: without a status and without results of Assay.
 type imageDocument struct {
 	APIVersion                   string              `json:"apiVersion"`
 	Kind                         string              `json:"kind"`
@@ -208,8 +209,8 @@ type nameDocument struct {
 	Name string `json:"name"`
 }
 
-// addSignatures names each signature after its content, as OpenShift's import does, so that
-// one that is added later changes no other.
+// addSignatures names each signature after its content, as OpenShift's import does, so that adding
+// one later does not change the others.
 func (d *imageDocument) addSignatures(contents [][]byte) {
 	for _, content := range contents {
 		d.Signatures = append(d.Signatures, signatureDocument{
@@ -226,7 +227,7 @@ func (d *imageDocument) write(w io.Writer, format string) error {
 		return err
 	}
 	if len(data) > maxImageSize {
-		return errors.New("the Image is larger than the 1.5 MiB that an API server takes: leave --manifest out, its digest is known")
+		return errors.New("the Image is larger than 1.5 MiB, the limit of the API server: omit --manifest, the digest is known")
 	}
 	data = append(data, '\n')
 	if format == "yaml" {

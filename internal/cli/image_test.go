@@ -20,7 +20,7 @@ import (
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
 )
 
-// appImage is what is made of the image of the tests with some signatures.
+// appImage returns the expected Image for the image of the tests with the given signatures.
 func appImage(contents ...[]byte) *imagev1.Image {
 	image := &imagev1.Image{DockerImageReference: appReference, DockerImageManifest: appManifest}
 	image.APIVersion, image.Kind = "image.openshift.io/v1", "Image"
@@ -86,10 +86,10 @@ func TestImageCreate(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			if strings.Contains(stdout, "status") || strings.Contains(stdout, "creationTimestamp") {
-				t.Errorf("what the cluster fills in is there:\n%s", stdout)
+				t.Errorf("fields that the cluster sets are present:\n%s", stdout)
 			}
 			if _, again, _ := createImage(t, c.stdin, c.args...); again != stdout {
-				t.Error("a second time it is another")
+				t.Error("the second run prints another Image")
 			}
 		})
 	}
@@ -127,32 +127,32 @@ func TestImageCreateRefuses(t *testing.T) {
 	reference := appReference + "@" + appDigest
 	for name, c := range map[string]struct {
 		args []string
-		want string // Part of what is said.
+		want string // Part of the message.
 	}{
 		"no reference":            {[]string{"--signature", in("app.sig")}, "one image reference is needed"},
 		"two references":          {[]string{reference, reference, "--signature", in("app.sig")}, "one image reference is needed"},
 		"no source":               {[]string{reference}, "--signature or --lookaside is needed"},
-		"no digest":               {[]string{appReference, "--signature", in("app.sig")}, "write " + appReference + "@sha256:<digest>, or give --manifest"},
-		"another algorithm":       {[]string{"a@sha512:" + strings.Repeat("0", 128), "--signature", in("app.sig")}, "images are known by sha256"},
+		"no digest":               {[]string{appReference, "--signature", in("app.sig")}, "use " + appReference + "@sha256:<digest> or --manifest"},
+		"another algorithm":       {[]string{"a@sha512:" + strings.Repeat("0", 128), "--signature", in("app.sig")}, "images are identified by sha256"},
 		"no reference but a name": {[]string{"A/B", "--signature", in("app.sig")}, "upper-case"},
 		"a terminal's commands":   {[]string{"a\x1b[2J", "--signature", in("app.sig")}, `"a\x1b[2J"`},
-		"another manifest":        {[]string{reference, "--signature", in("app.sig"), "--manifest", in("other.json")}, "and the reference says " + appDigest},
+		"another manifest":        {[]string{reference, "--signature", in("app.sig"), "--manifest", in("other.json")}, "the reference has " + appDigest},
 		"no manifest":             {[]string{reference, "--signature", in("app.sig"), "--manifest", in("text")}, "--manifest: "},
-		"a manifest too large":    {[]string{appReference, "--signature", in("app.sig"), "--manifest", in("large.json")}, "larger than the 1.5 MiB"},
+		"a manifest too large":    {[]string{appReference, "--signature", in("app.sig"), "--manifest", in("large.json")}, "larger than 1.5 MiB"},
 		"a name that is none":     {[]string{reference, "--signature", in("app.sig"), "--name", "sha256:1"}, "--name is not the name of an object"},
 		"a format that is none":   {[]string{reference, "--signature", in("app.sig"), "-o", "xml"}, "--output must be"},
 		"a file that is not":      {[]string{reference, "--signature", in("gone")}, "gone"},
 		"a directory":             {[]string{reference, "--signature", dir}, "directory"},
 		"a huge file":             {[]string{reference, "--signature", in("huge")}, "larger than 8 MiB"},
 		"an empty file":           {[]string{reference, "--signature", in("empty")}, "the content is empty"},
-		"garbage":                 {[]string{reference, "--signature", in("binary")}, "is no signature"},
+		"garbage":                 {[]string{reference, "--signature", in("binary")}, "is not a signature"},
 		"armor":                   {[]string{reference, "--signature", in("armored.sig")}, "gpg --dearmor"},
 		"no store":                {[]string{reference, "--lookaside", in("gone")}, "--lookaside: "},
 		"nothing in the store":    {[]string{reference, "--lookaside", writeStore(t, "other")}, "there is no " + folder + "/signature-1"},
-		"too many in the store":   {[]string{reference, "--lookaside", writeStore(t, folder, many...)}, "signature-129: an Image has 128 signatures at most"},
-		"garbage in the store":    {[]string{reference, "--lookaside", writeStore(t, folder, good, []byte("garbage"))}, "signature-2 is no signature"},
+		"too many in the store":   {[]string{reference, "--lookaside", writeStore(t, folder, many...)}, "signature-129: an Image has at most 128 signatures"},
+		"garbage in the store":    {[]string{reference, "--lookaside", writeStore(t, folder, good, []byte("garbage"))}, "signature-2 is not a signature"},
 		"a link out of the store": {[]string{reference, "--lookaside", escaping}, "escapes"},
-		"a directory in it":       {[]string{reference, "--lookaside", directory}, "is no regular file"},
+		"a directory in it":       {[]string{reference, "--lookaside", directory}, "is not a regular file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := createImage(t, nil, c.args...)
@@ -163,7 +163,7 @@ func TestImageCreateRefuses(t *testing.T) {
 	}
 }
 
-// writeStore makes a lookaside store with the signatures of one image.
+// writeStore writes a lookaside store with the signatures of one image.
 func writeStore(t *testing.T, folder string, contents ...[]byte) string {
 	t.Helper()
 	store := t.TempDir()

@@ -15,10 +15,10 @@ import (
 )
 
 // readLookaside reads the signatures of an image from a lookaside store on disk,
-// containers-registries.d(5): those of HOST/PATH@sha256:<hex> are the files
-// PATH@sha256=<hex>/signature-N from 1 on, until one is missing. add is called for each in
-// that order, and its error ends it. No file outside of the store is read, whatever links it
-// has. None at all is an error.
+// containers-registries.d(5). The signatures of HOST/PATH@sha256:<hex> are the files
+// PATH@sha256=<hex>/signature-N, with N from 1 up to the first missing file. It calls add for each
+// in that order, and stops at an error. It never reads a file outside the store, even through
+// links. An image without a signature is an error.
 func readLookaside(store string, named reference.Named, d digest.Digest, add func(where string, content []byte) error) (err error) {
 	root, err := os.OpenRoot(strings.TrimPrefix(store, "file://"))
 	if err != nil {
@@ -50,8 +50,8 @@ func readStored(root *os.Root, name string) (content []byte, err error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		// Opening a pipe would wait for somebody to write into it.
-		return nil, fmt.Errorf("%s is no regular file", name)
+		// Opening a pipe would block until a writer opens it.
+		return nil, fmt.Errorf("%s is not a regular file", name)
 	}
 	file, err := root.Open(name)
 	if err != nil {

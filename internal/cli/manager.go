@@ -30,28 +30,28 @@ import (
 	"github.com/assay-project/assay/internal/imagecache"
 )
 
-// Bounds of --recheck-interval. Below a minute, rechecks of a large cluster would keep its
-// API server busy.
+// Bounds of --recheck-interval. Below a minute, rechecks of a large cluster would keep its API
+// server busy.
 const (
 	defaultRecheckInterval = 12 * time.Hour
 	minRecheckInterval     = time.Minute
 )
 
-// Bounds of --allowlist-ttl, other than 0. The allowlist is renewed when half of its TTL is
-// left; a new leader must be elected and evaluate every image within the other half.
+// Bounds of --allowlist-ttl, other than 0. The allowlist is renewed when half of its TTL is left; a
+// new leader must be elected and evaluate every image within the other half.
 const (
 	defaultAllowlistTTL = 24 * time.Hour
 	minAllowlistTTL     = 10 * time.Minute
 )
 
-// gcPercent is GOGC where the environment has none. An operator at rest keeps what its heap
-// grew to at work, and a cluster has better uses for that memory.
+// gcPercent is GOGC if the environment does not set it. An idle operator would keep the heap that
+// it needed under load, and a cluster has better uses for that memory.
 const gcPercent = 50
 
 // readyTimeout bounds one readiness probe.
 const readyTimeout = time.Second
 
-// namespaceFile tells a Pod its own namespace.
+// namespaceFile contains the namespace of a Pod.
 const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
 type managerOptions struct {
@@ -80,7 +80,8 @@ func newManagerCommand() *cobra.Command {
   assay manager --kubeconfig ~/.kube/config --operator-namespace assay-system`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			// Only here: verify may wait for a pipe, and has nothing to tidy up when it is interrupted.
+			// Only here: verify may block on a pipe, and has nothing to clean up when it is
+			// interrupted.
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			context.AfterFunc(ctx, stop) // A second signal ends the process at once.
@@ -130,7 +131,7 @@ func (o *managerOptions) run(ctx context.Context, log logr.Logger) error {
 	return mgr.Start(ctx)
 }
 
-// complete checks the options and fills in what was not given.
+// complete validates the options and sets defaults.
 func (o *managerOptions) complete() error {
 	if o.recheckInterval < minRecheckInterval {
 		return usagef("--recheck-interval must be at least %s", minRecheckInterval)
@@ -158,8 +159,8 @@ func (o *managerOptions) restConfig() (*rest.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no cluster to connect to: %w", err)
 	}
-	// The API server's priority and fairness decides how fast we may go; it knows better
-	// than a fixed number here.
+	// The API server's priority and fairness limits the request rate better than a fixed number
+	// here.
 	config.QPS = -1
 	config.UserAgent = "assay-manager/" + version()
 	return config, nil
@@ -178,7 +179,7 @@ func (o *managerOptions) newManager(config *rest.Config) (ctrl.Manager, error) {
 		HealthProbeBindAddress: o.probeAddress,
 		LeaderElection:         o.leaderElect,
 		LeaderElectionID:       "assay-manager",
-		// The namespace of the lease, also when not running in a Pod.
+		// The namespace of the lease, including outside a Pod.
 		LeaderElectionNamespace:       o.operatorNamespace,
 		LeaderElectionReleaseOnCancel: true,
 	})
@@ -192,7 +193,7 @@ func (o *managerOptions) newManager(config *rest.Config) (ctrl.Manager, error) {
 		ctx, cancel := context.WithTimeout(req.Context(), readyTimeout)
 		defer cancel()
 		if !mgr.GetCache().WaitForCacheSync(ctx) {
-			return errors.New("caches are not synchronised yet")
+			return errors.New("caches are not synchronized yet")
 		}
 		return nil
 	})
@@ -202,7 +203,8 @@ func (o *managerOptions) metricsOptions() metricsserver.Options {
 	options := metricsserver.Options{BindAddress: o.metricsAddress, SecureServing: o.metricsSecure}
 	if o.metricsSecure {
 		options.FilterProvider = filters.WithAuthenticationAndAuthorization
-		// HTTP/2 has been a way to exhaust servers (CVE-2023-44487), and scraping needs none.
+		// HTTP/2 has allowed attackers to exhaust servers (CVE-2023-44487), and scraping does not
+		// need it.
 		options.TLSOpts = []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }}
 	}
 	return options

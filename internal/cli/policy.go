@@ -95,10 +95,10 @@ func (o *policyConvertOptions) run(files []string, stdin io.Reader, stdout, stde
 	if err := writePolicies(stdout, policies); err != nil {
 		return fmt.Errorf("writing the TrustPolicies: %w", err)
 	}
-	return tellNotes(stderr, notes)
+	return printNotes(stderr, notes)
 }
 
-// policyDocument is a TrustPolicy as people write it, without a status.
+// policyDocument is a TrustPolicy as users write it, without a status.
 type policyDocument struct {
 	APIVersion string                        `json:"apiVersion"`
 	Kind       string                        `json:"kind"`
@@ -124,16 +124,16 @@ func writePolicies(w io.Writer, policies []assayv1alpha1.TrustPolicy) error {
 	return nil
 }
 
-// tellNotes says what there is to know, and reports through the exit status whether
-// anything was lost.
-func tellNotes(w io.Writer, notes []policyconvert.Note) error {
+// printNotes prints the notes of a conversion. Its error carries the exit code if anything was
+// lost.
+func printNotes(w io.Writer, notes []policyconvert.Note) error {
 	lost := false
 	for _, note := range notes {
 		kind := "note"
 		if note.Lost {
 			kind, lost = "lost", true
 		}
-		// Nothing can be done about an error stream that cannot be written to.
+		// There is no way to report an error on standard error.
 		_, _ = fmt.Fprintf(w, "%s: %s: %s\n", kind, note.Where, note.Text)
 	}
 	if lost {

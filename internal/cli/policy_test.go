@@ -14,7 +14,7 @@ import (
 	"github.com/assay-project/assay/internal/cli"
 )
 
-// writePolicy writes a policy.json whose key is in a file beside it.
+// writePolicy writes a policy.json and its key file.
 func writePolicy(t *testing.T, requirements string) (file, key string) {
 	t.Helper()
 	directory, _ := files(t)
@@ -45,11 +45,11 @@ func TestPolicyConvert(t *testing.T) {
 		}
 	}
 	if strings.Contains(got.stdout, "status") || strings.Contains(got.stdout, "creationTimestamp") {
-		t.Errorf("the TrustPolicy has what people do not write:\n%s", got.stdout)
+		t.Errorf("the TrustPolicy has fields that users do not write:\n%s", got.stdout)
 	}
-	// The default of the file is not a TrustPolicy's to say.
+	// A TrustPolicy cannot express the default of the file.
 	if got.exit != cli.ExitRefused || !strings.Contains(got.stderr, "lost: "+file) {
-		t.Errorf("exit code %d, standard error:\n%s\nwant 1, and what is lost", got.exit, got.stderr)
+		t.Errorf("exit code %d, standard error:\n%s\nwant 1 and what is lost", got.exit, got.stderr)
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -65,7 +65,7 @@ func TestPolicyConvertWithoutKeys(t *testing.T) {
 	file, _ := writePolicy(t, `{"type":"signedBy","keyType":"GPGKeys","keyPath":"KEY"}`)
 	got := run("", "policy", "convert", "--operator-namespace", "trust", file)
 	if !strings.Contains(got.stdout, "secretRef:") || !strings.Contains(got.stderr, "trust") {
-		t.Errorf("want a reference to a Secret, and how to make it in the namespace:\n%s\n%s", got.stdout, got.stderr)
+		t.Errorf("want a reference to a Secret and how to create it in the namespace:\n%s\n%s", got.stdout, got.stderr)
 	}
 }
 

@@ -1,8 +1,8 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cli holds the commands of the assay binary: manager.go runs the operator,
-// verify.go decides about files, status.go sums up a cluster.
+// Package cli implements the commands of the assay binary: manager.go runs the operator, verify.go
+// verifies a signature from files, status.go summarizes a cluster.
 package cli
 
 import (
@@ -16,30 +16,30 @@ import (
 
 // Exit codes of every command.
 const (
-	// ExitOK: the command did what it was asked; for verify, the signature is verified.
+	// ExitOK: the command succeeded; for verify, the signature is verified.
 	ExitOK = 0
 	// ExitRefused: the signature was checked and refused; for policy convert, something is lost.
 	ExitRefused = 1
-	// ExitError: wrong usage, an error, or a signature that could not be checked.
+	// ExitError: wrong usage, an error or a signature that could not be checked.
 	ExitError = 2
 )
 
-// exitError carries an exit code other than ExitError through cobra. Everything that is
-// to be said has been said.
+// exitError carries an exit code other than ExitError through cobra. The command has already
+// printed its message.
 type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// usageError is a command line that cannot be carried out as it is written.
+// usageError is an error in the command line.
 type usageError struct{ error }
 
-// usagef makes a usageError of a format and its values.
+// usagef formats a usageError.
 func usagef(format string, values ...any) error {
 	return usageError{fmt.Errorf(format, values...)}
 }
 
-// Main runs a command line (without the program's name) and returns the exit code. What
-// was asked for goes to stdout, everything else to stderr.
+// Main runs a command line (without the program's name) and returns the exit code. Results go to
+// stdout, everything else to stderr.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRootCommand()
 	root.SetArgs(args)
@@ -54,7 +54,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if errors.As(err, &exit) {
 		return int(exit)
 	}
-	// Nothing can be done about an error stream that cannot be written to.
+	// There is no way to report an error on standard error.
 	_, _ = fmt.Fprintf(stderr, "assay: %v\n", err)
 	var usage usageError
 	if errors.As(err, &usage) {
@@ -78,7 +78,7 @@ func newRootCommand() *cobra.Command {
 	return root
 }
 
-// noArguments refuses arguments that are no flags.
+// noArguments refuses arguments that are not flags.
 func noArguments(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usagef("unexpected argument %q: every input is a flag", args[0])

@@ -11,14 +11,13 @@ import (
 	"github.com/assay-project/assay/internal/cli"
 )
 
-// TestCommands checks what is not a decision: help, the version, and commands that do not
-// start.
+// TestCommands checks help, the version, and commands that do not start.
 func TestCommands(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "kubeconfig")
 	tests := map[string]struct {
 		args           []string
 		exit           int
-		stdout, stderr string // Parts; empty when nothing may be there.
+		stdout, stderr string // Parts; empty if there must be none.
 	}{
 		"nothing":                  {args: nil, stdout: "Available Commands:"},
 		"help":                     {args: []string{"--help"}, stdout: "verify "},
@@ -46,7 +45,7 @@ func TestCommands(t *testing.T) {
 			}
 			for stream, each := range map[string]struct{ got, want string }{"output": {got.stdout, tt.stdout}, "error": {got.stderr, tt.stderr}} {
 				if (each.got == "") != (each.want == "") || !strings.Contains(each.got, each.want) {
-					t.Errorf("standard %s:\n%s\nwant it to hold %q", stream, each.got, each.want)
+					t.Errorf("standard %s:\n%s\nwant it to contain %q", stream, each.got, each.want)
 				}
 			}
 		})

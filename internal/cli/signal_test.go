@@ -17,16 +17,16 @@ import (
 	"github.com/assay-project/assay/internal/cli"
 )
 
-// waitingVariable makes the test below the program that it tests.
+// waitingVariable turns the test binary into the program under test.
 const waitingVariable = "ASSAY_TEST_WAITING"
 
-// TestVerifyInterrupted checks that Ctrl-C ends a command that waits for its input.
+// TestVerifyInterrupted checks that Ctrl-C ends a command that waits for input.
 func TestVerifyInterrupted(t *testing.T) {
 	_, good := files(t)
 	if os.Getenv(waitingVariable) != "" {
-		os.Exit(cli.Main(good.with("signature", "-").args(), telling{os.Stdin, os.Stdout}, io.Discard, io.Discard))
+		os.Exit(cli.Main(good.with("signature", "-").args(), notifyingReader{os.Stdin, os.Stdout}, io.Discard, io.Discard))
 	}
-	// Far more than it takes: only a command that goes on waiting gets there.
+	// A generous bound: only a command that keeps waiting reaches it.
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestVerifyInterrupted$")
@@ -35,7 +35,7 @@ func TestVerifyInterrupted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = stdin.Close() }() // Open until the end, so that there is something to wait for.
+	defer func() { _ = stdin.Close() }() // Open until the end, so that the command waits.
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func TestVerifyInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
-		t.Errorf("the command does not get to its input: %q, %v", line, err)
+		t.Errorf("the command does not read its input: %q, %v", line, err)
 	}
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Error(err)
@@ -58,13 +58,13 @@ func TestVerifyInterrupted(t *testing.T) {
 	}
 }
 
-// telling is an input that tells when somebody begins to wait for it.
-type telling struct {
+// notifyingReader is an input that announces its first read.
+type notifyingReader struct {
 	io.Reader
 	teller io.Writer
 }
 
-func (r telling) Read(p []byte) (int, error) {
+func (r notifyingReader) Read(p []byte) (int, error) {
 	if _, err := io.WriteString(r.teller, "waiting\n"); err != nil {
 		return 0, err
 	}

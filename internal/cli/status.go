@@ -25,13 +25,14 @@ const (
 	defaultExpiringWithin = 30 * 24 * time.Hour
 	defaultStatusLimit    = 20
 
-	// printInterval is the least time between two prints of a status that is watched.
+	// printInterval is the minimum time between two prints of a watched status.
 	printInterval = time.Second
-	// retryInterval is the time until a cluster is read again that could not be, or whose watch has ended.
+	// retryInterval is the delay before the cluster is read again after an error or the end of a
+	// watch.
 	retryInterval = time.Second
 )
 
-// separators stand between two statuses that are printed one after the other. JSON needs none.
+// separators separate consecutive statuses. JSON needs none.
 var separators = map[string]string{"table": "\n", "wide": "\n", "yaml": "---\n"}
 
 type statusOptions struct {
@@ -109,7 +110,7 @@ func (o *statusOptions) run(ctx context.Context, stdout, stderr io.Writer) error
 	last := ""
 	show := func(c *summary.Cluster) error {
 		now := time.Now()
-		s := c.Of(summary.Options{Now: now, ExpiringWithin: o.expiringWithin, Limit: o.limit})
+		s := c.Summarize(summary.Options{Now: now, ExpiringWithin: o.expiringWithin, Limit: o.limit})
 		var b strings.Builder
 		if err := write(&b, &s, now); err != nil || b.String() == last {
 			return err
@@ -128,8 +129,8 @@ func (o *statusOptions) run(ctx context.Context, stdout, stderr io.Writer) error
 	return followStatus(ctx, reader, stderr, show)
 }
 
-// followStatus shows the status until it is interrupted, which is no error. Once it has been
-// shown, a cluster that does not answer is asked again.
+// followStatus shows the status until it is interrupted, which is not an error. Once it has shown a
+// status, it retries when the cluster does not answer.
 func followStatus(ctx context.Context, reader *summary.Reader, stderr io.Writer, show func(*summary.Cluster) error) error {
 	shown := false
 	for {
@@ -140,11 +141,11 @@ func followStatus(ctx context.Context, reader *summary.Reader, stderr io.Writer,
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, summary.ErrChanged):
+		case errors.Is(err, summary.ErrStale):
 		case !shown || errors.Is(err, summary.ErrNotShown):
 			return err
 		default:
-			// Nothing can be done about an error stream that cannot be written to.
+			// There is no way to report an error on standard error.
 			_, _ = fmt.Fprintf(stderr, "assay: %v; trying again\n", err)
 		}
 		select {
@@ -155,8 +156,7 @@ func followStatus(ctx context.Context, reader *summary.Reader, stderr io.Writer,
 	}
 }
 
-// progressTo says on a terminal how much has been read, when it is much, and takes that away
-// in the end.
+// progressTo shows the progress of long reads on a terminal and erases it at the end.
 func progressTo(stderr io.Writer) func(images int, more bool) {
 	file, ok := stderr.(*os.File)
 	if !ok || !isTerminal(file) {
@@ -169,13 +169,14 @@ func progressTo(stderr io.Writer) func(images int, more bool) {
 			text += fmt.Sprintf("assay: %d images read", images)
 		}
 		if images >= much {
-			// Nothing can be done about an error stream that cannot be written to.
+			// There is no way to report an error on standard error.
 			_, _ = file.WriteString(text)
 		}
 	}
 }
 
-// isTerminal tells whether a file is a character device, which is near enough here.
+// isTerminal reports whether a file is a character device, which is a sufficient approximation
+// here.
 func isTerminal(file *os.File) bool {
 	info, err := file.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0

@@ -10,12 +10,12 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"k8s.io/apimachinery/pkg/util/duration"
 	"sigs.k8s.io/yaml"
 
 	"github.com/assay-project/assay/internal/cli/summary"
+	"github.com/assay-project/assay/internal/safetext"
 )
 
 // statusWriter returns the writer for a format.
@@ -46,7 +46,7 @@ func statusWriter(format string) (func(io.Writer, *summary.Status, time.Time) er
 	}
 }
 
-// writeStatusTable writes one table for each part of the status that has something in it.
+// writeStatusTable writes one table for each part of the status that is not empty.
 func writeStatusTable(w io.Writer, s *summary.Status, now time.Time, wide bool) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d images: %d verified, %d refused, %d could not be checked, %d pending\n",
@@ -110,7 +110,7 @@ func keyRows(keys []summary.Key, now time.Time, wide bool) [][]string {
 	return rows
 }
 
-// expiry says when a key expires, as seen from now.
+// expiry describes when a key expires, relative to now.
 func expiry(k *summary.Key, now time.Time) string {
 	switch {
 	case k.Expires == nil:
@@ -135,7 +135,7 @@ func imageRows(images []summary.Image) [][]string {
 	return rows
 }
 
-// addTable adds a table behind an empty line, or nothing where there are but headings.
+// addTable adds a table after an empty line, or nothing if there are only headings.
 func addTable(b *strings.Builder, rows [][]string) {
 	if len(rows) < 2 {
 		return
@@ -148,23 +148,12 @@ func addTable(b *strings.Builder, rows [][]string) {
 				cell = "-"
 			}
 			if i > 0 {
-				// A strings.Builder takes everything.
+				// A strings.Builder never fails.
 				_, _ = io.WriteString(table, "\t")
 			}
-			_, _ = io.WriteString(table, printableCell(cell))
+			_, _ = io.WriteString(table, safetext.Mask(cell))
 		}
 		_, _ = io.WriteString(table, "\n")
 	}
 	_ = table.Flush()
-}
-
-// printableCell shows what strangers wrote: whatever could move the cursor or the columns
-// becomes a question mark.
-func printableCell(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, text)
 }

@@ -148,7 +148,7 @@ func TestStatusUsage(t *testing.T) {
 	}
 }
 
-// A pipe that is closed ends the command, also one that would go on for ever.
+// A closed pipe ends the command, even one that would run forever.
 func TestStatusCannotBeWritten(t *testing.T) {
 	write, err := statusWriter("table")
 	if err != nil {
@@ -170,12 +170,12 @@ func TestDisplayName(t *testing.T) {
 		"/root/.krew/bin/kubectl-assay": "kubectl assay", "kubectl-assay.exe": "kubectl assay",
 	} {
 		if got := displayName(program); got != want {
-			t.Errorf("%s is called %q, want %q", program, got, want)
+			t.Errorf("%s is named %q, want %q", program, got, want)
 		}
 	}
 }
 
-// TestCompletion lets the program offer what a shell asks for.
+// TestCompletion asks the program for completions as a shell does.
 func TestCompletion(t *testing.T) {
 	for name, c := range map[string]struct{ args, want []string }{
 		"commands": {[]string{""}, []string{"image", "manager", "policy", "status", "verify", "version", "completion"}},
@@ -191,7 +191,7 @@ func TestCompletion(t *testing.T) {
 		}
 		for _, word := range c.want {
 			if !strings.Contains("\n"+stdout.String(), "\n"+word) {
-				t.Errorf("%s: %q is not offered in %q", name, word, &stdout)
+				t.Errorf("%s: %q is not in %q", name, word, &stdout)
 			}
 		}
 	}

@@ -20,12 +20,11 @@ import (
 	"github.com/assay-project/assay/internal/verify"
 )
 
-// maxFileSize bounds every file that is read, in bytes. The verifier's own bounds are
-// lower (manifests: 4 MiB) and say more; this one keeps a wrong file from filling the
-// memory first.
+// maxFileSize bounds every input file, in bytes. The verifier's own bounds are lower (manifests: 4
+// MiB) and give better errors; this one keeps a wrong file from filling the memory.
 const maxFileSize = 8 << 20
 
-// formats are the formats of signatures that the commands verify: all that there are.
+// formats are the formats of signatures that the commands verify: all of them.
 var formats = signature.Formats()
 
 type verifyOptions struct {
@@ -124,7 +123,7 @@ func (o *verifyOptions) run(cmd *cobra.Command) error {
 	}
 }
 
-// complete checks the options by themselves, and returns the writer of the result.
+// complete validates the options and returns the writer of the result.
 func (o *verifyOptions) complete() (resultWriter, error) {
 	for _, option := range []struct {
 		missing bool
@@ -153,7 +152,7 @@ func (o *verifyOptions) complete() (resultWriter, error) {
 	return outputWriter(o.output)
 }
 
-// input reads the files, and checks what the options mean.
+// input reads the files and validates the options together with them.
 func (o *verifyOptions) input(stdin io.Reader, stderr io.Writer) (verify.Input, error) {
 	in := verify.Input{Now: time.Now()}
 	ref := verify.ParseReference(o.image)
@@ -199,7 +198,7 @@ func (o *verifyOptions) readManifest() (verify.Manifest, error) {
 	return verify.ParseManifest(raw, ""), nil
 }
 
-// policy makes a policy out of the options, as a TrustPolicy would.
+// policy builds the policy that a TrustPolicy with the options would give.
 func (o *verifyOptions) policy(stderr io.Writer) (verify.Policy, error) {
 	policy := verify.Policy{
 		Label:              "--trusted-key",
@@ -219,7 +218,7 @@ func (o *verifyOptions) policy(stderr io.Writer) (verify.Policy, error) {
 		}
 		file, err := signature.ParseKeyFile(formats, data)
 		if err != nil {
-			// The other files go on working, as the operator's do.
+			// The other files remain in use, as in the operator.
 			warn(stderr, name, err.Error())
 			policy.UnavailableKeys = append(policy.UnavailableKeys, name)
 			continue
@@ -234,9 +233,9 @@ func (o *verifyOptions) policy(stderr io.Writer) (verify.Policy, error) {
 	return policy, nil
 }
 
-// warn tells of something in a file of keys that was left out.
+// warn prints a warning about a skipped part of a key file.
 func warn(stderr io.Writer, name, problem string) {
-	// Nothing can be done about an error stream that cannot be written to.
+	// There is no way to report an error on standard error.
 	_, _ = fmt.Fprintf(stderr, "assay: --trusted-key: %s: %s\n", name, problem)
 }
 
@@ -259,11 +258,11 @@ func readFile(name string) (data []byte, err error) {
 func readBounded(name string, r io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxFileSize+1))
 	if err != nil {
-		// Reading a directory, for one, says which in the error itself.
+		// Some errors, as of reading a directory, already have the name.
 		return nil, err
 	}
 	if len(data) > maxFileSize {
-		return nil, fmt.Errorf("%s is larger than %d MiB, and nothing that is needed here is", name, maxFileSize>>20)
+		return nil, fmt.Errorf("%s is larger than %d MiB, the limit of every input", name, maxFileSize>>20)
 	}
 	return data, nil
 }

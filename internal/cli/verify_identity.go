@@ -14,7 +14,7 @@ import (
 	"github.com/assay-project/assay/internal/imageref"
 )
 
-// identityOptions are the options that say which signed names are accepted.
+// identityOptions are the options for the accepted signed names.
 type identityOptions struct {
 	matchPolicy     string
 	exactReference  string
@@ -23,7 +23,7 @@ type identityOptions struct {
 	remapSigned     string
 }
 
-// matchPolicies are the rules in the order in which they are told.
+// matchPolicies are the rules in the order of the documentation.
 var matchPolicies = []string{
 	string(assayv1alpha1.MatchRepoDigestOrExact),
 	string(assayv1alpha1.MatchExact),
@@ -41,13 +41,13 @@ func (o *identityOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.remapSigned, "remap-signed-prefix", "", "for RemapIdentity: the `PREFIX` that takes its place in the signed name")
 }
 
-// matcher makes the rule. Options that belong to another rule are refused: whoever gave
-// one expects it to count.
+// matcher returns the matcher of the rule. It refuses options of other rules, which would have no
+// effect.
 func (o *identityOptions) matcher() (*imageref.Matcher, error) {
 	if !slices.Contains(matchPolicies, o.matchPolicy) {
 		return nil, usagef("--match-policy must be %s, and is %q", oneOf(matchPolicies), o.matchPolicy)
 	}
-	// field is what package identity calls the option.
+	// field is the name of the option in package imageref.
 	options := []struct{ flag, value, field, rule string }{
 		{"--exact-reference", o.exactReference, "dockerReference", string(assayv1alpha1.ExactReference)},
 		{"--exact-repository", o.exactRepository, "dockerRepository", string(assayv1alpha1.ExactRepository)},
@@ -72,7 +72,7 @@ func (o *identityOptions) matcher() (*imageref.Matcher, error) {
 	if err == nil {
 		return matcher, nil
 	}
-	// The error begins with the field.
+	// The error begins with the name of the field.
 	field, problem, _ := strings.Cut(err.Error(), ": ")
 	for _, option := range options {
 		if option.field == field {

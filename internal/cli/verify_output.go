@@ -19,7 +19,7 @@ import (
 	"github.com/assay-project/assay/internal/verify"
 )
 
-// verifyResult is what `assay verify -o json` prints.
+// verifyResult is the output of `assay verify -o json`.
 type verifyResult struct {
 	// Verified is true for a verified signature only.
 	Verified bool `json:"verified"`
@@ -29,8 +29,8 @@ type verifyResult struct {
 	Message string `json:"message"`
 	// ImageIdentity, SignedClaims and Created are signed statements; absent unless verified.
 	ImageIdentity string `json:"imageIdentity,omitempty"`
-	// PublicKeyID is the primary key of the trusted signer or, when the signature is not
-	// verified, the key that it claims to be made by.
+	// PublicKeyID is the primary key of the trusted signer or, if the signature is not verified,
+	// the key that it names.
 	PublicKeyID  string            `json:"publicKeyID,omitempty"`
 	CommonName   string            `json:"commonName,omitempty"`
 	SignedClaims map[string]string `json:"signedClaims,omitempty"`
@@ -47,13 +47,13 @@ type verifyCondition struct {
 	Message string                         `json:"message"`
 }
 
-// result says what the verdict is, and its outcome.
+// result converts a verdict, and returns its outcome.
 func (o *verifyOptions) result(verdict *verify.Verdict) (*verifyResult, verify.Outcome) {
 	s := &verdict.Signatures[0]
 	finding := s.Finding
 	if finding.Outcome != verdict.Outcome {
-		// The image has the last word: one that contradicts itself is refused, also where
-		// the signature was not looked at.
+		// The image takes precedence: an image that contradicts itself is refused, even if the
+		// signature was not checked.
 		finding = verdict.Finding
 	}
 	words := o.words()
@@ -80,7 +80,7 @@ func (o *verifyOptions) result(verdict *verify.Verdict) (*verifyResult, verify.O
 	return result, finding.Outcome
 }
 
-// words turns the fields of an Image, of which messages speak, into options.
+// words replaces the fields of an Image in messages with the options.
 func (o *verifyOptions) words() *strings.Replacer {
 	manifest := "--manifest"
 	if o.manifest == "" {
@@ -147,7 +147,7 @@ func writeText(w io.Writer, result *verifyResult) error {
 		row("claimed key", result.PublicKeyID)
 	}
 	for _, name := range slices.Sorted(maps.Keys(result.SignedClaims)) {
-		// The others are the lines above.
+		// The lines above show the others.
 		if strings.HasPrefix(name, "optional.") {
 			row(name, result.SignedClaims[name])
 		}

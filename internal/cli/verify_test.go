@@ -19,8 +19,7 @@ import (
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
 )
 
-// TestVerifyDecisions checks decisions: exit code, outcome and reason, and what is told on
-// standard error.
+// TestVerifyDecisions checks exit code, outcome, reason and standard error.
 func TestVerifyDecisions(t *testing.T) {
 	dir, good := files(t)
 	in := func(name string) string { return filepath.Join(dir, name) }
@@ -38,8 +37,8 @@ func TestVerifyDecisions(t *testing.T) {
 		exit    int
 		reason  string
 		message string   // Part of it.
-		stderr  string   // Part of it; empty when nothing may be there.
-		signer  *pgp.Key // Of what is verified; nil for alice.
+		stderr  string   // Part of it; empty if there must be none.
+		signer  *pgp.Key // Of a verified signature; nil for alice.
 	}{
 		"verified":                      {flags: good, reason: "Verified", message: "signed by Alice <alice@example.com> (" + keyID(alice) + "), trusted by --trusted-key"},
 		"type AtomicImageV1":            {flags: good.with("type", "AtomicImageV1"), reason: "Verified"},
@@ -83,7 +82,7 @@ func TestVerifyDecisions(t *testing.T) {
 		"another name":             {flags: good.with("image", "registry.example.com/team/app:v2"), exit: 1, reason: "IdentityMismatch"},
 		"a name without a tag":     {flags: good.with("image", "registry.example.com/team/app"), exit: 1, reason: "IdentityMismatch", message: "neither tag nor digest"},
 		"garbage as a manifest":    {flags: good.with("manifest", in("binary")), exit: 1, reason: "InvalidImage", message: "--manifest: "},
-		"garbage as a manifest for a signature that nobody looks at": {flags: good.with("manifest", in("binary")).with("type", "cosign"), exit: 1, reason: "InvalidImage"},
+		"garbage as a manifest for a signature that is not checked": {flags: good.with("manifest", in("binary")).with("type", "cosign"), exit: 1, reason: "InvalidImage"},
 		"the image by another digest": {
 			flags: good.with("image", byDigest+"sha256:"+strings.Repeat("0", 64)), exit: 1, reason: "InvalidImage",
 			message: "--manifest and --image state different digests",
@@ -110,11 +109,11 @@ func TestVerifyDecisions(t *testing.T) {
 				t.Errorf("exit code %d, want %d", got.exit, tt.exit)
 			}
 			if (got.stderr == "") != (tt.stderr == "") || !strings.Contains(got.stderr, tt.stderr) || strings.ContainsRune(got.stderr, '\x1b') {
-				t.Errorf("standard error %q, want it to hold %q", got.stderr, tt.stderr)
+				t.Errorf("standard error %q, want it to contain %q", got.stderr, tt.stderr)
 			}
 			d := got.decision(t)
 			if !strings.Contains(d.Message, tt.message) || d.Message == "" {
-				t.Errorf("message %q, want it to hold %q", d.Message, tt.message)
+				t.Errorf("message %q, want it to contain %q", d.Message, tt.message)
 			}
 			want := decision{Verified: tt.exit == 0, Outcome: outcomes[tt.exit], Reason: tt.reason, Message: d.Message, PublicKeyID: d.PublicKeyID}
 			if want.Verified {
@@ -130,8 +129,8 @@ func TestVerifyDecisions(t *testing.T) {
 	}
 }
 
-// TestVerifyUsage checks command lines that are not carried out: nothing is on standard
-// output, and standard error says what to do.
+// TestVerifyUsage checks invalid command lines: standard output is empty, and standard error has
+// advice.
 func TestVerifyUsage(t *testing.T) {
 	dir, good := files(t)
 	in := func(name string) string { return filepath.Join(dir, name) }
@@ -140,8 +139,8 @@ func TestVerifyUsage(t *testing.T) {
 
 	tests := map[string]struct {
 		args   []string
-		stderr string // All of it for wrong usage, without the hint.
-		file   bool   // It is a file that cannot be read: stderr is part of the error.
+		stderr string // Complete for wrong usage, without the hint.
+		file   bool   // An unreadable file: stderr is part of the error.
 	}{
 		"nothing":               {args: []string{"verify"}, stderr: "--signature is needed"},
 		"no signature":          {args: good.with("signature").args(), stderr: "--signature is needed"},
@@ -194,7 +193,7 @@ func TestVerifyUsage(t *testing.T) {
 			}
 			if tt.file {
 				if !strings.HasPrefix(got.stderr, "assay: ") || !strings.Contains(got.stderr, tt.stderr) || strings.Contains(got.stderr, hint) {
-					t.Errorf("standard error %q, want it to hold %q", got.stderr, tt.stderr)
+					t.Errorf("standard error %q, want it to contain %q", got.stderr, tt.stderr)
 				}
 				return
 			}
@@ -205,7 +204,7 @@ func TestVerifyUsage(t *testing.T) {
 	}
 }
 
-// TestVerifyOutput compares all that is printed.
+// TestVerifyOutput compares the whole output.
 func TestVerifyOutput(t *testing.T) {
 	dir, good := files(t)
 	message := "signed by Alice <alice@example.com> (" + keyID(alice) + "), trusted by --trusted-key"
@@ -325,12 +324,12 @@ func TestVerifyStandardInput(t *testing.T) {
 	}
 }
 
-// brokenPipe is a standard output that nobody reads.
+// brokenPipe is a standard output without a reader.
 type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
 
-// TestVerifyUnwrittenResult checks that a decision which could not be told is no success.
+// TestVerifyUnwrittenResult checks that a decision that could not be printed is not a success.
 func TestVerifyUnwrittenResult(t *testing.T) {
 	_, good := files(t)
 	for _, format := range []string{"text", "json", "yaml"} {

@@ -10,10 +10,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// stampedVersion is set by the linker: -X github.com/assay-project/assay/internal/cli.stampedVersion=v1.2.3.
+// stampedVersion is set by the linker: -X
+// github.com/assay-project/assay/internal/cli.stampedVersion=v1.2.3.
 var stampedVersion string
 
-// version returns the stamped version, or what the Go toolchain recorded about the build.
+// version returns the stamped version, or the one that the Go toolchain recorded.
 func version() string {
 	if stampedVersion != "" {
 		return stampedVersion

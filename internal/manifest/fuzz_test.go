@@ -14,9 +14,10 @@ import (
 	"github.com/assay-project/assay/internal/manifest"
 )
 
-// FuzzDigest checks of any manifest: a refusal comes with nothing else; what is accepted has, for a reader that ignores
-// case as encoding/json does, the members of one kind only, the one that was found; and its digest is that of its bytes or,
-// for a signed one, of a document that says the same without its signatures and is accepted with the same digest.
+// FuzzDigest checks three properties of any manifest. A refused one has no digest and no kind. An
+// accepted one has only the members of its kind, even for a reader that ignores case as
+// encoding/json does. Its digest is the digest of its bytes or, if it is signed, of a document with
+// the same content but no signatures, which is accepted with the same digest.
 func FuzzDigest(f *testing.F) {
 	for _, content := range vectors(f) {
 		f.Add(content)
@@ -40,7 +41,7 @@ func FuzzDigest(f *testing.F) {
 			named = signedDocument(t, content)
 			want := manifest.Info{MediaType: manifest.MediaTypeDockerSchema1, Digest: info.Digest}
 			if got, err := manifest.Inspect(named); err == nil && got != want {
-				t.Errorf("what was signed is %+v, want %+v", got, want)
+				t.Errorf("the signed document is %+v, want %+v", got, want)
 			}
 		}
 		if info.Digest != digest.FromBytes(named) {
@@ -49,7 +50,7 @@ func FuzzDigest(f *testing.F) {
 	})
 }
 
-// kindOf tells the kind of a manifest as a lenient reader would, and fails when there is more than one way to.
+// kindOf returns the kind that a lenient reader finds, and fails if there is more than one.
 func kindOf(t *testing.T, content []byte) string {
 	t.Helper()
 	var m struct {
@@ -85,7 +86,7 @@ func kindOf(t *testing.T, content []byte) string {
 	}
 }
 
-// signedDocument puts together what was signed, and checks that it says what the manifest says.
+// signedDocument assembles the signed document and checks that it has the content of the manifest.
 func signedDocument(t *testing.T, content []byte) []byte {
 	t.Helper()
 	var whole, signed map[string]json.RawMessage
@@ -112,7 +113,7 @@ func signedDocument(t *testing.T, content []byte) []byte {
 	must(json.Unmarshal(document, &signed))
 	delete(whole, "signatures")
 	if diff := cmp.Diff(whole, signed); diff != "" {
-		t.Errorf("what was signed is not the manifest (-manifest +signed):\n%s", diff)
+		t.Errorf("the signed document is not the manifest (-manifest +signed):\n%s", diff)
 	}
 	return document
 }

@@ -1,30 +1,32 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package manifest computes the digest that names an image from the bytes of its manifest, and refuses manifests of
-// which two readers may have different opinions.
+// Package manifest computes the digest of an image from the bytes of its manifest. It refuses
+// ambiguous manifests, which two readers may interpret differently.
 //
-// Six kinds of manifests are known:
+// It supports six kinds of manifests:
 //
 //	schemaVersion  essential members     kind
 //	2              config, layers        OCI image manifest or Docker image manifest, schema 2
 //	2              manifests             OCI image index or Docker manifest list
 //	1              fsLayers, history     Docker image manifest, schema 1; signed if it has signatures
 //
-// A digest says which bytes are meant, not how they are read. A document that one reader takes for an index and
-// another for an image manifest is two images with one signature (CVE-2021-41190). A manifest therefore has the
-// essential members of exactly one kind, a mediaType that agrees with them if it has one at all, no duplicate
-// member (package strictjson) and no member whose name differs from a defined one in case only, which encoding/json
-// would take for it. Unknown members are fine.
+// A digest identifies bytes, not their interpretation. A document that one reader takes for an
+// index and another for an image manifest is two images with one signature (CVE-2021-41190). A
+// manifest must therefore have the essential members of exactly one kind, a mediaType that agrees
+// with them, if any, no duplicate members (package strictjson), and no member whose name differs
+// from a defined one only in case, because encoding/json would match it. Unknown members are
+// allowed.
 //
-// The digest is that of the bytes as they are, white space included, with one exception: that of a signed schema 1
-// manifest is the digest of what was signed, a JSON Web Signature payload, see schema1.go. The web signature
-// itself, by a key which the manifest brings along, proves nothing and is not checked.
+// The digest covers the exact bytes, including white space, with one exception: the digest of a
+// signed schema 1 manifest covers the signed document, a JSON Web Signature payload, see
+// schema1.go. The web signature itself proves nothing and is not checked, because the manifest
+// contains its key.
 package manifest
 
 import (
-	// DigestAs offers the algorithms that are linked in: which are must not
-	// depend on who imports this package.
+	// DigestAs supports the algorithms that are linked in, which must not depend on the importing
+	// program.
 	_ "crypto/sha256"
 	_ "crypto/sha512"
 	"errors"
@@ -35,15 +37,15 @@ import (
 	"github.com/assay-project/assay/internal/strictjson"
 )
 
-// MaxSize is the largest manifest in bytes. Registries refuse larger ones (OCI distribution specification, "Pushing
-// Manifests": 4 MiB is the size that they should support).
+// MaxSize is the maximum size of a manifest in bytes. Registries refuse larger ones (OCI
+// distribution specification, "Pushing Manifests": they should support 4 MiB).
 const MaxSize = 4 << 20
 
 const (
-	// maxDepth is how deep objects and arrays may be nested: the formats have six levels, one for the web
-	// signature's keys.
+	// maxDepth bounds the nesting of objects and arrays: the formats have six levels, one of them
+	// for the keys of web signatures.
 	maxDepth = 16
-	// maxMembers is how many members an object may have, of which only annotations have more than a dozen.
+	// maxMembers bounds the members of an object. Only annotations have more than a dozen.
 	maxMembers = 4096
 )
 
@@ -57,8 +59,8 @@ const (
 	MediaTypeDockerSchema1Signed = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 )
 
-// Reasons for refusing a manifest, to be told apart with errors.Is. The text of an error that wraps one says more;
-// it is bounded and deterministic, and what it quotes from the manifest is escaped.
+// Reasons for refusing a manifest, for errors.Is. The text of the wrapping error has the details.
+// It is bounded and deterministic, and quotes from the manifest are escaped.
 var (
 	ErrTooLarge   = errors.New("the manifest is too large")
 	ErrMalformed  = errors.New("the manifest is malformed")         // no JSON object, or not of a known kind
@@ -66,22 +68,22 @@ var (
 	ErrSignatures = errors.New("the manifest's signatures are bad") // the block of a signed schema 1 manifest
 )
 
-// Info is what a manifest says about itself.
+// Info is the kind and the digest of a manifest.
 type Info struct {
-	// MediaType is one of the media types of this package: the declared one, or for lack of that the one that the
-	// members make it.
+	// MediaType is one of the media types of this package: the declared one or, without a
+	// declaration, the one that follows from the members.
 	MediaType string
-	// Digest names the image: SHA-256.
+	// Digest is the SHA-256 digest of the image.
 	Digest digest.Digest
 }
 
-// Digest returns the digest that names the image: SHA-256 of the manifest's bytes, or of the signed payload of a
-// signed schema 1 manifest.
+// Digest returns the digest of the image: SHA-256 of the manifest's bytes, or of the signed payload
+// of a signed schema 1 manifest.
 func Digest(manifest []byte) (digest.Digest, error) {
 	return DigestAs(digest.SHA256, manifest)
 }
 
-// DigestAs is Digest with another algorithm, sha384 or sha512, by which an image may be named as well.
+// DigestAs is Digest with another algorithm, sha384 or sha512, which may also identify an image.
 func DigestAs(algorithm digest.Algorithm, manifest []byte) (digest.Digest, error) {
 	if !algorithm.Available() {
 		return "", digest.ErrDigestUnsupported
@@ -102,7 +104,7 @@ func Inspect(manifest []byte) (Info, error) {
 	return Info{MediaType: s.kind, Digest: digest.SHA256.FromBytes(s.named)}, nil
 }
 
-// read takes a manifest apart as far as its kind and digest need it.
+// read parses as much of a manifest as its kind and digest require.
 func read(manifest []byte) (*shape, error) {
 	if len(manifest) > MaxSize {
 		return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, MaxSize)
@@ -123,7 +125,8 @@ func read(manifest []byte) (*shape, error) {
 	return s, err
 }
 
-// malformed says which reason it is that package strictjson found, and leaves errors of this package as they are.
+// malformed adds the reason to an error of package strictjson. It returns errors of this package
+// unchanged.
 func malformed(err error) error {
 	var syntax *strictjson.Error
 	switch {

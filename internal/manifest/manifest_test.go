@@ -39,8 +39,9 @@ func vectors(t testing.TB) map[string][]byte {
 	return contents
 }
 
-// accepted maps vectors to their kind and digest, which were computed with sha256sum: of the file, or for a signed
-// schema 1 manifest of the document that was signed, which for two of them is another vector.
+// accepted maps vectors to their kind and digest, which were computed with sha256sum: of the file
+// or, for a signed schema 1 manifest, of the signed document, which for two of them is another
+// vector.
 var accepted = map[string]manifest.Info{
 	"accept-docker-list":                           {MediaType: manifest.MediaTypeDockerList, Digest: "sha256:d8ead3cebe8a75cdac0ad9d36759bbeaf0e84164e9a6049ea3e5c2eef0539bf5"},
 	"accept-docker-manifest":                       {MediaType: manifest.MediaTypeDockerManifest, Digest: "sha256:2a92e55d749c27ed42ae234ec308cb31f9cc90198407517817263c1fb34ad7a5"},
@@ -68,7 +69,8 @@ var accepted = map[string]manifest.Info{
 	"accept-schema1-signed-white-space-in-payload": {MediaType: manifest.MediaTypeDockerSchema1Signed, Digest: "sha256:72df5bb0cf173135dea86e62620b508384966135beb7d8df4f7209273458799d"},
 }
 
-// refused maps vectors to the text of their error without the reason that the vector is named after.
+// refused maps vectors to the text of their error without the reason that the vector is named
+// after.
 var refused = map[string]string{
 	"ambiguous-case-blob-sum":                         `some readers take its member "blobsum" for "blobSum"`,
 	"ambiguous-case-digest-in-layer":                  `some readers take its member "Digest" for "digest"`,
@@ -103,15 +105,15 @@ var refused = map[string]string{
 	"ambiguous-schema1-called-manifest":               `mediaType "application/vnd.docker.distribution.manifest.v2+json" disagrees with schemaVersion 1`,
 	"ambiguous-schema1-called-signed":                 `mediaType "application/vnd.docker.distribution.manifest.v1+prettyjws" disagrees with schemaVersion 1`,
 	"ambiguous-schema1-version-of-manifest":           `for an image manifest it must not have fsLayers, history`,
-	"ambiguous-signed-beyond-comma":                   `what was signed is not the manifest without its signatures: formatLength does not lead to the end of the member before`,
+	"ambiguous-signed-beyond-comma":                   `the signed document is not the manifest without its signatures: formatLength does not lead to the end of the member before`,
 	"ambiguous-signed-first":                          `signatures is not the last member`,
-	"ambiguous-signed-longer-than-manifest":           `what was signed is not the manifest without its signatures: formatLength does not lead to the end of the member before`,
+	"ambiguous-signed-longer-than-manifest":           `the signed document is not the manifest without its signatures: formatLength does not lead to the end of the member before`,
 	"ambiguous-signed-not-last":                       `signatures is not the last member`,
-	"ambiguous-signed-prefix-only":                    `what was signed is not the manifest without its signatures: formatLength does not lead to the end of the member before`,
-	"ambiguous-signed-shorter":                        `what was signed is not the manifest without its signatures: formatLength does not lead to the end of the member before`,
-	"ambiguous-signed-tail-adds-member":               `what was signed is not the manifest without its signatures: formatTail does not close the object, and only that`,
-	"ambiguous-signed-tail-empty":                     `what was signed is not the manifest without its signatures: formatTail does not close the object, and only that`,
-	"ambiguous-signed-whole":                          `what was signed is not the manifest without its signatures: formatLength does not lead to the end of the member before`,
+	"ambiguous-signed-prefix-only":                    `the signed document is not the manifest without its signatures: formatLength does not lead to the end of the member before`,
+	"ambiguous-signed-shorter":                        `the signed document is not the manifest without its signatures: formatLength does not lead to the end of the member before`,
+	"ambiguous-signed-tail-adds-member":               `the signed document is not the manifest without its signatures: formatTail does not just close the object`,
+	"ambiguous-signed-tail-empty":                     `the signed document is not the manifest without its signatures: formatTail does not just close the object`,
+	"ambiguous-signed-whole":                          `the signed document is not the manifest without its signatures: formatLength does not lead to the end of the member before`,
 	"malformed-array":                                 `byte 0: an array where an object should be`,
 	"malformed-byte-order-mark":                       `byte 0: no JSON value where an object should be`,
 	"malformed-empty":                                 `byte 0: no JSON value where an object should be`,
@@ -209,7 +211,7 @@ func TestInspectVectors(t *testing.T) {
 	}
 }
 
-// checkRefused checks that an error has the reason and the text, and no other reason.
+// checkRefused checks that an error has the reason, no other reason, and the text.
 func checkRefused(t *testing.T, err, reason error, text string) {
 	t.Helper()
 	for _, other := range []error{manifest.ErrTooLarge, manifest.ErrMalformed, manifest.ErrAmbiguous, manifest.ErrSignatures} {
@@ -247,7 +249,7 @@ func TestDigestAs(t *testing.T) {
 	}
 }
 
-// TestManifestIsNotChanged makes sure that putting the signed document together does not write into the manifest.
+// TestManifestIsNotChanged checks that assembling the signed document does not modify the manifest.
 func TestManifestIsNotChanged(t *testing.T) {
 	content := vectors(t)["accept-schema1-signed"]
 	before := string(content)

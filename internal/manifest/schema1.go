@@ -13,25 +13,25 @@ import (
 	"github.com/assay-project/assay/internal/strictjson"
 )
 
-// A signed Docker image manifest, schema 1, has a last member "signatures" with JSON Web Signatures (RFC 7515) over
-// the document as it was before that member was added. Docker's specification (manifest-v2-1, "Signed Manifests")
-// has each signature's protected header say how to get that document back:
+// A signed Docker image manifest, schema 1, has a last member "signatures" with JSON Web Signatures
+// (RFC 7515) over the document without that member. According to Docker's specification
+// (manifest-v2-1, "Signed Manifests"), the protected header of each signature describes how to
+// restore that document:
 //
 //	{"formatLength": 5478, "formatTail": "Cn0", "time": "2016-04-18T20:54:42Z"}
 //
-// formatLength is how many bytes of the manifest it begins with, formatTail is what follows these,
-// base64url-encoded: as a rule a line feed and a closing brace. The image's digest is that of the document so
-// obtained.
+// The document consists of the first formatLength bytes of the manifest and formatTail, decoded
+// from base64url: usually a line feed and a closing brace. The digest of the image is the digest of
+// the restored document.
 //
-// A header is free to name any length and tail, so that the digest could be one of a document which has nothing to
-// do with what else stands in the manifest. It is therefore required that the document is the manifest without its
-// signatures: the length leads to the end of the member before, signatures is the last member, and the tail closes
-// the object.
+// A header may name any length and tail, so the digest could be that of an unrelated document. The
+// restored document must therefore be the manifest without its signatures: the length leads to the
+// end of the preceding member, signatures is the last member, and the tail closes the object.
 
 const (
-	// maxSignatures is how many signatures a manifest may have. Docker wrote one.
+	// maxSignatures bounds the signatures of a manifest. Docker wrote one.
 	maxSignatures = 64
-	// maxProtected is the size of a protected header in bytes, of which about 100 are used.
+	// maxProtected bounds a protected header in bytes. Real ones have about 100.
 	maxProtected = 4 << 10
 )
 
@@ -40,21 +40,21 @@ var (
 	protectedMembers = []string{"formatLength", "formatTail", "time"}
 )
 
-// signatures is the member of that name and where in the manifest it stands.
+// signatures is the member of that name and its position in the manifest.
 type signatures struct {
-	start int    // where the member before ends
-	raw   string // the value
-	end   int    // where the value ends
-	last  bool   // whether it is the last member
+	start int    // offset of the end of the preceding member
+	raw   string // text of the value
+	end   int    // offset of the end of the value
+	last  bool   // it is the last member
 }
 
-// format is what protected headers say of the document that was signed.
+// format describes how to restore the signed document, according to the protected headers.
 type format struct {
 	length int
 	tail   string
 }
 
-// payload returns the document that was signed.
+// payload returns the signed document.
 func (s *signatures) payload(manifest []byte) ([]byte, error) {
 	f, err := s.format()
 	if err != nil {
@@ -63,12 +63,12 @@ func (s *signatures) payload(manifest []byte) ([]byte, error) {
 	if !s.last {
 		return nil, fmt.Errorf("%w: signatures is not the last member", ErrAmbiguous)
 	}
-	const differs = "%w: what was signed is not the manifest without its signatures: %s"
+	const differs = "%w: the signed document is not the manifest without its signatures: %s"
 	if f.length < s.start || f.length > len(manifest) || trimmed(manifest[s.start:f.length]) != "" {
 		return nil, fmt.Errorf(differs, ErrAmbiguous, "formatLength does not lead to the end of the member before")
 	}
 	if trimmed(f.tail) != "}" {
-		return nil, fmt.Errorf(differs, ErrAmbiguous, "formatTail does not close the object, and only that")
+		return nil, fmt.Errorf(differs, ErrAmbiguous, "formatTail does not just close the object")
 	}
 	return append(manifest[:f.length:f.length], f.tail...), nil
 }
@@ -78,7 +78,7 @@ func trimmed[T string | []byte](text T) string {
 	return strings.Trim(string(text), " \t\r\n")
 }
 
-// format reads all signatures, which have to agree on the document that was signed.
+// format reads all signatures, which must agree on the signed document.
 func (s *signatures) format() (format, error) {
 	var formats []format
 	limits := strictjson.Limits{Size: MaxSize, Depth: maxDepth, Members: maxMembers}
@@ -198,7 +198,8 @@ func unknownMember(d *strictjson.Decoder, name string, defined []string) error {
 	return d.Skip()
 }
 
-// decode decodes base64url without padding (RFC 7515 section 2), of which there is one spelling only.
+// decode decodes base64url without padding (RFC 7515 section 2). It accepts only the canonical
+// encoding.
 func decode(encoded string) ([]byte, error) {
 	if strings.ContainsAny(encoded, "\r\n") { // which encoding/base64 would skip
 		return nil, base64.CorruptInputError(0)

@@ -10,11 +10,12 @@ import (
 	"github.com/assay-project/assay/internal/strictjson"
 )
 
-// mediaTypeDockerConfig is the media type of a configuration that makes an image manifest without a media type of
-// its own Docker's. OCI manifests need not have one, and before version 1.0.2 of the specification could not.
+// mediaTypeDockerConfig is the media type of Docker's image configuration. An image manifest with
+// such a configuration and without a media type is Docker's. OCI manifests need no media type, and
+// could not have one before version 1.0.2 of the specification.
 const mediaTypeDockerConfig = "application/vnd.docker.container.image.v1+json"
 
-// essential is a set of the members that make a document one kind of manifest and not another.
+// essential is a set of the members that distinguish the kinds of manifests.
 type essential uint
 
 const (
@@ -40,7 +41,8 @@ func (e essential) String() string {
 	return strings.Join(names, ", ")
 }
 
-// Members that the formats define, level by level. Names that differ from these in case only are refused.
+// Members that the formats define, level by level. Names that differ from these only in case are
+// refused.
 var (
 	manifestMembers = []string{
 		"schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "subject", "annotations",
@@ -52,23 +54,23 @@ var (
 	historyMembers    = []string{"v1Compatibility"}
 )
 
-// shape is what is known of a manifest after one pass over it.
+// shape holds the facts about a manifest that one pass over it collects.
 type shape struct {
 	d               *strictjson.Decoder
-	schemaVersion   string // as it is spelt
+	schemaVersion   string // as spelled
 	mediaType       string
 	configMediaType string
 	has             essential
 	signatures      signatures
 
 	kind  string // a media type
-	named []byte // what the digest that names the image is a digest of
+	named []byte // the bytes that the digest of the image covers
 }
 
 // document reads the manifest's only value.
 func (s *shape) document(d *strictjson.Decoder) error {
 	s.d = d
-	end := 0 // of the member before
+	end := 0 // of the preceding member
 	err := s.object(manifestMembers, func(name string) error {
 		err := s.member(name, end)
 		end = d.Offset()
@@ -78,7 +80,8 @@ func (s *shape) document(d *strictjson.Decoder) error {
 	return err
 }
 
-// member reads the value of one of the manifest's members; the member before it ended at the offset given.
+// member reads the value of one of the manifest's members; the preceding member ended at the given
+// offset.
 func (s *shape) member(name string, previousEnd int) (err error) {
 	switch name {
 	case "schemaVersion":
@@ -126,7 +129,7 @@ func (s *shape) object(defined []string, member func(name string) error) error {
 	})
 }
 
-// list reads an array. Programs written in Go write an empty one as null.
+// list reads an array. Go programs write an empty one as null.
 func (s *shape) list(element func() error) error {
 	if s.d.Kind() == strictjson.Null {
 		return s.d.Skip()
@@ -134,7 +137,7 @@ func (s *shape) list(element func() error) error {
 	return s.d.Array(element)
 }
 
-// descriptor reads an OCI content descriptor, or the like in Docker's formats, and returns its media type.
+// descriptor reads a content descriptor, OCI's or Docker's, and returns its media type.
 func (s *shape) descriptor() (mediaType string, err error) {
 	err = s.object(descriptorMembers, func(name string) error {
 		switch {
@@ -157,7 +160,7 @@ func (s *shape) skipDescriptor() error {
 
 func (s *shape) skip(string) error { return s.d.Skip() }
 
-// classify decides which kind of manifest the document is.
+// classify determines the kind of the manifest.
 func (s *shape) classify() (string, error) {
 	switch s.schemaVersion {
 	case "1":
@@ -179,7 +182,7 @@ func (s *shape) schema1() (string, error) {
 	if s.has&hasSignatures != 0 {
 		kind = MediaTypeDockerSchema1Signed
 	}
-	// The media type of unsigned manifests was written into signed ones as well.
+	// Signed manifests may have the media type of unsigned ones, too.
 	if s.mediaType != "" && s.mediaType != kind && s.mediaType != MediaTypeDockerSchema1 {
 		return "", s.disagree("schemaVersion 1")
 	}
@@ -188,7 +191,7 @@ func (s *shape) schema1() (string, error) {
 
 func (s *shape) schema2() (string, error) {
 	const image, index = hasConfig | hasLayers, hasManifests
-	// Nothing defines signatures here, which makes it one of the unknown members.
+	// Here signatures is not defined and therefore an unknown member.
 	has := s.has &^ hasSignatures
 	switch s.mediaType {
 	case MediaTypeOCIManifest, MediaTypeDockerManifest:
@@ -211,7 +214,7 @@ func (s *shape) schema2() (string, error) {
 	}
 }
 
-// essentials refuses a manifest that lacks essential members of its kind, or that has those of another.
+// essentials refuses a manifest that lacks essential members of its kind or has those of another.
 func essentials(kind string, has, want essential) error {
 	if more := has &^ want; more != 0 {
 		return fmt.Errorf("%w: for %s it must not have %s", ErrAmbiguous, kind, more)

@@ -30,16 +30,16 @@ type digest struct {
 	id   byte
 	hash crypto.Hash // 0 if it is not computed here.
 
-	// strong says that messages may be signed with it: it resists collisions.
+	// strong reports whether messages may be signed with it: it resists collisions.
 	strong bool
 
-	// saltSize is the size of the salt of a version 6 signature; 0 if such a
-	// signature must not use the digest.
+	// saltSize is the size of the salt of a version 6 signature; 0 if such a signature must not use
+	// the digest.
 	saltSize int
 }
 
-// digestByID returns the digest of an ID. One that is not computed here has no
-// hash: RIPEMD-160 and MD5, as all that is unknown.
+// digestByID returns the digest algorithm with an ID. Algorithms that are not computed here have no
+// hash: MD5, RIPEMD-160 and unknown ones.
 func digestByID(id byte) digest {
 	switch id {
 	case 2:
@@ -61,13 +61,13 @@ func digestByID(id byte) digest {
 	}
 }
 
-// isSHA2 says whether the digest is of the SHA-2 family.
+// isSHA2 reports whether the digest is of the SHA-2 family.
 func (d digest) isSHA2() bool {
 	return d.id >= 8 && d.id <= 11
 }
 
-// isRSA says whether an algorithm makes RSA signatures. The IDs 1 and 3 name
-// the same operation (section 12.4).
+// isRSA reports whether an algorithm makes RSA signatures. The IDs 1 and 3 name the same operation
+// (section 12.4).
 func isRSA(algorithm byte) bool {
 	return algorithm == algoRSA || algorithm == algoRSASignOnly
 }

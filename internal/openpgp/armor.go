@@ -6,13 +6,14 @@ package openpgp
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 )
 
-// armorBlock is the decoded content of one ASCII armor block (RFC 9580 section
-// 6.2), or why there is none.
+// armorBlock is the decoded content of one ASCII armor block (RFC 9580 section 6.2), or the reason
+// why it was skipped.
 type armorBlock struct {
-	data    []byte
-	problem string
+	data []byte
+	err  error
 }
 
 var (
@@ -21,9 +22,8 @@ var (
 	armorDash  = []byte("-----")
 )
 
-// armorBlocks returns the blocks of public keys in a text, and a problem for
-// every other block. Text around the blocks is skipped: real key files begin
-// with it.
+// armorBlocks returns the blocks of a text that may hold public keys, and an error for every other
+// block. It skips text around the blocks: real key files begin with it.
 func armorBlocks(text []byte) []armorBlock {
 	var blocks []armorBlock
 	for len(text) > 0 && len(blocks) < maxArmorBlocks {
@@ -31,17 +31,16 @@ func armorBlocks(text []byte) []armorBlock {
 		line, text = cutLine(text)
 		label, ok := armorLabel(line, armorBegin)
 		if !ok {
-			// So does GnuPG write revocations in advance, so that none is used
-			// by accident.
+			// GnuPG writes revocations in advance like this, so that none is used by accident.
 			if _, off := armorLabel(line, append([]byte(":"), armorBegin...)); off {
-				blocks = append(blocks, armorBlock{problem: "a revocation was skipped because there is " +
-					"a colon before its BEGIN line: remove the colon to revoke the key"})
+				blocks = append(blocks, armorBlock{err: errors.New("a revocation was skipped because there is " +
+					"a colon before its BEGIN line: remove the colon to revoke the key")})
 			}
 			continue
 		}
 		body, rest, ended := armorBody(text, label)
-		if problem := armorProblem(label, ended); problem != "" {
-			blocks = append(blocks, armorBlock{problem: problem})
+		if err := checkArmor(label, ended); err != nil {
+			blocks = append(blocks, armorBlock{err: err})
 		} else {
 			blocks = append(blocks, decodeArmor(body))
 		}
@@ -63,8 +62,8 @@ func armorLabel(line, prefix []byte) (label string, ok bool) {
 	return string(line[len(prefix) : len(line)-len(armorDash)]), true
 }
 
-// armorBody returns the lines up to the tail line of the label. Without one it
-// gives the text back, so that blocks behind a broken one are still found.
+// armorBody returns the lines up to the tail line of the label. Without one it returns the whole
+// text as the rest, so that blocks after a broken one are still found.
 func armorBody(text []byte, label string) (body, rest []byte, ended bool) {
 	for at := 0; at < len(text); {
 		line, after := cutLine(text[at:])
@@ -79,25 +78,26 @@ func armorBody(text []byte, label string) (body, rest []byte, ended bool) {
 	return nil, text, false
 }
 
-func armorProblem(label string, ended bool) string {
+// checkArmor returns why a block is skipped, or nil for one that may hold keys or revocations.
+func checkArmor(label string, ended bool) error {
 	switch {
 	case label == "PGP PRIVATE KEY BLOCK":
-		return "a private key block was skipped: remove it, and give the public key (gpg --export --armor)"
+		return errors.New("a private key block was skipped: remove it and provide the public key (gpg --export --armor)")
 	case label == "PGP MESSAGE", label == "PGP SIGNED MESSAGE":
-		return "an armor block that holds no key was skipped"
+		return errors.New("an armor block without a key was skipped")
 	case label == "PUBLIC KEY", label == "RSA PUBLIC KEY", label == "CERTIFICATE":
-		return "a PEM block was skipped: it is not an OpenPGP key"
+		return errors.New("a PEM block was skipped: it is not an OpenPGP key")
 	case label != "PGP PUBLIC KEY BLOCK" && label != "PGP SIGNATURE": // Of a revocation.
-		return "an armor block of an unknown kind was skipped"
+		return errors.New("an armor block of an unknown kind was skipped")
 	case !ended:
-		return "an armor block was skipped because it has no END line: the file is cut short"
+		return errors.New("an armor block was skipped because it has no END line: the file is truncated")
 	default:
-		return ""
+		return nil
 	}
 }
 
-// decodeArmor decodes what is between header and tail line. The checksum is
-// not looked at: RFC 9580 section 6.1 forbids to refuse a key for it.
+// decodeArmor decodes the lines between the header and tail lines. It ignores the checksum: RFC
+// 9580 section 6.1 forbids refusing a key because of it.
 func decodeArmor(body []byte) armorBlock {
 	encoded := make([]byte, 0, len(body))
 	const checksumLine = 5
@@ -118,7 +118,7 @@ func decodeArmor(body []byte) armorBlock {
 	data := make([]byte, base64.StdEncoding.DecodedLen(len(encoded)))
 	n, err := base64.StdEncoding.Decode(data, encoded)
 	if err != nil {
-		return armorBlock{problem: "an armor block was skipped because it is not valid base64"}
+		return armorBlock{err: errors.New("an armor block was skipped because it is not valid base64")}
 	}
 	return armorBlock{data: data[:n]}
 }

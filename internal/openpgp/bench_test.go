@@ -13,8 +13,8 @@ import (
 	"github.com/assay-project/assay/internal/openpgp/openpgptest"
 )
 
-// benchmarkCases are a message, plain and compressed, with the bare operation
-// of the standard library that it cannot be faster than.
+// benchmarkCases are a message, plain and compressed, and the bare operation of the standard
+// library, which is the lower bound.
 func benchmarkCases(b *testing.B) map[string]struct {
 	plain messageVector
 	floor func() bool
@@ -60,8 +60,7 @@ func benchmarkCases(b *testing.B) map[string]struct {
 	return cases
 }
 
-// BenchmarkVerify measures reading and verifying a message against the bare
-// operation.
+// BenchmarkVerify measures reading and verifying a message against the bare operation.
 func BenchmarkVerify(b *testing.B) {
 	for name, c := range benchmarkCases(b) {
 		ring := NewKeyring(readKeys(b, c.plain.keys...)...)
@@ -89,8 +88,7 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// TestAllocations holds the number of allocations down: a verification of a
-// plain message makes at most 60.
+// TestAllocations bounds the allocations: verifying a plain message makes at most 60.
 func TestAllocations(t *testing.T) {
 	for _, name := range []string{"rsa2048", "ed25519", "rsa2048-zip"} {
 		v := readVectorNamed(t, name)

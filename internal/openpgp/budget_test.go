@@ -19,15 +19,15 @@ const brainpoolP512r1 = "092b240303020801010d0403" +
 	"041cce999f3bde7378992fdb24a95afef4f0e41fd611ee3478e783bbf1ccfadbbdd88c57a9a292c3a3f170a7f270b982a3140ee0304bda78ab5fa90048fef30ecb" +
 	"2f9b20724ef324c340af6ed3d90c0095e176ffc3a070de30305e33d2b88f0a5ae032287eaf39baf0de2b0d5cd1d03ec53d4faddf1582526d9e95f5c7b1d913d2"
 
-// dear returns a key of the costliest curve. Its signatures are refused at once,
-// because their numbers are too large for it, and cost what others do.
-func dear(t *testing.T, created uint32) *pgp.Key {
+// expensiveKey returns a key on the most expensive curve. Its signatures are refused at once,
+// because their numbers are too large for the curve, but cost as much as others.
+func expensiveKey(t *testing.T, created uint32) *pgp.Key {
 	k := *pgp.ECDSA(4, created, elliptic.P521(), "dear")
 	k.Numbers = unhex(t, brainpoolP512r1)
 	return &k
 }
 
-// problems returns what is wrong with certificates, sorted.
+// problems returns the refusals of certificates, sorted.
 func problems(certificates []*Certificate) []string {
 	var all []string
 	for _, c := range certificates {
@@ -37,7 +37,7 @@ func problems(certificates []*Certificate) []string {
 	return all
 }
 
-// detail returns the text of an error, or nothing.
+// detail returns the text of an error, or "" for nil.
 func detail(err error) string {
 	if err == nil {
 		return ""
@@ -54,12 +54,12 @@ func parse(t *testing.T, data ...[]byte) *KeyFile {
 	return file
 }
 
-// TestDearKeyFile: signatures on a slow curve use up what a file may cost before
-// their number is too large. What was not checked makes a certificate unusable,
-// and a clean copy of it does not hide that; others go on working.
-func TestDearKeyFile(t *testing.T) {
+// TestExpensiveKeyFile: signatures on a slow curve exhaust the budget of a file before their number
+// exceeds its limit. Unchecked signatures make a certificate unusable, even next to a clean copy of
+// it. Other certificates are not affected.
+func TestExpensiveKeyFile(t *testing.T) {
 	flooded := func(created uint32, times int) []byte {
-		k := dear(t, created)
+		k := expensiveKey(t, created)
 		return k.Certificate(flood(k, "a", times, k.Standard(pgp.TypePositiveCert, created)))
 	}
 	const affordable = maxKeyFileCost / (costBrainpoolP512r1 + 10)
@@ -89,7 +89,7 @@ func TestDearKeyFile(t *testing.T) {
 	}
 }
 
-// TestLongUserID: what is hashed costs, too.
+// TestLongUserID: hashing costs budget, too.
 func TestLongUserID(t *testing.T) {
 	cert := testAlice.Standard(pgp.TypePositiveCert, testKeyTime, pgp.Flags(testFlags))
 	for size, want := range map[int]string{2048: "", 850_000: tooManyChecks} {
@@ -100,11 +100,11 @@ func TestLongUserID(t *testing.T) {
 	}
 }
 
-// TestDearRevocations: revocations in other files are bounded in cost, too. A
-// certificate for which they were not all checked cannot be used, whatever their
-// order and however they are divided among files.
-func TestDearRevocations(t *testing.T) {
-	k := dear(t, testKeyTime)
+// TestExpensiveRevocations: the cost of revocations in other files is bounded, too. A certificate
+// with unchecked revocations cannot be used, regardless of their order and their distribution among
+// files.
+func TestExpensiveRevocations(t *testing.T) {
+	k := expensiveKey(t, testKeyTime)
 	revocations := func(from, to uint32) []byte {
 		var out []byte
 		for i := from; i < to; i++ {
@@ -113,7 +113,7 @@ func TestDearRevocations(t *testing.T) {
 		return out
 	}
 	const affordable = maxKeyringCost / (costBrainpoolP512r1 + 10)
-	const unsigned, tooMany = ": the key has no valid self-signature", ": the key has more revocations than are checked: remove those that are not its own"
+	const unsigned, tooMany = ": the key has no valid self-signature", ": the key has too many revocations to verify: remove those that are not its own"
 	key, alice := parse(t, k.Certificate()), parse(t, testAlice.Simple("alice"))
 	most, others := parse(t, revocations(0, affordable)), parse(t, revocations(affordable, 2*affordable))
 	for name, test := range map[string]struct {
@@ -136,7 +136,7 @@ func TestDearRevocations(t *testing.T) {
 	}
 }
 
-// TestEveryAlgorithmCosts: no signature that is computed is for free.
+// TestEveryAlgorithmCosts: every signature that is computed has a cost.
 func TestEveryAlgorithmCosts(t *testing.T) {
 	for _, name := range []string{"alice", "eddsa", "ed448", "v6", "v6-ed448", "rsa2048", "rsa4096", "p256", "p384", "p521"} {
 		if c := readKeys(t, name)[0]; c.primary.cost < costEd25519 {
@@ -144,14 +144,14 @@ func TestEveryAlgorithmCosts(t *testing.T) {
 		}
 	}
 	for want, k := range map[int]*pgp.Key{
-		costBrainpoolP512r1: dear(t, testKeyTime),
+		costBrainpoolP512r1: expensiveKey(t, testKeyTime),
 		91:                  pgp.RSA(testKeyTime, 2048, "rsa2048"),
 		14745:               forgingRSA(16384, 24),
-		0:                   forgingRSA(1024, 24), // Is not accepted, and never computed.
+		0:                   forgingRSA(1024, 24), // Not accepted and never computed.
 	} {
-		parsed, problem := parsePublicKey(k.Body())
-		if problem != "" || parsed.cost != want {
-			t.Errorf("%s costs %d, want %d (%s)", parsed.name, parsed.cost, want, problem)
+		parsed, err := parsePublicKey(k.Body())
+		if err != nil || parsed.cost != want {
+			t.Errorf("%s costs %d, want %d (%v)", parsed.name, parsed.cost, want, err)
 		}
 	}
 }

@@ -6,19 +6,15 @@ package openpgp
 import (
 	"bytes"
 	"cmp"
-	"encoding/hex"
 	"iter"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/assay-project/assay/internal/safetext"
 )
 
-// Certificate is a transferable public key (RFC 9580 section 10.1) with those
-// of its self-signatures, bindings and revocations that are valid. It does not
-// change and may be shared between goroutines.
+// Certificate is a transferable public key (RFC 9580 section 10.1) with its valid self-signatures,
+// bindings and revocations. It is immutable and may be shared between goroutines.
 type Certificate struct {
 	primary *publicKey
 	direct  component
@@ -26,15 +22,13 @@ type Certificate struct {
 	subkeys []subkey // Sorted by fingerprint.
 	revoked bool
 
-	// revokers are the key IDs of the designated revokers (RFC 9580 section
-	// 5.2.3.23), and revocationsBy those of the issuers of key revocations that
-	// the key itself has not made, both sorted. One of them in both revokes the
-	// key. Since such a revocation cannot be verified, whole fingerprints would
-	// tell no more.
+	// revokers are the key IDs of the designated revokers (RFC 9580 section 5.2.3.23).
+	// revocationsBy are those of the issuers of key revocations that the key itself did not make.
+	// Both are sorted. A key ID in both revokes the key. Since such a revocation cannot be
+	// verified, full fingerprints would add nothing.
 	revokers, revocationsBy []uint64
 
-	// defect is why no key of the certificate can be used; empty if there is
-	// no such reason.
+	// defect is the reason why no key of the certificate can be used; empty if there is none.
 	defect string
 }
 
@@ -49,33 +43,32 @@ type subkey struct {
 	revoked bool
 }
 
-// primaryKey stands for the primary key where a subkey has its index.
+// primaryKey is the index of the primary key where subkeys have theirs.
 const primaryKey = -1
 
-// Fingerprint returns the fingerprint of the primary key: 40 (version 4) or 64
-// (version 6) upper-case hexadecimal digits.
+// Fingerprint returns the fingerprint of the primary key: 40 (version 4) or 64 (version 6)
+// upper-case hexadecimal digits.
 func (c *Certificate) Fingerprint() string { return c.primary.fingerprintText() }
 
-// Algorithm returns algorithm and size or curve of the primary key: "RSA-4096",
-// "Ed25519", "ECDSA-P-256".
+// Algorithm returns algorithm and size or curve of the primary key: "RSA-4096", "Ed25519",
+// "ECDSA-P-256".
 func (c *Certificate) Algorithm() string { return c.primary.name }
 
 // Created returns when the primary key was created, to the second, in UTC.
 func (c *Certificate) Created() time.Time { return time.Unix(c.primary.created, 0).UTC() }
 
-// Expires returns when the primary key expires according to its newest
-// self-signatures, in UTC; the zero time if it does not.
+// Expires returns when the primary key expires according to its newest self-signatures, in UTC; the
+// zero time if it does not.
 func (c *Certificate) Expires() time.Time {
-	return moment(c.standing(c.latest()).expires)
+	return unixTime(c.primaryStatus(c.latest()).expires)
 }
 
-// Revoked says whether the primary key is revoked.
+// Revoked reports whether the primary key is revoked.
 func (c *Certificate) Revoked() bool { return c.revoked }
 
-// UserID returns the primary one of the valid user IDs, or "" if there is none:
-// one that is marked as primary before others, then that with the newest
-// self-signature. Characters that are not printable are escaped as in Go; the
-// text has at most 256 bytes and ends in "…" if it was cut.
+// UserID returns the primary user ID among the valid ones, or "" if there is none: one that is
+// marked as primary before others, then the one with the newest self-signature. It is escaped by
+// [safetext.Escape] and has at most 256 bytes.
 func (c *Certificate) UserID() string {
 	var best *userID
 	for i := range c.userIDs {
@@ -90,7 +83,7 @@ func (c *Certificate) UserID() string {
 	if best == nil {
 		return ""
 	}
-	return printable(best.id, maxUserIDSize)
+	return safetext.Escape(best.id, maxUserIDSize)
 }
 
 func (u *userID) isBefore(other *userID) bool {
@@ -101,34 +94,33 @@ func (u *userID) isBefore(other *userID) bool {
 	return mine.created > others.created
 }
 
-// Check returns nil if some key of the certificate may sign at a moment, else
+// Check returns nil if some key of the certificate may sign at the given time. Otherwise it returns
 // an [*Error]: KeyExpired, KeyRevoked, WeakAlgorithm or UnusableKey.
 func (c *Certificate) Check(now time.Time) error {
 	at := now.Unix()
-	primary := c.standing(at)
+	primary := c.primaryStatus(at)
 	var worst *Error
 	for i := primaryKey; i < len(c.subkeys); i++ {
-		expires, fault := c.permission(i, primary, at)
-		if fault == nil && isPast(expires, at) {
-			fault = keyExpired()
+		expires, err := c.signingValidity(i, primary, at)
+		if err == nil && isPast(expires, at) {
+			err = keyExpired()
 		}
-		if fault == nil {
+		if err == nil {
 			return nil
 		}
-		// What a signing subkey lacks says more than that the primary key is
-		// not for signing.
-		if worst == nil || worst.Code == UnusableKey && fault.Code != UnusableKey {
-			worst = c.attribute(fault, i)
+		// The defect of a signing subkey is more useful than that the primary key does not sign.
+		if worst == nil || worst.Code == UnusableKey && err.Code != UnusableKey {
+			worst = c.attribute(err, i)
 		}
 	}
 	return worst
 }
 
-// attribute adds to a refusal whom it is about.
-func (c *Certificate) attribute(fault *Error, i int) *Error {
-	fault.Fingerprint = c.Fingerprint()
-	fault.SigningFingerprint = c.key(i).fingerprintText()
-	return fault
+// attribute adds the fingerprints of the key to its refusal.
+func (c *Certificate) attribute(err *Error, i int) *Error {
+	err.Fingerprint = c.Fingerprint()
+	err.SigningFingerprint = c.key(i).fingerprintText()
+	return err
 }
 
 // key returns the primary key or a subkey.
@@ -139,20 +131,19 @@ func (c *Certificate) key(i int) *publicKey {
 	return c.subkeys[i].publicKey
 }
 
-// standing is what self-signatures say about the primary key.
-type standing struct {
-	valid   bool // There are self-signatures that make the certificate one.
+// primaryStatus is the status of the primary key according to its self-signatures.
+type primaryStatus struct {
+	valid   bool // The required self-signatures are in force.
 	signs   bool
 	expires int64 // 0 is never.
 }
 
-// standing returns what the self-signatures in force at a moment say. A property
-// is taken from the newer one of the newest direct-key signature and the newest
-// certification of a user ID that state it: GnuPG writes it into the latter,
-// Sequoia into both. Which of them are needed, the package comment says: one of
-// version 4 without a certified user ID would else be left with every capability
-// when its owner has revoked all user IDs.
-func (c *Certificate) standing(at int64) (s standing) {
+// primaryStatus returns the status that the self-signatures in force at a time give. Each property
+// comes from the newer signature that states it: the newest direct-key signature or the newest
+// certification of a user ID. GnuPG writes properties into the latter, Sequoia into both. The
+// package comment lists which signatures are required: otherwise a version 4 key would keep every
+// capability after its owner has revoked all user IDs.
+func (c *Certificate) primaryStatus(at int64) (s primaryStatus) {
 	direct, user := c.direct.newest(at), c.newestCertification(at)
 	switch {
 	case c.primary.version == 6: // RFC 9580 section 5.2.3.10.
@@ -196,10 +187,9 @@ func (c *Certificate) newestCertification(at int64) *selfSig {
 	return newest
 }
 
-// permission says whether a key may sign, and until when (0: for ever), given
-// the standing of the primary key at the moment. It does not judge whether that
-// time is over.
-func (c *Certificate) permission(i int, primary standing, at int64) (expires int64, fault *Error) {
+// signingValidity reports whether a key may sign and until when (0: forever), given the status of
+// the primary key at that time. It does not check whether that time has passed.
+func (c *Certificate) signingValidity(i int, primary primaryStatus, at int64) (expires int64, err *Error) {
 	switch {
 	case c.defect != "":
 		return 0, refuse(UnusableKey, c.defect)
@@ -210,23 +200,23 @@ func (c *Certificate) permission(i int, primary standing, at int64) (expires int
 	}
 	switch {
 	case c.key(i).created > at+skewSeconds:
-		return 0, refuse(UnusableKey, "the key claims to be created in the future")
+		return 0, refuse(UnusableKey, "the creation time of the key is in the future")
 	case !primary.valid:
 		return 0, refuse(UnusableKey, "the key has no valid self-signature")
 	case i == primaryKey && !primary.signs:
-		return 0, refuse(UnusableKey, "the key must not sign data: its key flags do not say so")
+		return 0, refuse(UnusableKey, "the key may not sign data: its key flags do not include signing")
 	case i == primaryKey:
 		return primary.expires, nil
 	}
-	subkeyExpires, fault := c.subkeys[i].permission(at)
-	return earliest(primary.expires, subkeyExpires), fault
+	subkeyExpires, err := c.subkeys[i].signingValidity(at)
+	return earliest(primary.expires, subkeyExpires), err
 }
 
-func (s *subkey) permission(at int64) (expires int64, fault *Error) {
+func (s *subkey) signingValidity(at int64) (expires int64, err *Error) {
 	binding := s.newest(at)
 	switch {
 	case binding != nil && !binding.maySign():
-		return 0, refuse(UnusableKey, "the subkey must not sign data: its key flags do not say so")
+		return 0, refuse(UnusableKey, "the subkey may not sign data: its key flags do not include signing")
 	case s.revoked:
 		return 0, refuse(KeyRevoked, "the subkey is revoked")
 	case binding == nil:
@@ -234,19 +224,19 @@ func (s *subkey) permission(at int64) (expires int64, fault *Error) {
 	case s.weakness != "":
 		return 0, refuse(WeakAlgorithm, s.weakness)
 	case !binding.crossCertified:
-		return 0, refuse(UnusableKey, "the subkey has not certified that it belongs to its primary key")
+		return 0, refuse(UnusableKey, "the subkey does not cross-certify its primary key")
 	}
 	return expiry(s.created, binding.keyLifetime), nil
 }
 
-// SigningUntil returns until when some key of the certificate may sign, given that
-// nothing but time changes; the zero time if it is for ever, or if none may sign now.
+// SigningUntil returns until when some key of the certificate may sign if nothing but time changes.
+// It returns the zero time if that is forever, or if none may sign now.
 func (c *Certificate) SigningUntil(now time.Time) time.Time {
 	at, until := now.Unix(), int64(0)
-	primary := c.standing(at)
+	primary := c.primaryStatus(at)
 	for i := primaryKey; i < len(c.subkeys); i++ {
-		expires, fault := c.permission(i, primary, at)
-		if fault != nil || isPast(expires, at) {
+		expires, err := c.signingValidity(i, primary, at)
+		if err != nil || isPast(expires, at) {
 			continue
 		}
 		if expires == 0 {
@@ -254,24 +244,24 @@ func (c *Certificate) SigningUntil(now time.Time) time.Time {
 		}
 		until = max(until, expires)
 	}
-	return moment(until)
+	return unixTime(until)
 }
 
-// NextChange returns the first moment after now at which the passing of time may change
-// what [Certificate.Check] says; the zero time if there is none.
+// NextChange returns the first time after now at which the result of [Certificate.Check] may
+// change; the zero time if there is none.
 func (c *Certificate) NextChange(now time.Time) time.Time {
 	at := now.Unix()
-	next, primary := c.nextChange(at), c.standing(at)
+	next, primary := c.nextChange(at), c.primaryStatus(at)
 	for i := primaryKey; i < len(c.subkeys); i++ {
-		if expires, fault := c.permission(i, primary, at); fault == nil && expires > at {
+		if expires, err := c.signingValidity(i, primary, at); err == nil && expires > at {
 			next = earliest(next, expires)
 		}
 	}
-	return moment(next)
+	return unixTime(next)
 }
 
-// nextChange returns the first moment after another at which a key or self-signature
-// comes into force, or a self-signature ceases to be; 0 if there is none.
+// nextChange returns the first time after another at which a key or self-signature comes into force
+// or a self-signature expires; 0 if there is none.
 func (c *Certificate) nextChange(at int64) (next int64) {
 	for i := primaryKey; i < len(c.subkeys); i++ {
 		if created := c.key(i).created; created > at+skewSeconds {
@@ -289,7 +279,7 @@ func (c *Certificate) nextChange(at int64) (next int64) {
 	return next
 }
 
-// latest returns when the newest self-signature was made.
+// latest returns the creation time of the newest self-signature.
 func (c *Certificate) latest() (at int64) {
 	for s := range c.allSelfSigs {
 		at = max(at, s.created)
@@ -315,8 +305,8 @@ func (c *Certificate) allSelfSigs(yield func(*selfSig) bool) {
 	}
 }
 
-// mergeCertificates joins versions of one certificate, at least one: all that is
-// valid in any counts, revocations as well.
+// mergeCertificates joins one or more versions of a certificate. Everything that is valid in any of
+// them counts, including revocations.
 func mergeCertificates(versions []*Certificate) *Certificate {
 	if len(versions) == 1 {
 		return versions[0]
@@ -330,17 +320,17 @@ func mergeCertificates(versions []*Certificate) *Certificate {
 		merged.revokers = append(merged.revokers, v.revokers...)
 		merged.revocationsBy = append(merged.revocationsBy, v.revocationsBy...)
 		merged.revoked = merged.revoked || v.revoked
-		merged.defect = max(merged.defect, v.defect) // In whatever order they come.
+		merged.defect = max(merged.defect, v.defect) // Independent of their order.
 	}
 	merged.direct = mergeComponents(direct)
-	return merged.normalised()
+	return merged.normalized()
 }
 
-// normalised returns the certificate with its parts sorted and each there once.
-// Copies are joined all at once, since a hostile file may have any number.
-func (c *Certificate) normalised() *Certificate {
+// normalized returns the certificate with its parts sorted and without duplicates. It joins all
+// copies of a part at once, since a hostile file may have any number of them.
+func (c *Certificate) normalized() *Certificate {
 	n := *c
-	n.direct = c.direct.normalised()
+	n.direct = c.direct.normalized()
 	n.revokers, n.revocationsBy = sortedIDs(c.revokers), sortedIDs(c.revocationsBy)
 	n.revoked = c.revoked || n.designates(n.revocationsBy)
 	n.userIDs = make([]userID, 0, len(c.userIDs))
@@ -365,7 +355,7 @@ func (c *Certificate) normalised() *Certificate {
 	return &n
 }
 
-// designates says whether one of some key IDs is that of a designated revoker.
+// designates reports whether one of the key IDs is that of a designated revoker.
 func (c *Certificate) designates(issuers []uint64) bool {
 	return slices.ContainsFunc(issuers, func(id uint64) bool {
 		_, found := slices.BinarySearch(c.revokers, id)
@@ -375,7 +365,7 @@ func (c *Certificate) designates(issuers []uint64) bool {
 
 func sortedIDs(ids []uint64) []uint64 { return slices.Compact(slices.Sorted(slices.Values(ids))) }
 
-// runs returns what is equal in a list together, in ascending order.
+// runs returns the groups of equal elements of a list, in ascending order.
 func runs[T any](list []T, compare func(a, b T) int) iter.Seq[[]T] {
 	rest := slices.SortedStableFunc(slices.Values(list), compare)
 	return func(yield func([]T) bool) {
@@ -410,41 +400,13 @@ func expiry(created int64, lifetime uint32) int64 {
 	return created + int64(lifetime)
 }
 
-// isPast says whether a moment (0: never) is reached.
+// isPast reports whether an expiration time (0: never) has been reached.
 func isPast(expires, at int64) bool { return expires != 0 && at >= expires }
 
-// moment converts seconds since the epoch; 0, which means never, to the zero
-// time.
-func moment(seconds int64) time.Time {
+// unixTime converts seconds since the epoch; 0, which means never, becomes the zero time.
+func unixTime(seconds int64) time.Time {
 	if seconds == 0 {
 		return time.Time{}
 	}
 	return time.Unix(seconds, 0).UTC()
-}
-
-// printable escapes what is not printable, invalid UTF-8 and characters that
-// change the direction of text included, and cuts the text at size bytes.
-func printable(text string, size int) string {
-	const more = "…"
-	var b strings.Builder
-	end := 0 // Where the text is cut if it turns out to be too long.
-	for len(text) > 0 && b.Len() <= size {
-		if b.Len() <= size-len(more) {
-			end = b.Len()
-		}
-		r, width := utf8.DecodeRuneInString(text)
-		switch {
-		case r == utf8.RuneError && width == 1:
-			b.WriteString(`\x` + hex.EncodeToString([]byte(text[:1])))
-		case unicode.IsPrint(r):
-			b.WriteString(text[:width])
-		default:
-			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-		}
-		text = text[width:]
-	}
-	if len(text) == 0 && b.Len() <= size {
-		return b.String()
-	}
-	return b.String()[:end] + more
 }

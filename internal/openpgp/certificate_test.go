@@ -15,7 +15,7 @@ import (
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
 )
 
-// summary is what the accessors of a certificate say.
+// summary holds the results of a certificate's accessors.
 type summary struct {
 	UserID, Algorithm string
 	Created, Expires  int64 // 0: never.
@@ -23,15 +23,15 @@ type summary struct {
 	Check             string // Code and detail; empty if it may sign.
 }
 
-func summarise(t testing.TB, c *Certificate) summary {
+func summarize(t testing.TB, c *Certificate) summary {
 	t.Helper()
 	s := summary{UserID: c.UserID(), Algorithm: c.Algorithm(), Created: c.Created().Unix(), Revoked: c.Revoked()}
 	if e := c.Expires(); !e.IsZero() {
 		s.Expires = e.Unix()
 	}
 	if err := c.Check(testNow); err != nil {
-		fault := asError(t, err)
-		s.Check = fault.Code.String() + ": " + fault.Detail
+		refusal := asError(t, err)
+		s.Check = refusal.Code.String() + ": " + refusal.Detail
 	}
 	return s
 }
@@ -67,7 +67,7 @@ func TestCertificate(t *testing.T) {
 		"user-id-bad-cert": noSelfSig,
 		"user-id-revoked":  noSelfSig,
 		"cert-certify-only": check(
-			"UnusableKey: the key must not sign data: its key flags do not say so"),
+			"UnusableKey: the key may not sign data: its key flags do not include signing"),
 		"extended":          alice(func(s *summary) { s.Expires = testKeyTime + 10*year }),
 		"extended-for-ever": check(""),
 		"expired": alice(func(s *summary) {
@@ -76,23 +76,23 @@ func TestCertificate(t *testing.T) {
 		"revoked":             alice(func(s *summary) { s.Revoked, s.Check = true, "KeyRevoked: the key is revoked" }),
 		"revocation-forged":   check(""),
 		"subkey":              check(""),
-		"subkey-no-cross":     check("UnusableKey: the key must not sign data: its key flags do not say so"),
+		"subkey-no-cross":     check("UnusableKey: the key may not sign data: its key flags do not include signing"),
 		"subkey-revoked":      check("KeyRevoked: the subkey is revoked"),
 		"subkey-expired":      check("KeyExpired: the key is expired"),
-		"subkey-encrypts":     check("UnusableKey: the key must not sign data: its key flags do not say so"),
+		"subkey-encrypts":     check("UnusableKey: the key may not sign data: its key flags do not include signing"),
 		"subkey-weak":         check("WeakAlgorithm: RSA keys of less than 2048 bits are not accepted"),
 		"expired-with-subkey": alice(func(s *summary) { s.Expires, s.Check = testKeyTime+year, "KeyExpired: the key is expired" }),
 		"unborn": {UserID: "from the future", Algorithm: "Ed25519", Created: testNow.Unix() + day,
-			Check: "UnusableKey: the key claims to be created in the future"},
+			Check: "UnusableKey: the creation time of the key is in the future"},
 	}
 	for name, want := range tests {
-		if diff := cmp.Diff(want, summarise(t, readKeys(t, name)[0])); diff != "" {
+		if diff := cmp.Diff(want, summarize(t, readKeys(t, name)[0])); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
 }
 
-// TestCheckNamesTheKey: a refusal says which certificate and key it is about.
+// TestCheckNamesTheKey: a refusal names the certificate and the key.
 func TestCheckNamesTheKey(t *testing.T) {
 	c := readKeys(t, "subkey-revoked")[0]
 	want := &Error{Code: KeyRevoked, Detail: "the subkey is revoked",
@@ -132,8 +132,8 @@ func TestUserID(t *testing.T) {
 	}
 }
 
-// TestMerge: all orders in which the versions of a certificate are given make
-// the same certificate, with everything of each version.
+// TestMerge: the versions of a certificate give the same certificate in any order, with the parts
+// of all versions.
 func TestMerge(t *testing.T) {
 	cert := func(created uint32, subs ...[]byte) pgp.Signature {
 		return testAlice.Standard(pgp.TypePositiveCert, created, append(subs, pgp.Flags(testFlags))...)
@@ -161,8 +161,8 @@ func TestMerge(t *testing.T) {
 			t.Errorf("%v: got %s, want %s", order, got, want)
 		}
 		inFile := readKeysFrom(t, file)
-		if diff := cmp.Diff(summarise(t, inFile), summarise(t, c)); diff != "" {
-			t.Errorf("%v: in one file it is another: %s", order, diff)
+		if diff := cmp.Diff(summarize(t, inFile), summarize(t, c)); diff != "" {
+			t.Errorf("%v: one file with all versions gives another certificate: %s", order, diff)
 		}
 		_, err := verify(merged, message, Options{Now: testNow})
 		if asError(t, err).Code != KeyRevoked {
@@ -184,8 +184,8 @@ func permutations(n int) [][]int {
 	return all
 }
 
-// TestStrippedCopy: a copy of a binding without what is not signed does not hide
-// the whole one, in any order.
+// TestStrippedCopy: a copy of a binding without its unsigned parts does not hide the complete one,
+// in any order.
 func TestStrippedCopy(t *testing.T) {
 	sub := pgp.Ed25519(4, testKeyTime, "subkey")
 	binding := testAlice.Standard(pgp.TypeSubkeyBinding, testKeyTime, pgp.Flags(pgp.FlagSign))
@@ -202,7 +202,8 @@ func TestStrippedCopy(t *testing.T) {
 	}
 }
 
-// TestSubkeyOfAnotherVersion: it is left out, though both keys certify each other.
+// TestSubkeyOfAnotherVersion: a subkey with another version than its primary key is dropped,
+// although both keys certify each other.
 func TestSubkeyOfAnotherVersion(t *testing.T) {
 	for _, version := range []byte{4, 6} {
 		primary := pgp.Ed25519(version, testKeyTime, "primary")
@@ -215,12 +216,12 @@ func TestSubkeyOfAnotherVersion(t *testing.T) {
 	}
 }
 
-// TestEpoch: a key and self-signatures of the first second of all are as good
-// as others; programs that derive keys from passphrases make such.
+// TestEpoch: a key and self-signatures from the first second of the epoch are valid. Programs that
+// derive keys from passphrases write them.
 func TestEpoch(t *testing.T) {
 	k := pgp.Ed25519(4, 0, "epoch")
 	c := readKeysFrom(t, k.Simple("epoch"))
-	if diff := cmp.Diff(summary{UserID: "epoch", Algorithm: "Ed25519"}, summarise(t, c)); diff != "" {
+	if diff := cmp.Diff(summary{UserID: "epoch", Algorithm: "Ed25519"}, summarize(t, c)); diff != "" {
 		t.Error(diff)
 	}
 	revoked := readKeysFrom(t, k.Certificate(k.User("epoch",
@@ -250,11 +251,11 @@ func TestNextChange(t *testing.T) {
 		t.Errorf("before the change: %v", err)
 	}
 	if err := c.Check(testNow.Add(300 * time.Second)); err == nil {
-		t.Error("after the change the key is expired, and may sign")
+		t.Error("after the change the key is expired, but may sign")
 	}
 }
 
-// TestNewerOfDirectKeyAndUserID: what the newer signature states prevails.
+// TestNewerOfDirectKeyAndUserID: the newer signature takes precedence.
 func TestNewerOfDirectKeyAndUserID(t *testing.T) {
 	for name, test := range map[string]struct {
 		direct, user uint32
@@ -269,7 +270,7 @@ func TestNewerOfDirectKeyAndUserID(t *testing.T) {
 	}
 }
 
-// TestSigningUntil: the key that lasts longest counts, and each end is a change.
+// TestSigningUntil: the key that expires last counts, and each expiration is a change.
 func TestSigningUntil(t *testing.T) {
 	sub := pgp.Ed25519(4, testKeyTime, "until subkey")
 	lifetime := uint32(testNow.Unix()) - testKeyTime

@@ -28,16 +28,15 @@ var (
 	errAfterStream = errors.New("data follows the compressed data")
 )
 
-// An inflater costs 40 KiB of allocation, more than all the rest of a
-// verification, and can be used again.
+// An inflater allocates 40 KiB, more than all the rest of a verification, and can be reused.
 var (
 	inflaters    = sync.Pool{New: func() any { return flate.NewReader(bytes.NewReader(nil)) }}
-	zlibReaders  sync.Pool // of io.ReadCloser; zlib.NewReader wants a header
+	zlibReaders  sync.Pool // Of io.ReadCloser; zlib.NewReader needs a header.
 	plainBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 )
 
-// withDecompressed calls use with the content of a compressed data packet
-// (RFC 9580 section 5.6). The content must not be kept after use has returned.
+// withDecompressed calls use with the content of a compressed data packet (RFC 9580 section 5.6).
+// use must not keep the content.
 func withDecompressed(body []byte, use func([]byte) (*Message, *Error)) (*Message, *Error) {
 	buffer := plainBuffers.Get().(*bytes.Buffer)
 	defer func() {
@@ -57,22 +56,22 @@ func describeCompression(err error) *Error {
 	case errors.Is(err, errCompression):
 		return malformed("the message is compressed with an algorithm that is not ZIP, ZLIB or BZIP2")
 	case errors.Is(err, errTooLarge):
-		return malformed("the message decompresses to more than a signature can hold")
+		return malformed("the message decompresses to more than 160 KiB")
 	case errors.Is(err, errAfterStream):
 		return malformed("data follows the compressed message")
 	default:
-		return malformed("the compressed message is damaged or cut short")
+		return malformed("the compressed message is damaged or truncated")
 	}
 }
 
-// decompress appends the content of a compressed data packet to out. All of
-// the body must belong to the compressed stream, and the stream must end.
+// decompress appends the content of a compressed data packet to out. All of the body must belong to
+// the compressed stream, and the stream must end.
 func decompress(out *bytes.Buffer, body []byte) error {
 	if len(body) == 0 {
 		return errDecompress
 	}
-	// The decompressors read single octets from an io.ByteReader such as this
-	// one, so what remains in it lies behind the end of the stream.
+	// The decompressors read single octets from an io.ByteReader such as this one, so what remains
+	// in it follows the end of the stream.
 	in := bytes.NewReader(body[1:])
 	var err error
 	switch body[0] {

@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// TestDERSignature compares the encoding with encoding/asn1's, for integers of every
-// length that a curve has and with the highest bit set or not.
+// TestDERSignature compares the encoding with that of encoding/asn1, for integers of every length
+// that occurs on a curve, with and without the highest bit.
 func TestDERSignature(t *testing.T) {
 	const size = 66 // P-521, whose signatures need the long form of a length.
 	for length := 1; length <= size; length++ {
@@ -44,7 +44,7 @@ func TestDERSignature(t *testing.T) {
 	}
 }
 
-// TestNISTCurves verifies signatures of the standard library as OpenPGP integers.
+// TestNISTCurves verifies signatures of the standard library, encoded as OpenPGP integers.
 func TestNISTCurves(t *testing.T) {
 	sum := sha512.Sum512([]byte("payload"))
 	for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()} {
@@ -53,7 +53,7 @@ func TestNISTCurves(t *testing.T) {
 			t.Fatal(err)
 		}
 		key := &publicKey{verifier: &secret.PublicKey}
-		for range 50 { // Leading zeros come up in one of 256.
+		for range 50 { // Leading zeros occur in one of 256.
 			r, s, err := ecdsa.Sign(rand.Reader, secret, sum[:])
 			if err != nil {
 				t.Fatal(err)

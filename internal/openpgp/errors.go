@@ -8,46 +8,44 @@ import (
 	"time"
 )
 
-// Code classifies why a message, a key or a signature is not accepted. The
-// zero value is no valid code.
+// Code classifies why a message, a key or a signature is refused. The zero value is not a valid
+// code.
 type Code int
 
 const (
 	_ Code = iota
 
-	// Malformed: the content is not a signed message of the accepted shape.
+	// Malformed: the content is not a signed message of the accepted form.
 	Malformed
 
-	// UnsupportedVersion: the signature packet is of a version that is not
-	// accepted (2, 5, ...), or of version 3 with anything but RSA.
+	// UnsupportedVersion: the signature packet has a version that is not accepted (2, 5, ...), or
+	// version 3 with an algorithm other than RSA.
 	UnsupportedVersion
 
-	// WeakAlgorithm: the digest, the key's size or its algorithm is below the
-	// floor (MD5, SHA-1, RIPEMD-160, RSA below 2048 bits, DSA), or not one
-	// that is accepted.
+	// WeakAlgorithm: the digest, the key's size or its algorithm is too weak (MD5, SHA-1,
+	// RIPEMD-160, RSA below 2048 bits, DSA) or not supported.
 	WeakAlgorithm
 
-	// UnknownKey: no certificate of the keyring has the issuing key.
+	// UnknownKey: no certificate of the keyring contains the issuing key.
 	UnknownKey
 
-	// UnusableKey: the key is in the keyring but must not sign: it has no valid
-	// self-signature, no capability to sign or no cross-certification.
+	// UnusableKey: the key is in the keyring but may not sign: it has no valid self-signature, no
+	// capability to sign or no cross-certification.
 	UnusableKey
 
-	// BadSignature: the cryptographic check failed, or the signature claims to
-	// be older than its key.
+	// BadSignature: the cryptographic check failed, or the signature was created before its key.
 	BadSignature
 
-	// KeyExpired: the key, or the primary key over it, is expired.
+	// KeyExpired: the key or its primary key is expired.
 	KeyExpired
 
-	// KeyRevoked: the key, or the primary key over it, is revoked.
+	// KeyRevoked: the key or its primary key is revoked.
 	KeyRevoked
 
-	// SignatureExpired: the signature's own expiration time is reached.
+	// SignatureExpired: the signature's own expiration time has been reached.
 	SignatureExpired
 
-	// SignatureInFuture: the signature claims to be created in the future.
+	// SignatureInFuture: the signature's creation time is in the future.
 	SignatureInFuture
 )
 
@@ -72,30 +70,29 @@ func (c Code) String() string {
 	return "Code(" + strconv.Itoa(int(c)) + ")"
 }
 
-// Error says why a message or a certificate is refused. The same input gives
-// the same Error.
+// Error is the reason why a message or a certificate is refused. The same input gives the same
+// Error.
 type Error struct {
 	Code Code
 
-	// Detail is one English clause of at most 256 bytes that says what is
-	// wrong and, where it can, what to do. It holds no time and no remote text
-	// except hexadecimal key IDs and fingerprints.
+	// Detail is one English clause of at most 256 bytes: what is wrong and, where possible, what to
+	// do. It contains no time and no remote text except hexadecimal key IDs and fingerprints.
 	Detail string
 
-	// Issuer is what the signature claims about its key, in the form of
-	// [Message.UnverifiedIssuer]; empty if it is not known. It is not verified.
+	// Issuer is the key that the signature names, in the form of [Message.UnverifiedIssuer]; empty
+	// if it is not known. It is not verified.
 	Issuer string
 
-	// Fingerprint is the primary fingerprint of the certificate of the keyring
-	// that was judged, upper-case hexadecimal; empty if there is none.
+	// Fingerprint is the primary fingerprint of the certificate in the keyring that was tried,
+	// upper-case hexadecimal; empty if there is none.
 	Fingerprint string
 
-	// SigningFingerprint is the fingerprint of the key of that certificate
-	// that was judged: of the primary key or of a subkey.
+	// SigningFingerprint is the fingerprint of the key of that certificate that was tried: the
+	// primary key or a subkey.
 	SigningFingerprint string
 
-	// NotBefore is the moment before which the passing of time cannot change
-	// this refusal; zero if time will not change it, or not predictably.
+	// NotBefore is the time before which the passing of time cannot change this refusal; zero if
+	// time will not change it, or not predictably.
 	NotBefore time.Time
 }
 

@@ -69,8 +69,7 @@ func TestNextPacket(t *testing.T) {
 	}
 }
 
-// deflated returns the body of a compressed data packet, of ZIP or ZLIB and
-// really compressed.
+// deflated returns the body of a compressed data packet, ZIP or ZLIB, with actual compression.
 func deflated(t testing.TB, algorithm byte, content []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -91,7 +90,7 @@ func deflated(t testing.TB, algorithm byte, content []byte) []byte {
 func TestContentSize(t *testing.T) {
 	for size, want := range map[int]string{
 		maxContentSize:     "the content is not an OpenPGP message",
-		maxContentSize + 1: "the content is larger than 256 KiB, and signatures have a few kilobytes at most",
+		maxContentSize + 1: "the content is larger than 256 KiB; signatures take a few kilobytes",
 	} {
 		if _, err := ParseMessage(make([]byte, size)); err == nil || err.Error() != want {
 			t.Errorf("%d bytes: %v", size, err)
@@ -99,12 +98,12 @@ func TestContentSize(t *testing.T) {
 	}
 }
 
-// TestDecompressedSize: a level may grow to the cap and no further, and a large
-// message does not keep its buffer.
+// TestDecompressedSize: a level may grow up to the limit, and the buffer of a large message is not
+// kept.
 func TestDecompressedSize(t *testing.T) {
 	for size, want := range map[int]string{
 		maxDecompressedSize:     "the content is not an OpenPGP message",
-		maxDecompressedSize + 1: "the message decompresses to more than a signature can hold",
+		maxDecompressedSize + 1: "the message decompresses to more than 160 KiB",
 	} {
 		for _, algorithm := range []byte{compressionZIP, compressionZLIB} {
 			_, err := ParseMessage(pgp.Packet(pgp.TagCompressed, deflated(t, algorithm, make([]byte, size))))
@@ -115,10 +114,9 @@ func TestDecompressedSize(t *testing.T) {
 	}
 }
 
-// TestBombs: refusing a bomb allocates no more than the cap several times over,
-// for the growth of its buffer, and what the decompressor itself needs: for
-// BZIP2, a block of up to 900,000 numbers of four octets, which is allocated
-// anew where a stream with larger blocks follows.
+// TestBombs: refusing a bomb allocates at most a few times the limit, for the growth of its buffer,
+// plus the needs of the decompressor. BZIP2 needs a block of up to 900,000 numbers of four octets,
+// and allocates it again for a subsequent stream with larger blocks.
 func TestBombs(t *testing.T) {
 	const growth, block = 5 * maxDecompressedSize, 4 * 100_000
 	bzip2Bomb := readVectorNamed(t, "compressed-bomb-bzip2").content
@@ -141,7 +139,7 @@ func TestBombs(t *testing.T) {
 		"growing blocks":   {pgp.Packet(pgp.TagCompressed, growing), growth + (1+2+3+4+5+6+7+8+9)*block},
 		"BZIP2 in nothing": {pgp.Packet(pgp.TagCompressed, append([]byte{compressionNone}, bzip2Bomb...)), growth + 9*block},
 	} {
-		want := "the message decompresses to more than a signature can hold"
+		want := "the message decompresses to more than 160 KiB"
 		if _, err := ParseMessage(test.content); err == nil || err.Error() != want {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -158,7 +156,7 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-func TestProblemString(t *testing.T) {
+func TestCodeString(t *testing.T) {
 	for p, want := range map[Code]string{0: "Code(0)", Malformed: "Malformed", SignatureInFuture: "SignatureInFuture", 99: "Code(99)"} {
 		if got := p.String(); got != want {
 			t.Errorf("got %s, want %s", got, want)
@@ -166,9 +164,8 @@ func TestProblemString(t *testing.T) {
 	}
 }
 
-// TestParseSignatureCut: a signature packet that is cut anywhere is damaged, of
-// any version.
-func TestParseSignatureCut(t *testing.T) {
+// TestParseSignatureTruncated: a truncated signature packet of any version is damaged.
+func TestParseSignatureTruncated(t *testing.T) {
 	v6 := pgp.Ed25519(6, testKeyTime, "v6")
 	rsa := pgp.RSA(testKeyTime, 2048, "rsa2048")
 	for name, body := range map[string][]byte{
@@ -176,19 +173,19 @@ func TestParseSignatureCut(t *testing.T) {
 		"v4": testAlice.Sign(testAlice.Standard(pgp.TypeBinary, testKeyTime), nil),
 		"v6": v6.Sign(v6.Standard(pgp.TypeBinary, testKeyTime), nil),
 	} {
-		if _, fault := parseSignature(body); fault != nil {
-			t.Errorf("%s: %v", name, fault)
+		if _, err := parseSignature(body); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 		for n := range body {
-			if _, fault := parseSignature(body[:n]); fault == nil {
+			if _, err := parseSignature(body[:n]); err == nil {
 				t.Errorf("%s: %d of %d octets are accepted", name, n, len(body))
 			}
 		}
 	}
 }
 
-// TestIntegerForms: a signature of version 6 must not have a second form by way of
-// the lengths of its integers (RFC 9580 section 3.2); in older ones, zeros may lead.
+// TestIntegerForms: a version 6 signature must not have a second form through the lengths of its
+// integers (RFC 9580 section 3.2). Older versions may have leading zeros.
 func TestIntegerForms(t *testing.T) {
 	tests := map[string]struct {
 		data         []byte
@@ -216,14 +213,14 @@ func TestIntegerForms(t *testing.T) {
 	if _, err := verify(ring, message, Options{Now: testNow}); err != nil {
 		t.Fatal(err)
 	}
-	message[len(message)-33] ^= 1 // In the length of the last integer, which has 32 octets.
+	message[len(message)-33] ^= 1 // In the length of the last integer of 32 octets.
 	if got, err := verify(ring, message, Options{Now: testNow}); err == nil || asError(t, err).Code != Malformed {
 		t.Errorf("with another length of an integer: %v, %v", got, err)
 	}
 }
 
-// TestSubpacketFaults: in the unhashed area, too.
-func TestSubpacketFaults(t *testing.T) {
+// TestMalformedSubpackets covers both areas.
+func TestMalformedSubpackets(t *testing.T) {
 	embedded := pgp.Sub(pgp.SubEmbedded, 4)
 	tests := map[string]struct{ hashed, unhashed []byte }{
 		"embedded twice":               {nil, join(embedded, embedded)},
@@ -238,14 +235,14 @@ func TestSubpacketFaults(t *testing.T) {
 	for name, test := range tests {
 		s := testAlice.Standard(pgp.TypeBinary, testKeyTime, test.hashed)
 		s.Unhashed = append(s.Unhashed, test.unhashed...)
-		parsed, fault := parseSignature(testAlice.Sign(s, nil))
-		if fault != nil || parsed.fault == nil || parsed.fault.Code != Malformed {
-			t.Errorf("%s: %v", name, fault)
+		parsed, err := parseSignature(testAlice.Sign(s, nil))
+		if err != nil || parsed.err == nil || parsed.err.Code != Malformed {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-// TestHints: each hint that is there must allow the key, and a key ID of zero is none.
+// TestHints: each hint must allow the key, and a key ID of zero is no hint.
 func TestHints(t *testing.T) {
 	k := &publicKey{keyID: 1, fingerprint: []byte("the fingerprint")}
 	tests := map[string]struct {
@@ -273,10 +270,10 @@ func TestHints(t *testing.T) {
 	}
 }
 
-// TestOnePassWithoutKeyID: the signature says who made it, and that suffices.
+// TestOnePassWithoutKeyID: the issuer in the signature suffices.
 func TestOnePassWithoutKeyID(t *testing.T) {
 	message := testAlice.Message(testAlice.Standard(pgp.TypeBinary, testKeyTime), []byte("payload"))
-	const header, keyID = 2, 4 // Where the key ID is in the one-pass packet.
+	const header, keyID = 2, 4 // Offset of the key ID in the one-pass packet.
 	clear(message[header+keyID : header+keyID+8])
 	got, err := verify(NewKeyring(readKeysFrom(t, testAlice.Simple("alice"))), message, Options{Now: testNow})
 	if err != nil || string(got.Payload) != "payload" {

@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// FuzzReadMessage: an error comes without a message and a message without an
-// error; a message that is read keeps the bounds, and reading is repeatable.
+// FuzzReadMessage: either a message or an error is returned, a message is within the bounds, and
+// parsing is repeatable.
 func FuzzReadMessage(f *testing.F) {
 	for _, v := range readVectors(f) {
 		f.Add(v.content)
@@ -45,15 +45,14 @@ func FuzzReadMessage(f *testing.F) {
 
 func checkError(t *testing.T, err error) {
 	t.Helper()
-	fault := asError(t, err)
-	if fault.Code <= 0 || int(fault.Code) >= len(codeNames) || fault.Detail == "" || len(fault.Detail) > 256 {
+	refusal := asError(t, err)
+	if refusal.Code <= 0 || int(refusal.Code) >= len(codeNames) || refusal.Detail == "" || len(refusal.Detail) > 256 {
 		t.Fatalf("not a proper error: %#v", err)
 	}
 }
 
-// FuzzVerify: whatever is accepted has a payload that the key signed, which is
-// one of the vectors' payloads, and comes from the certificate that has signed
-// it.
+// FuzzVerify: an accepted message has one of the vectors' payloads and comes from the certificate
+// that signed it.
 func FuzzVerify(f *testing.F) {
 	ring := NewKeyring(readKeys(f, "alice", "rsa2048", "p256", "v6", "subkey", "ed448")...)
 	signed := map[string]bool{}
@@ -79,10 +78,9 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// FuzzParseKeyFile: an error comes without certificates, and none without any or a
-// revocation; what is reported is
-// bounded; a key that may sign stands in the file; the merge with itself changes
-// nothing.
+// FuzzParseKeyFile: a file without an error has a certificate or a revocation, and one with an
+// error has none; the report is bounded; the file contains each key that may sign; merging a
+// certificate with itself changes nothing.
 func FuzzParseKeyFile(f *testing.F) {
 	paths, err := filepath.Glob("testdata/keys/*.asc")
 	if err != nil || len(paths) < 20 {
@@ -124,7 +122,7 @@ func checkCertificate(t *testing.T, c, merged *Certificate) {
 		t.Fatalf("user ID %q, fingerprint %q", c.UserID(), c.Fingerprint())
 	}
 	if diff := cmp.Diff(c.Check(testNow), merged.Check(testNow)); diff != "" {
-		t.Fatalf("merged with itself, it is another: %s", diff)
+		t.Fatalf("merging it with itself changes it: %s", diff)
 	}
 	if err := c.Check(testNow); err != nil {
 		checkError(t, err)

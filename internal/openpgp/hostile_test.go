@@ -17,8 +17,8 @@ import (
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
 )
 
-// onCurve makes a key on a curve that forges its signatures: their verification
-// takes as long as that of valid ones.
+// onCurve returns a key on a curve with forged signatures: verifying them takes as long as
+// verifying valid ones.
 func onCurve(t testing.TB, curve packet.Curve) *pgp.Key {
 	t.Helper()
 	config := packet.Config{Algorithm: packet.PubKeyAlgoECDSA, Curve: curve, RejectCurves: map[packet.Curve]bool{},
@@ -41,26 +41,26 @@ func onCurve(t testing.TB, curve packet.Curve) *pgp.Key {
 	return &forger
 }
 
-// forgingRSA makes an RSA key that forges its signatures.
+// forgingRSA returns an RSA key with forged signatures.
 func forgingRSA(bits, exponentBits int) *pgp.Key {
 	forger := *pgp.RSA(testKeyTime, 2048, "forger")
 	forger.Numbers = join(number(bits), number(exponentBits))
 	return &forger
 }
 
-// flood repeats the signatures of a user ID behind it.
+// flood repeats the signatures of a user ID.
 func flood(k *pgp.Key, id string, times int, signatures ...pgp.Signature) []byte {
 	user := pgp.Packet(pgp.TagUserID, []byte(id))
 	signed := k.User(id, signatures...)[len(user):]
 	return append(user, bytes.Repeat(signed, times)...)
 }
 
-// repeated joins parts, as many as are asked for and a key file has room for.
+// repeated joins up to the given number of parts, as many as fit into a key file.
 func repeated(times int, part func(i int) []byte) []byte {
 	var file []byte
 	for i := range times {
 		next := part(i)
-		if len(file)+len(next) > maxKeyFileSize-1000 { // The rest is for a key before it.
+		if len(file)+len(next) > maxKeyFileSize-1000 { // Leave room for a key before it.
 			break
 		}
 		file = append(file, next...)
@@ -68,7 +68,7 @@ func repeated(times int, part func(i int) []byte) []byte {
 	return file
 }
 
-// slowFile is full of keys with forged self-signatures.
+// slowFile returns a file full of keys with forged self-signatures.
 func slowFile(k *pgp.Key) []byte {
 	const perKey = 60
 	return repeated(maxCertificates, func(i int) []byte {
@@ -79,7 +79,7 @@ func slowFile(k *pgp.Key) []byte {
 	})
 }
 
-// hostileFiles are key files that are made to take long.
+// hostileFiles are key files crafted to take long.
 func hostileFiles(t testing.TB) map[string][]byte {
 	const many = 1 << 20
 	numbered := func(i int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(i)) }
@@ -131,8 +131,8 @@ func hostileFiles(t testing.TB) map[string][]byte {
 	}
 }
 
-// manyRevokers is a certificate that names as many designated revokers as there
-// is room for, and has as many revocations by others.
+// manyRevokers returns a certificate with as many designated revokers, and as many revocations by
+// others, as fit.
 func manyRevokers() []byte {
 	direct := repeated(250, func(i int) []byte {
 		s := testAlice.Standard(pgp.TypeDirectKey, testKeyTime)
@@ -146,8 +146,8 @@ func manyRevokers() []byte {
 	return testAlice.Certificate(direct, bytes.Repeat(by, maxCertificatePackets-260))
 }
 
-// manyRevocations is a file with as many revocations as there may be, each of
-// which every certificate of it may have designated.
+// manyRevocations returns a file with the maximum number of revocations, any of which may come from
+// a designated revoker of any certificate in it.
 func manyRevocations() []byte {
 	revoker := pgp.Sub(pgp.SubRevocationKey, append([]byte{0x80, 27}, testBob.Fingerprint()...)...)
 	return join(repeated(maxRevocations, func(i int) []byte {
@@ -158,15 +158,14 @@ func manyRevocations() []byte {
 	}))
 }
 
-// judge does all that is done with a key file.
-func judge(file *KeyFile) {
+// evaluate does everything that is done with a key file.
+func evaluate(file *KeyFile) {
 	for _, c := range NewKeyringFromFiles(file, file).Certificates() {
 		_, _ = c.Check(testNow), c.UserID()
 	}
 }
 
-// BenchmarkHostileKeyFile measures what limits.go says about the time that key
-// files take.
+// BenchmarkHostileKeyFile measures the parsing times that limits.go states.
 func BenchmarkHostileKeyFile(b *testing.B) {
 	for name, data := range hostileFiles(b) {
 		b.Run(name, func(b *testing.B) {
@@ -175,7 +174,7 @@ func BenchmarkHostileKeyFile(b *testing.B) {
 				if err != nil {
 					continue
 				}
-				judge(file)
+				evaluate(file)
 			}
 		})
 	}

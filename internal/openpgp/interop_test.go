@@ -16,8 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestInterop verifies what another implementation has signed. Its keys have a
-// primary key for signing and an encryption subkey.
+// TestInterop verifies messages signed by another implementation. Its keys have a primary key for
+// signing and an encryption subkey.
 func TestInterop(t *testing.T) {
 	ecdsa := func(curve packet.Curve, hash crypto.Hash) packet.Config {
 		return packet.Config{Algorithm: packet.PubKeyAlgoECDSA, Curve: curve, DefaultHash: hash,

@@ -10,6 +10,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"encoding/binary"
+	"errors"
 	"math/big"
 	"strconv"
 
@@ -22,8 +23,7 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// publicKey is a primary key or a subkey. It does not change after
-// parsePublicKey.
+// publicKey is a primary key or a subkey. It is immutable once parsed.
 type publicKey struct {
 	version     byte
 	algorithm   byte
@@ -34,34 +34,35 @@ type publicKey struct {
 	// fingerprintHex is the fingerprint in upper-case hexadecimal.
 	fingerprintHex string
 
-	// name is the algorithm with its size or curve, as "RSA-4096".
+	// name is the algorithm with its size or curve, such as "RSA-4096".
 	name string
 
-	// weakness is why signatures of the key are not accepted; empty if they are.
+	// weakness is the reason why signatures of the key are not accepted; empty if they are.
 	weakness string
 
-	// minDigest is the least size of a digest that the key may sign, in octets.
+	// minDigest is the minimum size of a digest that the key may sign, in octets.
 	minDigest int
 
 	// cost estimates how long verifying one signature takes, in microseconds.
 	cost int
 
-	// hashed is the form of the key that is hashed into signatures over it,
-	// RFC 9580 section 5.2.4.
+	// hashed is the form of the key that is hashed into signatures over it, RFC 9580 section 5.2.4.
 	hashed []byte
 
 	// verifier is one of the types that verifyDigest knows.
 	verifier any
 }
 
-// parsePublicKey reads the body of a public-key or public-subkey packet, RFC
-// 9580 section 5.5.2. The text of the error is fit for a report.
-func parsePublicKey(body []byte) (*publicKey, string) {
+var errDamagedKey = errors.New("a key packet is damaged")
+
+// parsePublicKey reads the body of a public-key or public-subkey packet, RFC 9580 section 5.5.2.
+// [KeyFile.Problems] may show the error.
+func parsePublicKey(body []byte) (*publicKey, error) {
 	if len(body) < 6 {
-		return nil, "a key packet is damaged"
+		return nil, errDamagedKey
 	}
 	if version := body[0]; version != 4 && version != 6 {
-		return nil, "a key is of version " + strconv.Itoa(int(version)) + ", and only 4 and 6 are accepted"
+		return nil, errors.New("a key is of version " + strconv.Itoa(int(version)) + "; only 4 and 6 are accepted")
 	}
 	framed := make([]byte, 0, len(body)+6)
 	framed = append(framed, 0xc0|byte(tagPublicKey), 0xff)
@@ -70,16 +71,16 @@ func parsePublicKey(body []byte) (*publicKey, string) {
 	parsed, err := packet.Read(reader)
 	pk, ok := parsed.(*packet.PublicKey)
 	if err != nil || !ok {
-		return nil, "a key has an algorithm or a form that is not supported"
+		return nil, errors.New("a key has an unsupported algorithm or form")
 	}
-	// The library stops where the algorithm's numbers end and does not look at
-	// the length that a version 6 key states.
+	// The library stops where the algorithm's numbers end and ignores the length that a version 6
+	// key states.
 	if reader.Len() != 0 || body[0] == 6 && !lengthMatches(body) {
-		return nil, "a key packet is damaged"
+		return nil, errDamagedKey
 	}
 	var hashed bytes.Buffer
 	if err := pk.SerializeForHash(&hashed); err != nil {
-		return nil, "a key packet is damaged"
+		return nil, errDamagedKey
 	}
 	k := &publicKey{
 		version:     body[0],
@@ -92,17 +93,17 @@ func parsePublicKey(body []byte) (*publicKey, string) {
 	}
 	k.fingerprintHex = hexadecimal("", k.fingerprint)
 	k.assess(pk)
-	return k, ""
+	return k, nil
 }
 
-// lengthMatches says whether a version 6 key states the length of its
-// algorithm's numbers rightly.
+// lengthMatches reports whether a version 6 key states the correct length of its algorithm's
+// numbers.
 func lengthMatches(body []byte) bool {
 	const fixed = 10
 	return len(body) >= fixed && int64(binary.BigEndian.Uint32(body[6:fixed])) == int64(len(body)-fixed)
 }
 
-// assess names the algorithm and judges it.
+// assess sets the name, weakness, minimum digest and cost of the key.
 func (k *publicKey) assess(pk *packet.PublicKey) {
 	switch key := k.verifier.(type) {
 	case *rsa.PublicKey:
@@ -142,8 +143,8 @@ func (k *publicKey) assessRSA(key *rsa.PublicKey) {
 	}
 }
 
-// useEd25519 takes the standard library's implementation, the fastest there is.
-// It panics on keys of another size, which the parser should not let pass.
+// useEd25519 switches to the standard library's implementation, the fastest available. It panics on
+// keys of another size, which the parser should refuse.
 func (k *publicKey) useEd25519(point []byte) {
 	k.name, k.minDigest, k.cost, k.verifier = "Ed25519", 32, costEd25519, ed25519.PublicKey(point)
 	if len(point) != ed25519.PublicKeySize {
@@ -151,8 +152,8 @@ func (k *publicKey) useEd25519(point []byte) {
 	}
 }
 
-// assessECDSA names the curve and takes the least digest from RFC 9580 section
-// 5.2.3.2: the size of the field, and 512 bits for P-521.
+// assessECDSA names the curve and sets the minimum digest of RFC 9580 section 5.2.3.2: the size of
+// the field, and 512 bits for P-521.
 func (k *publicKey) assessECDSA(curve string) {
 	curves := []struct {
 		curve, name     string
@@ -175,8 +176,8 @@ func (k *publicKey) assessECDSA(curve string) {
 	k.name, k.weakness = "ECDSA", "the elliptic curve of the key is not accepted"
 }
 
-// useNIST takes the standard library's implementation of the curves that it has: it does
-// not convert key and signature for each verification as go-crypto's wrapper does.
+// useNIST switches to the standard library's implementation for the curves that it supports: it
+// does not convert key and signature for each verification as go-crypto's wrapper does.
 func (k *publicKey) useNIST(key *pgpecdsa.PublicKey) {
 	curves := map[string]elliptic.Curve{
 		"ECDSA-P-256": elliptic.P256(), "ECDSA-P-384": elliptic.P384(), "ECDSA-P-521": elliptic.P521(),
@@ -222,9 +223,9 @@ func hexadecimal(prefix string, octets []byte) string {
 	return string(text)
 }
 
-// unfit says why the key cannot be the one that made the signature, or must
-// not have made it so, before any cryptography.
-func (k *publicKey) unfit(s *signature) *Error {
+// checkCompatible returns why the key cannot have made the signature, or may not have made it in
+// this way, before any cryptography.
+func (k *publicKey) checkCompatible(s *signature) *Error {
 	switch {
 	case k.weakness != "":
 		return refuse(WeakAlgorithm, k.weakness)
@@ -241,8 +242,8 @@ func (k *publicKey) unfit(s *signature) *Error {
 	}
 }
 
-// verifyDigest says whether the key made the signature over a digest. The key
-// must be fit for the signature.
+// verifyDigest reports whether the key made the signature over a digest. The key must be compatible
+// with the signature.
 func (k *publicKey) verifyDigest(s *signature, sum []byte) bool {
 	switch key := k.verifier.(type) {
 	case *rsa.PublicKey:
@@ -266,15 +267,15 @@ func (k *publicKey) verifyDigest(s *signature, sum []byte) bool {
 	}
 }
 
-// derSignature writes the integers of an ECDSA signature as the SEQUENCE of two INTEGERs
-// that crypto/ecdsa takes (RFC 3279 section 2.2.3). Integers of more octets than the
-// field of the curve has cannot be right.
+// derSignature encodes the integers of an ECDSA signature as the SEQUENCE of two INTEGERs that
+// crypto/ecdsa expects (RFC 3279 section 2.2.3). It refuses integers with more octets than the
+// field of the curve.
 func derSignature(r, s []byte, size int) (der []byte, ok bool) {
 	r, s = bytes.TrimLeft(r, "\x00"), bytes.TrimLeft(s, "\x00")
 	if len(r) == 0 || len(s) == 0 || len(r) > size || len(s) > size {
 		return nil, false
 	}
-	const overhead = 9 // Of three headers, of which one may be long, and two signs.
+	const overhead = 9 // Three headers, one of which may be long, and two signs.
 	b := cryptobyte.NewBuilder(make([]byte, 0, overhead+len(r)+len(s)))
 	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		addInteger(b, r)
@@ -288,14 +289,14 @@ func derSignature(r, s []byte, size int) (der []byte, ok bool) {
 func addInteger(b *cryptobyte.Builder, octets []byte) {
 	b.AddASN1(asn1.INTEGER, func(b *cryptobyte.Builder) {
 		if octets[0]&0x80 != 0 {
-			b.AddUint8(0) // It would be negative otherwise.
+			b.AddUint8(0) // Otherwise it would be negative.
 		}
 		b.AddBytes(octets)
 	})
 }
 
-// ed25519Signature returns the octets of RFC 8032. The legacy form has them as
-// two integers without their leading zeros (RFC 9580 section 5.2.3.3.1).
+// ed25519Signature returns the octets of RFC 8032. The legacy form has them as two integers without
+// their leading zeros (RFC 9580 section 5.2.3.3.1).
 func (s *signature) ed25519Signature() (signed []byte, ok bool) {
 	if s.algorithm == algoEd25519 {
 		return s.material[0], true
@@ -318,10 +319,9 @@ func padTo(integer []byte, size int) []byte {
 	return padded
 }
 
-// verify says whether the key made the signature over the parts of data, which
-// are hashed one after the other.
+// verify reports whether the key made the signature over the concatenated parts.
 func (k *publicKey) verify(s *signature, parts ...[]byte) bool {
-	if k.unfit(s) != nil {
+	if k.checkCompatible(s) != nil {
 		return false
 	}
 	h := s.startHash()

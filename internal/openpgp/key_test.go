@@ -14,7 +14,7 @@ import (
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
 )
 
-// number writes a multiprecision integer of a number of bits.
+// number encodes a multiprecision integer with the given number of bits.
 func number(bits int) []byte {
 	value := bytes.Repeat([]byte{0xff}, (bits+7)/8)
 	value[0] >>= uint(len(value)*8 - bits)
@@ -31,7 +31,7 @@ func unhex(t *testing.T, text string) []byte {
 }
 
 func TestParsePublicKey(t *testing.T) {
-	type result struct{ Name, Weakness, Problem string }
+	type result struct{ Name, Weakness, Err string }
 	exponent := []byte{0, 17, 1, 0, 1}
 	rsa := func(algorithm byte, bits int) *pgp.Key {
 		return pgp.Public(4, algorithm, testKeyTime, join(number(bits), exponent))
@@ -66,13 +66,13 @@ func TestParsePublicKey(t *testing.T) {
 			result{"ECDH", "ECDH keys are not accepted: use RSA, ECDSA or EdDSA", ""}},
 		"ML-DSA": {pgp.Public(6, 30, 0, make([]byte, 32+1952)).Body(),
 			result{"algorithm 30", "algorithm 30 keys are not accepted: use RSA, ECDSA or EdDSA", ""}},
-		"not on the curve":     {offCurve.Body(), result{Problem: "a key has an algorithm or a form that is not supported"}},
-		"unknown curve":        {pgp.Public(4, 19, 0, join([]byte{2, 1, 2}, number(256))).Body(), result{Problem: "a key has an algorithm or a form that is not supported"}},
-		"short legacy Ed25519": {shortEdDSA.Body(), result{Problem: "a key has an algorithm or a form that is not supported"}},
-		"legacy in version 6":  {legacyV6.Body(), result{Problem: "a key has an algorithm or a form that is not supported"}},
+		"not on the curve":     {offCurve.Body(), result{Err: "a key has an unsupported algorithm or form"}},
+		"unknown curve":        {pgp.Public(4, 19, 0, join([]byte{2, 1, 2}, number(256))).Body(), result{Err: "a key has an unsupported algorithm or form"}},
+		"short legacy Ed25519": {shortEdDSA.Body(), result{Err: "a key has an unsupported algorithm or form"}},
+		"legacy in version 6":  {legacyV6.Body(), result{Err: "a key has an unsupported algorithm or form"}},
 		"version 6":            {v6, result{Name: "Ed25519"}},
-		"version 6, length":    {v6Length, result{Problem: "a key packet is damaged"}},
-		"version 5":            {append([]byte{5}, v6[1:]...), result{Problem: "a key is of version 5, and only 4 and 6 are accepted"}},
+		"version 6, length":    {v6Length, result{Err: "a key packet is damaged"}},
+		"version 5":            {append([]byte{5}, v6[1:]...), result{Err: "a key is of version 5; only 4 and 6 are accepted"}},
 		"brainpoolP256r1": {pgp.Public(4, 19, 0, unhex(t, "092b2403030208010107"+
 			"0203048bd2aeb9cb7e57cb2c4b482ffc81b7afb9de27e1e3bd23c23a4453bd9ace3262547ef835c3dac4fd97f8461a14611dc9c27745132ded8e545c1d54c72f046997")).Body(),
 			result{Name: "ECDSA-brainpoolP256r1"}},
@@ -81,9 +81,11 @@ func TestParsePublicKey(t *testing.T) {
 			result{Name: "ECDSA-secp256k1"}},
 	}
 	for name, test := range tests {
-		k, problem := parsePublicKey(test.body)
-		got := result{Problem: problem}
-		if k != nil {
+		k, err := parsePublicKey(test.body)
+		var got result
+		if err != nil {
+			got.Err = err.Error()
+		} else {
 			got.Name, got.Weakness = k.name, k.weakness
 		}
 		if diff := cmp.Diff(test.want, got); diff != "" {
@@ -92,8 +94,7 @@ func TestParsePublicKey(t *testing.T) {
 	}
 }
 
-// TestFingerprint compares with those that the writer of the tests computes by
-// itself.
+// TestFingerprint compares fingerprints with those that openpgptest computes independently.
 func TestFingerprint(t *testing.T) {
 	for name, k := range map[string]*pgp.Key{
 		"version 4": testAlice,
@@ -101,19 +102,18 @@ func TestFingerprint(t *testing.T) {
 		"RSA":       pgp.RSA(testKeyTime, 2048, "rsa2048"),
 		"EdDSA":     pgp.EdDSA(testKeyTime, "eddsa"),
 	} {
-		parsed, problem := parsePublicKey(k.Body())
-		if problem != "" || !bytes.Equal(parsed.fingerprint, k.Fingerprint()) || !bytes.Equal(parsed.hashed, k.Hashed()) {
-			t.Errorf("%s: another fingerprint, or %q", name, problem)
+		parsed, err := parsePublicKey(k.Body())
+		if err != nil || !bytes.Equal(parsed.fingerprint, k.Fingerprint()) || !bytes.Equal(parsed.hashed, k.Hashed()) {
+			t.Errorf("%s: another fingerprint, or %v", name, err)
 		}
 	}
 }
 
-// TestUnfit: a signature that a key cannot have made is refused before any
-// cryptography.
-func TestUnfit(t *testing.T) {
-	ed, problem := parsePublicKey(testAlice.Body())
-	if problem != "" {
-		t.Fatal(problem)
+// TestCheckCompatible: a signature that a key cannot have made is refused before any cryptography.
+func TestCheckCompatible(t *testing.T) {
+	ed, err := parsePublicKey(testAlice.Body())
+	if err != nil {
+		t.Fatal(err)
 	}
 	tests := map[string]struct {
 		s    signature
@@ -127,7 +127,7 @@ func TestUnfit(t *testing.T) {
 		"SHA3-256":  {signature{version: 4, algorithm: algoEd25519, digest: digestByID(12)}, nil},
 	}
 	for name, test := range tests {
-		if diff := cmp.Diff(test.want, ed.unfit(&test.s)); diff != "" {
+		if diff := cmp.Diff(test.want, ed.checkCompatible(&test.s)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
@@ -144,8 +144,8 @@ func TestPadTo(t *testing.T) {
 	}
 }
 
-// TestSameKeyID: a fingerprint that shares only its key ID with a trusted key
-// does not name it, and neither does the other half.
+// TestSameKeyID: a fingerprint that shares only its key ID, or only the other half, with a trusted
+// key does not name it.
 func TestSameKeyID(t *testing.T) {
 	s := testAlice.Standard(pgp.TypeBinary, testKeyTime)
 	fingerprint := testAlice.Fingerprint()
@@ -158,8 +158,8 @@ func TestSameKeyID(t *testing.T) {
 	}
 }
 
-// TestLegacyEd25519Integers: r and s that are longer than the curve's numbers
-// are no signature.
+// TestLegacyEd25519Integers: a signature whose r and s are longer than the curve's numbers is
+// refused.
 func TestLegacyEd25519Integers(t *testing.T) {
 	k := pgp.EdDSA(testKeyTime, "eddsa")
 	ring := NewKeyring(readKeysFrom(t, k.Simple("eddsa")))

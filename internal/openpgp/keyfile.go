@@ -6,45 +6,44 @@ package openpgp
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
+
+	"github.com/assay-project/assay/internal/safetext"
 )
 
-// KeyFile is what could be read from a key file.
+// KeyFile is the usable content of a key file.
 type KeyFile struct {
-	// Certificates are the certificates of the file, sorted by fingerprint,
-	// several versions of one merged. They may be unusable: see
-	// [Certificate.Check].
+	// Certificates are the certificates of the file, sorted by fingerprint; several versions of one
+	// are merged. They may be unusable: see [Certificate.Check].
 	Certificates []*Certificate
 
-	// Problems say what was skipped: at most 16 sentences of at most 256 bytes,
-	// each once, in the order of the file.
+	// Problems list what was skipped: at most 16 sentences of at most 256 bytes, without
+	// duplicates, in the order of the file.
 	Problems []string
 
-	// Cost is the processor time that the signatures of the file took to verify, in
-	// microseconds by the estimate of the budget: the same for the same file.
+	// Cost is the estimated processor time for verifying the signatures of the file, in
+	// microseconds. The same file always has the same cost.
 	Cost int
 
-	// revocations are key revocations that stand by themselves, as gpg
-	// --gen-revoke writes them. They have been applied to Certificates already,
-	// and count for those of other files in [NewKeyringFromFiles].
+	// revocations are standalone key revocations, as gpg --gen-revoke writes them. They are already
+	// applied to Certificates, and [NewKeyringFromFiles] applies them to those of other files.
 	revocations []*signature
 }
 
-// ParseKeyFile reads the certificates of a key file of at most 1 MiB: binary, or
-// any number of armor blocks with text around them. What cannot be read is
-// skipped and reported; an error is returned only if nothing is left, or if the
-// file holds more than is read, and says why. A file with nothing but revocations
-// is one without an error. All self-signatures, bindings and revocations are
-// verified here, in less than two seconds whatever the file is; certificates for
-// which that is too short cannot be used. With an error, the file holds nothing but
-// its cost.
+// ParseKeyFile reads the certificates of a key file of at most 1 MiB: binary, or any number of
+// armor blocks with text around them. It skips and reports what it cannot read, and returns an
+// error only if nothing is left or the file exceeds a limit. A file with only revocations is valid.
+// ParseKeyFile verifies all self-signatures, bindings and revocations, in less than two seconds for
+// any file; certificates that would take longer cannot be used. With an error, only the cost of the
+// file is set.
 //
-// A panic of the library below it is an error of this file alone.
+// A panic in the underlying library is an error of this file alone.
 func ParseKeyFile(data []byte) (file *KeyFile, err error) {
 	defer func() {
 		if recover() != nil {
-			file, err = &KeyFile{Cost: maxKeyFileCost}, errors.New("the key file made the reader fail; please report it with the file")
+			file, err = &KeyFile{Cost: maxKeyFileCost}, errors.New("the key file crashed the parser; please report it with the file")
 		}
 	}()
 	if len(data) > maxKeyFileSize {
@@ -53,8 +52,8 @@ func ParseKeyFile(data []byte) (file *KeyFile, err error) {
 	r := &keyFileReader{cost: maxKeyFileCost}
 	r.read(data)
 	nothing := &KeyFile{Cost: maxKeyFileCost - r.cost}
-	if r.tooLarge != "" {
-		return nothing, errors.New(r.tooLarge)
+	if r.tooLarge != nil {
+		return nothing, r.tooLarge
 	}
 	file = &KeyFile{Problems: r.problems, Cost: nothing.Cost, revocations: r.revocations}
 	for same := range runs(r.certificates, compareCertificates) {
@@ -70,8 +69,8 @@ func ParseKeyFile(data []byte) (file *KeyFile, err error) {
 	return file, nil
 }
 
-// IsKeyFile reports whether data begins like a key file: with an OpenPGP packet of a key, or
-// with text that has an armor header anywhere. It does not say that the file can be read.
+// IsKeyFile reports whether data looks like a key file: it begins with an OpenPGP key packet or
+// contains an armor header. The file may still be unreadable.
 func IsKeyFile(data []byte) bool {
 	return startsWithKey(data) || bytes.Contains(data, []byte("-----BEGIN PGP "))
 }
@@ -79,26 +78,26 @@ func IsKeyFile(data []byte) bool {
 type keyFileReader struct {
 	certificates []*Certificate
 	problems     []string
-	cost         int // What may still be spent on signatures, in microseconds.
+	cost         int // Remaining budget for signatures, in microseconds.
 	count        int // Certificates seen.
 
-	// tooLarge is why the file is refused as a whole: it holds more than is read, and
-	// what was not read could be the revocation of what was.
-	tooLarge string
+	// tooLarge is the reason why the whole file is refused: it exceeds a limit, and the part that
+	// was not read could revoke the part that was.
+	tooLarge error
 
-	// revocations are key revocations that stand before any key: gpg
-	// --gen-revoke writes one into an armor block of its own.
+	// revocations are key revocations without a key before them: gpg --gen-revoke writes one into
+	// an armor block of its own.
 	revocations []*signature
 }
 
-// report keeps a problem, once.
+// report records a problem once.
 func (r *keyFileReader) report(problem string) {
 	switch {
 	case slices.Contains(r.problems, problem):
 	case len(r.problems) == maxProblems:
-		r.problems[maxProblems-1] = "there are more problems than are reported"
+		r.problems[maxProblems-1] = "further problems are not shown"
 	default:
-		r.problems = append(r.problems, problem[:min(len(problem), maxProblemSize)])
+		r.problems = append(r.problems, safetext.Truncate(problem, maxProblemSize))
 	}
 }
 
@@ -110,15 +109,15 @@ func (r *keyFileReader) read(data []byte) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // Editors put this mark before text.
 	blocks := armorBlocks(data)
 	for _, block := range blocks {
-		if block.problem != "" {
-			r.report(block.problem)
+		if block.err != nil {
+			r.report(block.err.Error())
 			continue
 		}
 		r.readPackets(block.data)
 	}
 	switch {
 	case len(blocks) == maxArmorBlocks:
-		r.tooLarge = "the file has more armor blocks than are read: spread its keys over several files"
+		r.tooLarge = errors.New("the file has too many armor blocks: spread its keys over several files")
 	case len(blocks) > 0:
 	case len(data) > 12 && bytes.Equal(data[8:12], []byte("KBXf")):
 		r.report("the file is a GnuPG keybox: export its keys with gpg --export")
@@ -127,15 +126,14 @@ func (r *keyFileReader) read(data []byte) {
 	}
 }
 
-// startsWithKey says whether data begins with a key packet, which tells a
-// binary file from text that begins with an octet above 127.
+// startsWithKey reports whether data begins with a key packet, which distinguishes a binary file
+// from text that begins with an octet above 127.
 func startsWithKey(data []byte) bool {
 	p, _, err := nextPacket(data)
 	return err == nil && (p.tag == tagPublicKey || p.tag == tagSecretKey)
 }
 
-// readPackets splits a sequence of certificates (RFC 9580 section 10.1) at its
-// primary keys.
+// readPackets splits a sequence of certificates (RFC 9580 section 10.1) at its primary keys.
 func (r *keyFileReader) readPackets(data []byte) {
 	var current []rawPacket
 	for len(data) > 0 {
@@ -148,7 +146,7 @@ func (r *keyFileReader) readPackets(data []byte) {
 			r.readCertificate(current)
 			current = nil
 		}
-		// One packet more than is accepted tells that there were more.
+		// One packet more than accepted shows that the limit is exceeded.
 		if len(current) <= maxCertificatePackets {
 			current = append(current, p)
 		}
@@ -159,13 +157,12 @@ func (r *keyFileReader) readPackets(data []byte) {
 	}
 }
 
-// readBroken handles what precedes a fault of framing. A certificate that is
-// cut inside of a packet may lack its revocation and is left out; other data
-// behind its last packet does it no harm.
+// readBroken handles the packets before a framing error. A certificate that is truncated inside a
+// packet may lack its revocation and is skipped; other data after its last packet does no harm.
 func (r *keyFileReader) readBroken(current []rawPacket, err error) {
 	switch {
 	case errors.Is(err, errTruncated):
-		const reason = "the key file is cut short: its last key was skipped"
+		const reason = "the key file is truncated: its last key was skipped"
 		if len(current) == 0 {
 			r.report(reason)
 			return
@@ -175,11 +172,10 @@ func (r *keyFileReader) readBroken(current []rawPacket, err error) {
 	case len(current) > 0:
 		r.readCertificate(current)
 	}
-	r.report("the key file holds data that is no OpenPGP packet")
+	r.report("the key file contains data that is not an OpenPGP packet")
 }
 
-// readCertificate reads the packets of one certificate, or signatures without
-// one.
+// readCertificate reads the packets of one certificate, or signatures without a key.
 func (r *keyFileReader) readCertificate(packets []rawPacket) {
 	first := packets[0].tag
 	if first == tagSignature {
@@ -189,10 +185,10 @@ func (r *keyFileReader) readCertificate(packets []rawPacket) {
 	r.count++
 	switch {
 	case r.count > maxCertificates:
-		r.tooLarge = "the file has more than " + strconv.Itoa(maxCertificates) + " keys: spread them over several files"
+		r.tooLarge = fmt.Errorf("the file has more than %d keys: spread them over several files", maxCertificates)
 		return
 	case first == tagSecretKey:
-		r.report("a private key was skipped: remove it, and give the public key (gpg --export)")
+		r.report("a private key was skipped: remove it and provide the public key (gpg --export)")
 		return
 	case first != tagPublicKey:
 		r.report("data before the first key was skipped")
@@ -202,10 +198,10 @@ func (r *keyFileReader) readCertificate(packets []rawPacket) {
 			" packets was skipped: "+exportClean)
 		return
 	}
-	c, left, problem := readCertificate(packets, r.cost)
+	c, left, err := readCertificate(packets, r.cost)
 	r.cost = left
-	if problem != "" {
-		r.report("a key was skipped: " + problem)
+	if err != nil {
+		r.report("a key was skipped: " + err.Error())
 		return
 	}
 	if c.defect == tooManyChecks {
@@ -214,38 +210,37 @@ func (r *keyFileReader) readCertificate(packets []rawPacket) {
 	r.certificates = append(r.certificates, c)
 }
 
-// setAside keeps a certificate that was not read as one that cannot be used. It must not
-// just be left out: what was not read could be the revocation of another version of it.
+// setAside keeps a certificate that was not read as an unusable one. Dropping it would be wrong:
+// the part that was not read could revoke another version of it.
 func (r *keyFileReader) setAside(primary rawPacket, reason string) {
 	r.report(reason)
 	if primary.tag != tagPublicKey {
 		return
 	}
-	if key, problem := parsePublicKey(primary.body); problem == "" {
+	if key, err := parsePublicKey(primary.body); err == nil {
 		r.certificates = append(r.certificates, &Certificate{primary: key, defect: reason})
 	}
 }
 
-// readRevocations keeps the key revocations among signatures that stand before
-// any key.
+// readRevocations keeps the key revocations among signatures without a key before them.
 func (r *keyFileReader) readRevocations(packets []rawPacket) {
 	for _, p := range packets {
-		if revocation, problem := readRevocation(p); problem != "" {
-			r.report(problem)
+		if revocation, err := readRevocation(p); err != nil {
+			r.report(err.Error())
 		} else {
 			r.revocations = append(r.revocations, revocation)
 		}
 		if len(r.revocations) > maxRevocations {
-			r.tooLarge = "the file has more than " + strconv.Itoa(maxRevocations) +
-				" revocations without their keys: spread them over several files"
+			r.tooLarge = fmt.Errorf("the file has more than %d revocations without their keys: "+
+				"spread them over several files", maxRevocations)
 			return
 		}
 	}
 }
 
-// tooManyChecks is the problem of a file, and of its certificates that suffer
-// from it, on whose signatures no more may be spent.
-const tooManyChecks = "the file has more self-signatures than are checked: spread its keys over several files, or " +
+// tooManyChecks is the problem of a file whose signatures exceed the budget, and the defect of the
+// affected certificates.
+const tooManyChecks = "the file has too many self-signatures to verify: spread its keys over several files, or " +
 	exportClean
 
 // exportClean is the advice for flooded keys.

@@ -26,8 +26,7 @@ var (
 	testBob   = pgp.Ed25519(4, testKeyTime, "bob")
 )
 
-// keyFileResult is what a test compares: the user IDs in place of the
-// certificates.
+// keyFileResult is a key file for comparison: with user IDs in place of certificates.
 type keyFileResult struct {
 	UserIDs, Problems []string
 	Err               string
@@ -85,38 +84,38 @@ func TestParseKeyFile(t *testing.T) {
 		"keybox": {text("\x00\x00\x00\x20\x01\x01\x00\x02KBXf...."), keyFileResult{
 			Err: "the file is a GnuPG keybox: export its keys with gpg --export"}},
 		"private key block": {armored("PGP PRIVATE KEY BLOCK", alice), keyFileResult{
-			Err: "a private key block was skipped: remove it, and give the public key (gpg --export --armor)"}},
+			Err: "a private key block was skipped: remove it and provide the public key (gpg --export --armor)"}},
 		"private key packet": {join(secret, bob), keyFileResult{UserIDs: both[1:],
-			Problems: []string{"a private key was skipped: remove it, and give the public key (gpg --export)"}}},
-		"a message": {armored("PGP MESSAGE", alice), keyFileResult{Err: "an armor block that holds no key was skipped"}},
+			Problems: []string{"a private key was skipped: remove it and provide the public key (gpg --export)"}}},
+		"a message": {armored("PGP MESSAGE", alice), keyFileResult{Err: "an armor block without a key was skipped"}},
 		"PEM": {armored("PUBLIC KEY", alice), keyFileResult{
 			Err: "a PEM block was skipped: it is not an OpenPGP key"}},
 		"unknown block": {join(a, armored("SOMETHING", bob)), keyFileResult{UserIDs: both[:1],
 			Problems: []string{"an armor block of an unknown kind was skipped"}}},
 		"no END line": {join(noEnd, armored(publicLabel, bob)), keyFileResult{UserIDs: both[1:],
-			Problems: []string{"an armor block was skipped because it has no END line: the file is cut short"}}},
+			Problems: []string{"an armor block was skipped because it has no END line: the file is truncated"}}},
 		"other END line": {text(strings.Replace(string(a), "-----END PGP PUBLIC", "-----END PGP SECRET", 1)), keyFileResult{
-			Err: "an armor block was skipped because it has no END line: the file is cut short"}},
+			Err: "an armor block was skipped because it has no END line: the file is truncated"}},
 		"bad base64": {join(text(strings.Replace(string(a), "-----END", "!\n-----END", 1)), armored(publicLabel, bob)),
 			keyFileResult{UserIDs: both[1:], Problems: []string{"an armor block was skipped because it is not valid base64"}}},
 		"cut": {join(bob, alice[:len(alice)-1]), keyFileResult{UserIDs: []string{"", "bob"},
-			Problems: []string{"the key file is cut short: its last key was skipped"}}},
+			Problems: []string{"the key file is truncated: its last key was skipped"}}},
 		"private key, cut behind it": {join(bob, secret, pgp.Packet(pgp.TagUserID, text("x"))[:2]), keyFileResult{UserIDs: both[1:],
-			Problems: []string{"the key file is cut short: its last key was skipped"}}},
+			Problems: []string{"the key file is truncated: its last key was skipped"}}},
 		"certification behind a subkey": {join(bob, testBob.Subkey(carol, testBob.Standard(pgp.TypePositiveCert, testKeyTime))),
 			keyFileResult{UserIDs: both[1:]}},
 		"newline at the end": {join(bob, text("\n")), keyFileResult{UserIDs: both[1:],
-			Problems: []string{"the key file holds data that is no OpenPGP packet"}}},
+			Problems: []string{"the key file contains data that is not an OpenPGP packet"}}},
 		"binary garbage": {text("\xff\xff\xff\xff\xff\xff"), keyFileResult{
-			Err: "the key file is cut short: its last key was skipped"}},
+			Err: "the key file is truncated: its last key was skipped"}},
 		"no key first": {join(pgp.Packet(pgp.TagUserID, text("nobody")), alice), keyFileResult{UserIDs: both[:1],
 			Problems: []string{"data before the first key was skipped"}}},
 		"flood of packets": {join(alice, flood, bob), keyFileResult{UserIDs: []string{"", "bob"}, Problems: []string{
 			"a key with more than 2048 packets was skipped: export it with gpg --export-options export-clean"}}},
 		"version 3 key": {join(pgp.Packet(pgp.TagPublicKey, pgp.Public(3, 1, 0, nil).Body()), bob), keyFileResult{UserIDs: both[1:],
-			Problems: []string{"a key was skipped: a key is of version 3, and only 4 and 6 are accepted"}}},
+			Problems: []string{"a key was skipped: a key is of version 3; only 4 and 6 are accepted"}}},
 		"unknown algorithm": {join(pgp.Packet(pgp.TagPublicKey, pgp.Public(4, 99, 0, nil).Body()), bob), keyFileResult{
-			UserIDs: both[1:], Problems: []string{"a key was skipped: a key has an algorithm or a form that is not supported"}}},
+			UserIDs: both[1:], Problems: []string{"a key was skipped: a key has an unsupported algorithm or form"}}},
 		"key of a few octets": {join(pgp.Packet(pgp.TagPublicKey, []byte{4}), bob), keyFileResult{
 			UserIDs: both[1:], Problems: []string{"a key was skipped: a key packet is damaged"}}},
 		"key with more octets": {join(pgp.Packet(pgp.TagPublicKey, append(carol.Body(), 0)), bob), keyFileResult{
@@ -143,9 +142,9 @@ func TestParseKeyFile(t *testing.T) {
 	}
 }
 
-// TestLooseRevocation: a revocation in a block of its own counts for the key
-// that made it, wherever it stands, and for no other.
-func TestLooseRevocation(t *testing.T) {
+// TestStandaloneRevocation: a revocation in a block of its own counts for the key that made it, at
+// any place in the file, and for no other.
+func TestStandaloneRevocation(t *testing.T) {
 	revocation := pgp.Armor(publicLabel, testAlice.Direct(testAlice.Standard(pgp.TypeKeyRevocation, testKeyTime)))
 	keys := pgp.Armor(publicLabel, join(testAlice.Simple("alice"), testBob.Simple("bob")))
 	for _, data := range [][]byte{join(revocation, keys), join(keys, revocation)} {
@@ -174,21 +173,21 @@ func TestKeyFileBounds(t *testing.T) {
 	for i := range 40 {
 		broken = append(broken, pgp.Packet(pgp.TagPublicKey, []byte{byte(10 + i), 0, 0, 0, 0, 0})...)
 	}
-	// What is beyond a bound could be a revocation, so the whole file is refused.
+	// The excess could be a revocation, so the whole file is refused.
 	if _, err := ParseKeyFile(many); err == nil || err.Error() != "the file has more than 512 keys: spread them over several files" {
 		t.Errorf("got %v", err)
 	}
-	if _, err := ParseKeyFile(blocks); err == nil || err.Error() != "the file has more armor blocks than are read: spread its keys over several files" {
+	if _, err := ParseKeyFile(blocks); err == nil || err.Error() != "the file has too many armor blocks: spread its keys over several files" {
 		t.Errorf("got %v", err)
 	}
 	file, err := ParseKeyFile(append(broken, testAlice.Simple("alice")...))
-	if err != nil || len(file.Problems) != maxProblems || file.Problems[maxProblems-1] != "there are more problems than are reported" {
+	if err != nil || len(file.Problems) != maxProblems || file.Problems[maxProblems-1] != "further problems are not shown" {
 		t.Errorf("%q, %v", file.Problems, err)
 	}
 }
 
-// TestFloodedCertificate: a certificate with more self-signatures than are
-// checked is refused, since one that was not seen could be a revocation.
+// TestFloodedCertificate: a certificate with too many self-signatures is refused, since an
+// unchecked one could be a revocation.
 func TestFloodedCertificate(t *testing.T) {
 	flooded := func(name string) []byte {
 		k := pgp.Ed25519(4, testKeyTime, name)
@@ -203,19 +202,18 @@ func TestFloodedCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = file.Certificates[0].Check(testNow)
-	if fault := asError(t, err); fault.Code != UnusableKey || !strings.Contains(fault.Detail, "export-clean") {
+	if refusal := asError(t, err); refusal.Code != UnusableKey || !strings.Contains(refusal.Detail, "export-clean") {
 		t.Errorf("got %v", err)
 	}
 	clean := readKeysFrom(t, pgp.Ed25519(4, testKeyTime, "mallory").Simple("mallory"))
 	if NewKeyring(clean, file.Certificates[0]).Certificates()[0].Check(testNow) == nil {
-		t.Error("a clean copy hides what was not checked")
+		t.Error("a clean copy hides the unchecked signatures")
 	}
 }
 
-// TestVersionThatCannotBeRead: a version of a certificate that is cut, flooded or beyond
-// the budget could be the revoked one, so that a clean version of it, before or behind,
-// does not count either.
-func TestVersionThatCannotBeRead(t *testing.T) {
+// TestUnreadableVersion: a version of a certificate that is truncated, flooded or over budget could
+// be the revoked one. A clean version before or after it does not count either.
+func TestUnreadableVersion(t *testing.T) {
 	clean := testAlice.Simple("alice")
 	revoked := testAlice.Certificate(testAlice.Direct(testAlice.Standard(pgp.TypeKeyRevocation, testKeyTime)),
 		bytes.Repeat(pgp.Packet(pgp.TagUserID, nil), maxCertificatePackets))
@@ -231,9 +229,9 @@ func TestVersionThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// TestLooseRevocationBounds: revocations that stand by themselves are bounded in number
-// and must name their key, so that each costs one operation.
-func TestLooseRevocationBounds(t *testing.T) {
+// TestStandaloneRevocationBounds: the number of standalone revocations is bounded, and they must
+// name their key, so that each costs one operation.
+func TestStandaloneRevocationBounds(t *testing.T) {
 	one := testAlice.Direct(testAlice.Standard(pgp.TypeKeyRevocation, testKeyTime))
 	file, err := ParseKeyFile(append(bytes.Repeat(one, maxRevocations+1), testAlice.Simple("alice")...))
 	if err == nil || err.Error() != "the file has more than 256 revocations without their keys: spread them over several files" {
@@ -248,8 +246,8 @@ func TestLooseRevocationBounds(t *testing.T) {
 	}
 }
 
-// TestRevocationInAnotherFile: a file with a revocation alone revokes its key in every
-// other file of the keyring, in any order, and no other key.
+// TestRevocationInAnotherFile: a file with only a revocation revokes its key in every other file of
+// the keyring, in any order, and no other key.
 func TestRevocationInAnotherFile(t *testing.T) {
 	parse := func(data []byte) *KeyFile {
 		file, err := ParseKeyFile(data)
@@ -279,12 +277,12 @@ func TestRevocationInAnotherFile(t *testing.T) {
 		}
 	}
 	if keys.Certificates[0].Revoked() || keys.Certificates[1].Revoked() {
-		t.Error("the file itself was changed")
+		t.Error("the file itself was modified")
 	}
 }
 
-// TestRevokedUserIDsLeaveNoCapability: when every user ID is revoked, a direct-key
-// signature without key flags does not make the key one that signs.
+// TestRevokedUserIDsLeaveNoCapability: when every user ID is revoked, a direct-key signature
+// without key flags does not allow the key to sign.
 func TestRevokedUserIDsLeaveNoCapability(t *testing.T) {
 	user := testAlice.User("alice",
 		testAlice.Standard(pgp.TypePositiveCert, testKeyTime, pgp.Flags(testFlags)),

@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// Keyring is a set of trusted certificates. It does not change and may be
-// shared between goroutines.
+// Keyring is a set of trusted certificates. It is immutable and may be shared between goroutines.
 type Keyring struct {
 	certificates []*Certificate
 	byKeyID      map[uint64][]candidate
@@ -23,19 +22,18 @@ type candidate struct {
 	index       int // Of the subkey, or primaryKey.
 }
 
-// NewKeyring makes a keyring. Versions of one certificate are merged: the
-// newest valid self-signatures and every revocation count. The order of the
-// arguments has no effect; nil certificates are left out.
+// NewKeyring returns a keyring. It merges versions of one certificate: the newest valid
+// self-signatures and every revocation count. The order of the arguments has no effect; nil
+// certificates are ignored.
 func NewKeyring(certificates ...*Certificate) *Keyring {
 	return newKeyring(certificates, nil)
 }
 
-// NewKeyringFromFiles makes a keyring of the certificates of several key files, as
-// [NewKeyring] does. A revocation that stands by itself in one file counts for the
-// keys of all: adding what gpg --gen-revoke wrote beside a key revokes it. Nil
-// files are left out, and the order has no effect. Applying revocations takes a
-// quarter of a second at most; a certificate which is named by more of them than
-// can be verified in that time cannot be used.
+// NewKeyringFromFiles returns a keyring with the certificates of several key files, as [NewKeyring]
+// does. A standalone revocation in one file counts for the keys of all: adding the output of gpg
+// --gen-revoke next to a key revokes it. Nil files are ignored, and the order has no effect.
+// Applying revocations takes at most a quarter of a second; a certificate with more revocations
+// than can be verified in that time cannot be used.
 func NewKeyringFromFiles(files ...*KeyFile) *Keyring {
 	var certificates []*Certificate
 	var revocations []*signature
@@ -75,8 +73,8 @@ func (k *Keyring) Len() int {
 // Certificates returns the certificates, sorted by fingerprint, each once.
 func (k *Keyring) Certificates() []*Certificate { return slices.Clone(k.certificates) }
 
-// Certificate returns the certificate with a fingerprint in upper-case hexadecimal, as all
-// files of the keyring together have it; nil when there is none.
+// Certificate returns the certificate with a fingerprint in upper-case hexadecimal, merged from all
+// files of the keyring; nil if there is none.
 func (k *Keyring) Certificate(fingerprint string) *Certificate {
 	i, found := slices.BinarySearchFunc(k.certificates, fingerprint, func(c *Certificate, f string) int {
 		return cmp.Compare(c.Fingerprint(), f)
@@ -87,47 +85,46 @@ func (k *Keyring) Certificate(fingerprint string) *Certificate {
 	return k.certificates[i]
 }
 
-// Options are the circumstances of a verification.
+// Options configures a verification.
 type Options struct {
-	// Now is the moment at which keys and signatures are judged.
+	// Now is the time at which keys and signatures are evaluated.
 	Now time.Time
 
-	// AcceptBeforeExpiry accepts the signature of a key that is expired now if
-	// the key was not when the signature says it was made. Whoever holds the
-	// expired key can write any time into a signature.
+	// AcceptBeforeExpiry accepts the signature of an expired key if the key had not expired at the
+	// creation time that the signature states. A holder of the expired key can write any time into
+	// a signature.
 	AcceptBeforeExpiry bool
 }
 
-// Verified is a message whose signature is valid and made by a trusted key.
+// Verified is a message with a valid signature by a trusted key.
 type Verified struct {
-	// Payload is what was signed. The caller owns it.
+	// Payload is the signed content. The caller owns it.
 	Payload []byte
 
-	// Fingerprint is that of the primary key, upper-case hexadecimal: the
-	// identity of the signer.
+	// Fingerprint is the fingerprint of the primary key, upper-case hexadecimal: the identity of
+	// the signer.
 	Fingerprint string
 
-	// SigningFingerprint is that of the key that made the signature: the
-	// primary key or a subkey of it.
+	// SigningFingerprint is the fingerprint of the key that made the signature: the primary key or
+	// one of its subkeys.
 	SigningFingerprint string
 
 	// UserID is [Certificate.UserID] of the signer.
 	UserID string
 
-	// Created is when the signature says it was made, to the second, in UTC.
+	// Created is the creation time that the signature states, to the second, in UTC.
 	Created time.Time
 
-	// ValidUntil is the earliest moment at which time alone may change this
-	// result: when the signature, a key or a self-signature expires, or a
-	// self-signature comes into force. Zero if there is none.
+	// ValidUntil is the earliest time at which the passing of time may change this result: when the
+	// signature, a key or a self-signature expires, or a self-signature comes into force. Zero if
+	// there is none.
 	ValidUntil time.Time
 }
 
-// Verify says who signed a message. Exactly one of the results is not nil; the
-// error is an [*Error], with the fingerprints of the certificate that was judged
-// if the keyring has one. Several certificates may claim one key: each is
-// judged by itself, and the first by fingerprint that is entitled to it is
-// accepted.
+// Verify verifies the signature of a message and returns its signer. Exactly one of the results is
+// not nil; the error is an [*Error], with the fingerprints of the certificate that was tried if the
+// keyring has one. Several certificates may claim one key: each is tried separately, and the first
+// by fingerprint that is entitled to the key is accepted.
 func (k *Keyring) Verify(m *Message, o Options) (*Verified, error) {
 	if m == nil {
 		return nil, malformed("there is no message")
@@ -139,46 +136,46 @@ func (k *Keyring) Verify(m *Message, o Options) (*Verified, error) {
 	h := m.signature.startHash()
 	h.Write(m.untrustedPayload)
 	sum := m.signature.finishHash(h)
-	// The first octets of the digest stand in the signature for a quick check (RFC 9580
-	// section 5.2.3). They are not signed, and another value is an altered message.
+	// The signature contains the first octets of the digest for a quick check (RFC 9580 section
+	// 5.2.3). They are not signed, and another value means an altered message.
 	tagFits := bytes.Equal(m.signature.hashTag, sum[:hashTagSize])
 	var first *Error
 	var retry int64
 	for _, c := range candidates {
-		verified, fault := c.judge(m, sum, tagFits, o)
-		if fault == nil {
+		verified, err := c.verify(m, sum, tagFits, o)
+		if err == nil {
 			return verified, nil
 		}
-		fault.Issuer = m.UnverifiedIssuer()
-		if !fault.NotBefore.IsZero() {
-			retry = earliest(retry, fault.NotBefore.Unix())
+		err.Issuer = m.UnverifiedIssuer()
+		if !err.NotBefore.IsZero() {
+			retry = earliest(retry, err.NotBefore.Unix())
 		}
-		// A fault of the key that made the signature says more than that
-		// another key did not.
-		if first == nil || first.Code == BadSignature && fault.Code != BadSignature {
-			first = c.certificate.attribute(fault, c.index)
+		// A defect of the key that made the signature is more useful than that another key did not
+		// make it.
+		if first == nil || first.Code == BadSignature && err.Code != BadSignature {
+			first = c.certificate.attribute(err, c.index)
 		}
 	}
-	first.NotBefore = moment(retry)
+	first.NotBefore = unixTime(retry)
 	return nil, first
 }
 
 func (m *Message) unknownKey() *Error {
-	fault := refuse(UnknownKey, "the message does not say which key signed it")
-	if fault.Issuer = m.UnverifiedIssuer(); fault.Issuer != "" {
-		fault.Detail = "the signature names the key " + fault.Issuer + ", which is not among the trusted keys"
+	err := refuse(UnknownKey, "the message does not name its signing key")
+	if err.Issuer = m.UnverifiedIssuer(); err.Issuer != "" {
+		err.Detail = "the signature names the key " + err.Issuer + ", which is not among the trusted keys"
 	}
-	return fault
+	return err
 }
 
-// candidates returns the keys that the message's hints allow, in the order of
-// their certificates' fingerprints.
+// candidates returns the keys that the message's hints allow, in the order of their certificates'
+// fingerprints.
 func (k *Keyring) candidates(m *Message) []candidate {
 	var keyID uint64
 	hints := [...]*issuerHint{&m.signature.issuer, &m.onePass.issuer, &m.signature.unhashedIssuer}
 	for _, h := range hints {
 		for _, id := range h.keyIDs() {
-			keyID = max(keyID, id) // They agree, or are 0 for none.
+			keyID = max(keyID, id) // They agree or are 0 for none.
 		}
 	}
 	if keyID == 0 {
@@ -194,28 +191,29 @@ func (k *Keyring) candidates(m *Message) []candidate {
 	return found
 }
 
-// judge verifies the signature by one key, and then whether that key may have
-// made it.
-func (c candidate) judge(m *Message, sum []byte, tagFits bool, o Options) (*Verified, *Error) {
+// verify verifies the signature with one key, and then checks whether that key was allowed to make
+// it.
+func (c candidate) verify(m *Message, sum []byte, tagFits bool, o Options) (*Verified, *Error) {
 	key, s, now := c.certificate.key(c.index), &m.signature, o.Now.Unix()
-	if fault := key.unfit(s); fault != nil {
-		return nil, fault
+	if err := key.checkCompatible(s); err != nil {
+		return nil, err
 	}
 	if !tagFits || !key.verifyDigest(s, sum) {
 		return nil, refuse(BadSignature, "the signature is not valid: content or signature was altered")
 	}
-	expires, fault := c.certificate.permission(c.index, c.certificate.standing(now), now)
-	if fault == nil {
-		fault = judgeTimes(s, max(key.created, c.certificate.primary.created), expires, now, o.AcceptBeforeExpiry)
+	expires, err := c.certificate.signingValidity(c.index, c.certificate.primaryStatus(now), now)
+	if err == nil {
+		err = checkTimes(s, max(key.created, c.certificate.primary.created), expires, now, o.AcceptBeforeExpiry)
 	}
-	if fault != nil {
-		// Self-signatures that come into force may mend it, and so may the key's own time.
+	if err != nil {
+		// A self-signature that comes into force, or the key's own creation time, may resolve the
+		// refusal.
 		next := c.certificate.nextChange(now)
-		if !fault.NotBefore.IsZero() {
-			next = earliest(next, fault.NotBefore.Unix())
+		if !err.NotBefore.IsZero() {
+			next = earliest(next, err.NotBefore.Unix())
 		}
-		fault.NotBefore = moment(next)
-		return nil, fault
+		err.NotBefore = unixTime(next)
+		return nil, err
 	}
 	until := earliest(s.expires(), c.certificate.nextChange(now))
 	if !o.AcceptBeforeExpiry {
@@ -227,21 +225,21 @@ func (c candidate) judge(m *Message, sum []byte, tagFits bool, o Options) (*Veri
 		SigningFingerprint: key.fingerprintText(),
 		UserID:             c.certificate.UserID(),
 		Created:            time.Unix(s.created, 0).UTC(),
-		ValidUntil:         moment(until),
+		ValidUntil:         unixTime(until),
 	}, nil
 }
 
-// judgeTimes compares the times of a signature, of its key and of now.
-func judgeTimes(s *signature, keyCreated, keyExpires, now int64, acceptBeforeExpiry bool) *Error {
+// checkTimes compares the times of a signature and its key with the current time.
+func checkTimes(s *signature, keyCreated, keyExpires, now int64, acceptBeforeExpiry bool) *Error {
 	switch {
 	case s.created > now+skewSeconds:
-		fault := refuse(SignatureInFuture, "the signature claims to be made in the future: check the signer's clock")
-		fault.NotBefore = moment(s.created - skewSeconds)
-		return fault
+		err := refuse(SignatureInFuture, "the creation time of the signature is in the future: check the signer's clock")
+		err.NotBefore = unixTime(s.created - skewSeconds)
+		return err
 	case s.created < keyCreated:
-		return refuse(BadSignature, "the signature claims to be older than its key")
+		return refuse(BadSignature, "the signature was created before its key")
 	case isPast(keyExpires, s.created):
-		return refuse(KeyExpired, "the key was expired when it signed")
+		return refuse(KeyExpired, "the key had expired when it signed")
 	case isPast(keyExpires, now) && !acceptBeforeExpiry:
 		return keyExpired()
 	case isPast(s.expires(), now):

@@ -72,13 +72,13 @@ func TestRefused(t *testing.T) {
 		"no keys": {"ed25519", nil, Error{Code: UnknownKey, Issuer: "0x" + alice,
 			Detail: "the signature names the key 0x" + alice + ", which is not among the trusted keys"}},
 		"no issuer": {"unknown-no-issuer", []string{"alice"}, Error{Code: UnknownKey,
-			Detail: "the message does not say which key signed it"}},
+			Detail: "the message does not name its signing key"}},
 		"key ID only": {"issuer-key-id", []string{"rsa2048"}, Error{Code: UnknownKey, Issuer: "0x0CEF42A22D6B610B",
 			Detail: "the signature names the key 0x0CEF42A22D6B610B, which is not among the trusted keys"}},
 		"altered": {"payload-altered", []string{"alice"}, Error{Code: BadSignature, Issuer: "0x" + alice,
 			Detail: "the signature is not valid: content or signature was altered", Fingerprint: alice, SigningFingerprint: alice}},
 		"in the future": {"signature-in-future", []string{"alice"}, Error{Code: SignatureInFuture, Issuer: "0x" + alice,
-			Detail:      "the signature claims to be made in the future: check the signer's clock",
+			Detail:      "the creation time of the signature is in the future: check the signer's clock",
 			Fingerprint: alice, SigningFingerprint: alice, NotBefore: testNow.Add(24*time.Hour - clockSkew).UTC()}},
 		"weak digest": {"digest-sha1", []string{"rsa2048"}, Error{Code: WeakAlgorithm, Issuer: "0x" + fingerprintOf(t, "rsa2048"),
 			Detail: "the digest of the signature is not accepted: sign with SHA-256 or SHA-512"}},
@@ -101,7 +101,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// dsaFingerprint is that of Alice's key with another algorithm.
+// dsaFingerprint is the fingerprint of Alice's key with another algorithm.
 var dsaFingerprint = func() string {
 	k := *testAlice
 	k.Algorithm = 17
@@ -113,17 +113,17 @@ func fingerprintOf(t *testing.T, key string) string {
 	return readKeys(t, key)[0].Fingerprint()
 }
 
-// asError returns the *Error that err is, or fails.
+// asError returns err as an *Error, or fails the test.
 func asError(t testing.TB, err error) *Error {
 	t.Helper()
-	var fault *Error
-	if !errors.As(err, &fault) {
+	var refusal *Error
+	if !errors.As(err, &refusal) {
 		t.Fatalf("got %v, want an *Error", err)
 	}
-	return fault
+	return refusal
 }
 
-// TestZeroValues: nothing is accepted by what was never filled in.
+// TestZeroValues: zero values accept nothing.
 func TestZeroValues(t *testing.T) {
 	message, err := ParseMessage(readVectorNamed(t, "ed25519").content)
 	if err != nil {
@@ -150,8 +150,7 @@ func TestZeroValues(t *testing.T) {
 	}
 }
 
-// TestPayloadBelongsToCaller: neither the content nor a result is shared with
-// the message.
+// TestPayloadBelongsToCaller: the message shares neither the content nor the result.
 func TestPayloadBelongsToCaller(t *testing.T) {
 	v := readVectorNamed(t, "ed25519")
 	m, err := ParseMessage(v.content)
@@ -172,8 +171,7 @@ func TestPayloadBelongsToCaller(t *testing.T) {
 	}
 }
 
-// TestConcurrentUse shares a keyring and a message between goroutines; the race
-// detector watches.
+// TestConcurrentUse shares a keyring and a message between goroutines, for the race detector.
 func TestConcurrentUse(t *testing.T) {
 	v := readVectorNamed(t, "rsa2048-zip")
 	certificates := readKeys(t, "rsa2048", "alice", "subkey", "p256")
@@ -201,8 +199,8 @@ func TestConcurrentUse(t *testing.T) {
 	wg.Wait()
 }
 
-// TestManyClaimants: the number of certificates that are tried for one key is
-// bounded, and the one that is entitled to it is found among them.
+// TestManyClaimants: the number of certificates tried for one key is bounded, and the entitled one
+// is found among them.
 func TestManyClaimants(t *testing.T) {
 	signing := pgp.Ed25519(4, testKeyTime, "alice's signing subkey")
 	certificates := readKeys(t, "subkey")

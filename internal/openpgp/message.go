@@ -9,10 +9,9 @@ import (
 	"errors"
 )
 
-// Message is a signed message whose form is accepted and whose signature is
-// not verified yet. It is immutable and keeps no reference to the content that
-// it was read from. Nothing of its payload can be had before [Keyring.Verify]
-// has succeeded.
+// Message is a signed message whose form is accepted and whose signature is not verified yet. It is
+// immutable and keeps no reference to the parsed content. Its payload is inaccessible until
+// [Keyring.Verify] succeeds.
 type Message struct {
 	untrustedPayload []byte
 	signature        signature
@@ -27,26 +26,24 @@ type onePass struct {
 	salt   []byte     // Version 6 only.
 }
 
-// ParseMessage reads an atomic container signature: a binary OpenPGP signed
-// message of at most 256 KiB, as the package comment describes it. It checks
-// sizes, packet sequence and the properties that the signature states, and
-// computes no digest. The error is an [*Error]; its problem is Malformed,
-// UnsupportedVersion or WeakAlgorithm.
+// ParseMessage parses an atomic container signature: a binary OpenPGP signed message of at most 256
+// KiB, as described in the package comment. It checks sizes, packet sequence and the properties
+// that the signature states, and computes no digest. The error is an [*Error] with the code
+// Malformed, UnsupportedVersion or WeakAlgorithm.
 func ParseMessage(content []byte) (*Message, error) {
 	if len(content) > maxContentSize {
-		return nil, malformed("the content is larger than 256 KiB, and signatures have a few kilobytes at most")
+		return nil, malformed("the content is larger than 256 KiB; signatures take a few kilobytes")
 	}
-	m, fault := readLevel(content, 0)
-	if fault != nil {
-		return nil, fault
+	m, err := readLevel(content, 0)
+	if err != nil {
+		return nil, err
 	}
 	return m, nil
 }
 
-// UnverifiedIssuer returns what the message claims about its key: "0x" and the
-// full fingerprint in upper-case hexadecimal if the signed part of the
-// signature (or a version 6 one-pass packet) names one, else "0x" and the key ID
-// of 16 digits, else "". Anybody can write any value there.
+// UnverifiedIssuer returns the key that the message names: "0x" and the full fingerprint in
+// upper-case hexadecimal if the signed part of the signature (or a version 6 one-pass packet) has
+// one, else "0x" and the key ID of 16 digits, else "". Anybody can write any value there.
 func (m *Message) UnverifiedIssuer() string {
 	hints := [...]*issuerHint{&m.signature.issuer, &m.onePass.issuer, &m.signature.unhashedIssuer}
 	for _, h := range hints[:2] {
@@ -62,7 +59,7 @@ func (m *Message) UnverifiedIssuer() string {
 	return ""
 }
 
-// readLevel reads a message inside of a number of compressed packets.
+// readLevel reads a message nested in level compressed packets.
 func readLevel(data []byte, level int) (*Message, *Error) {
 	first, rest, err := nextPacket(data)
 	if err != nil {
@@ -86,12 +83,11 @@ func readLevel(data []byte, level int) (*Message, *Error) {
 	}
 }
 
-// readSigned reads what follows a one-pass packet: one literal, one signature
-// and nothing else.
+// readSigned reads what follows a one-pass packet: one literal, one signature and nothing else.
 func readSigned(onePassBody, rest []byte) (*Message, *Error) {
-	ops, fault := parseOnePass(onePassBody)
-	if fault != nil {
-		return nil, fault
+	ops, refused := parseOnePass(onePassBody)
+	if refused != nil {
+		return nil, refused
 	}
 	literal, rest, err := nextPacket(rest)
 	if err != nil || literal.tag != tagLiteral {
@@ -104,7 +100,7 @@ func readSigned(onePassBody, rest []byte) (*Message, *Error) {
 	signed, rest, err := nextPacket(rest)
 	switch {
 	case err != nil || signed.tag != tagSignature:
-		return nil, malformed("the literal data is not followed by a whole signature")
+		return nil, malformed("the literal data is not followed by a complete signature")
 	case len(rest) != 0:
 		return nil, malformed("data follows the signature: exactly one signature and nothing else is accepted")
 	case len(signed.body) > maxSignatureSize:
@@ -113,8 +109,8 @@ func readSigned(onePassBody, rest []byte) (*Message, *Error) {
 	return newMessage(ops, payload, signed.body)
 }
 
-// newMessage checks the signature's own properties. It copies what it keeps,
-// because the buffers around belong to others.
+// newMessage checks the signature's own properties. It copies what it keeps, because the caller
+// owns the buffers.
 func newMessage(ops onePass, payload, signatureBody []byte) (*Message, *Error) {
 	owned := make([]byte, 0, len(payload)+len(signatureBody)+len(ops.salt)+len(ops.issuer.fingerprint))
 	keep := func(b []byte) []byte {
@@ -127,14 +123,14 @@ func newMessage(ops onePass, payload, signatureBody []byte) (*Message, *Error) {
 	}
 	m := &Message{untrustedPayload: keep(payload), onePass: ops}
 	m.onePass.salt, m.onePass.issuer.fingerprint = keep(ops.salt), keep(ops.issuer.fingerprint)
-	sig, fault := parseSignature(keep(signatureBody))
-	if fault == nil {
+	sig, err := parseSignature(keep(signatureBody))
+	if err == nil {
 		m.signature = *sig
-		fault = m.check()
+		err = m.check()
 	}
-	if fault != nil { // What the one-pass packet names is known anyway.
-		fault.Issuer = m.UnverifiedIssuer()
-		return nil, fault
+	if err != nil { // The one-pass packet may name the issuer.
+		err.Issuer = m.UnverifiedIssuer()
+		return nil, err
 	}
 	return m, nil
 }
@@ -144,14 +140,14 @@ func (m *Message) check() *Error {
 	s := &m.signature
 	switch {
 	case s.kind == typeText:
-		return malformed("the signature is of text mode, which does not cover the exact bytes: " +
+		return malformed("the signature is in text mode, which does not cover the exact bytes: " +
 			"sign without --textmode")
 	case s.kind != typeBinary:
-		return malformed("the signature is not one over a document")
+		return malformed("the signature is not a document signature")
 	case s.version == 3 && !isRSA(s.algorithm):
 		return refuse(UnsupportedVersion, "a version 3 signature is accepted with RSA only")
-	case s.fault != nil:
-		return s.fault
+	case s.err != nil:
+		return s.err
 	case !s.digest.strong || s.version == 3 && !s.digest.isSHA2():
 		return refuse(WeakAlgorithm, "the digest of the signature is not accepted: sign with SHA-256 or SHA-512")
 	default:
@@ -159,15 +155,14 @@ func (m *Message) check() *Error {
 	}
 }
 
-// checkOnePass compares the one-pass packet with the signature (RFC 9580
-// sections 5.4 and 10.3.2.2). A verifier that reads only one of them must come
-// to the same result.
+// checkOnePass compares the one-pass packet with the signature (RFC 9580 sections 5.4 and
+// 10.3.2.2). A verifier that reads only one of them must reach the same result.
 func (m *Message) checkOnePass() *Error {
 	s, ops := &m.signature, &m.onePass
 	switch {
 	case ops.kind != s.kind, ops.digestID != s.digest.id, ops.algorithm != s.algorithm,
 		(ops.version == 6) != (s.version == 6), !bytes.Equal(ops.salt, s.salt):
-		return malformed("the one-pass packet and the signature do not agree")
+		return malformed("the one-pass packet and the signature disagree")
 	case !agree(&ops.issuer, &s.issuer, &s.unhashedIssuer):
 		return malformed("the parts of the message name different keys")
 	default:
@@ -175,8 +170,8 @@ func (m *Message) checkOnePass() *Error {
 	}
 }
 
-// agree says whether hints may all mean the same key. A key ID of zero names
-// none (RFC 9580 section 5.1.8 has it for any key).
+// agree reports whether all hints may refer to the same key. A key ID of zero names none (in RFC
+// 9580 section 5.1.8 it stands for any key).
 func agree(hints ...*issuerHint) bool {
 	var keyID uint64
 	var fingerprint []byte
@@ -234,8 +229,8 @@ func damagedOnePass() *Error {
 	return malformed("the one-pass signature packet is damaged")
 }
 
-// literalData returns the content of a literal data packet, RFC 9580 section
-// 5.9. Format, file name and date are not signed and not looked at.
+// literalData returns the content of a literal data packet, RFC 9580 section 5.9. Format, file name
+// and date are not signed and are ignored.
 func literalData(body []byte) (content []byte, ok bool) {
 	const dateSize = 4
 	if len(body) < 2 || len(body) < 2+int(body[1])+dateSize {
@@ -244,20 +239,20 @@ func literalData(body []byte) (content []byte, ok bool) {
 	return body[2+int(body[1])+dateSize:], true
 }
 
-// describeStart says what the content is instead of a signed message, as far as
-// that helps whoever stored it.
+// describeStart returns an error that names what the content is instead of a signed message, to
+// help the person who stored it.
 func describeStart(data []byte, tag packetTag, err error) *Error {
 	switch {
 	case len(data) == 0:
 		return malformed("the content is empty")
 	case bytes.HasPrefix(data, []byte("-----BEGIN PGP ")):
-		return malformed("the content is ASCII-armored, and only the binary form is accepted: use gpg --dearmor")
+		return malformed("the content is ASCII-armored; only the binary form is accepted: use gpg --dearmor")
 	case errors.Is(err, errNoPacket):
 		return malformed("the content is not an OpenPGP message")
 	}
 	switch tag {
 	case tagSignature:
-		return malformed("the content is a detached signature or one before its data: use gpg --sign")
+		return malformed("the content is a detached signature or has the signature before the data: use gpg --sign")
 	case tagPKESK, tagSKESK, tagEncrypted, tagEncryptedIntact, tagEncryptedOCB:
 		return malformed("the content is encrypted, not only signed")
 	case tagLiteral:
@@ -268,7 +263,7 @@ func describeStart(data []byte, tag packetTag, err error) *Error {
 		return malformed("the message begins with a marker or padding packet, which is not accepted")
 	}
 	if err != nil {
-		return malformed("the content is cut short or not an OpenPGP message")
+		return malformed("the content is truncated or not an OpenPGP message")
 	}
 	return malformed("the content is not a signed message")
 }

@@ -33,25 +33,23 @@ const (
 	firstNonCriticalTag packetTag = 40 // RFC 9580 section 4.3
 )
 
-// Framing faults. They are told apart, and never shown as they are.
+// Framing errors. Callers distinguish them and never show them as they are.
 var (
-	errNoPacket  = errors.New("no packet header where one is due")
+	errNoPacket  = errors.New("no packet header where one is expected")
 	errTruncated = errors.New("the packet is longer than the data")
-	errPartial   = errors.New("the packet has a form of length that its type must not have")
+	errPartial   = errors.New("the packet type may not have this form of length")
 )
 
 // rawPacket is a packet without its header.
 type rawPacket struct {
 	tag packetTag
 
-	// body is a part of the input, or a copy where partial lengths had to be
-	// joined.
+	// body is a slice of the input, or a copy if partial lengths had to be joined.
 	body []byte
 }
 
-// nextPacket splits the first packet off data, RFC 9580 section 4.2. The error
-// is one of the framing faults; the tag is valid also with errTruncated and
-// errPartial.
+// nextPacket splits the first packet off data, RFC 9580 section 4.2. The error is one of the
+// framing errors; the tag is also valid with errTruncated and errPartial.
 func nextPacket(data []byte) (p rawPacket, rest []byte, err error) {
 	if len(data) == 0 || data[0]&0x80 == 0 {
 		return p, nil, errNoPacket
@@ -79,7 +77,7 @@ func legacyPacket(data []byte) (p rawPacket, rest []byte, err error) {
 	p.tag = packetTag(data[0] >> 2 & 0x0f)
 	lengthSize := 1 << (data[0] & 3)
 	rest = data[1:]
-	if lengthSize == 8 { // Indeterminate: up to the end. GnuPG compresses so.
+	if lengthSize == 8 { // Indeterminate: up to the end, as GnuPG writes compressed data.
 		if !mayStream(p.tag) {
 			return p, nil, errPartial
 		}
@@ -101,8 +99,8 @@ func legacyPacket(data []byte) (p rawPacket, rest []byte, err error) {
 	return p, rest[length:], nil
 }
 
-// bodyLength reads a length of the new format, section 4.2.1. A partial length
-// is that of the first chunk.
+// bodyLength reads a length of the new format, section 4.2.1. A partial length is that of the first
+// chunk.
 func bodyLength(data []byte) (length int, partial bool, rest []byte, ok bool) {
 	if len(data) == 0 {
 		return 0, false, nil, false
@@ -125,9 +123,9 @@ func bodyLength(data []byte) (length int, partial bool, rest []byte, ok bool) {
 	return int(min(binary.BigEndian.Uint32(data[1:5]), 1<<31-1)), false, data[5:], true
 }
 
-// partialPacket joins the chunks of a packet, section 4.2.1.4. That the first
-// chunk has 512 octets at least is not asked for: golang.org/x/crypto writes
-// chunks of two, and the signatures of OpenShift's CI are made with it.
+// partialPacket joins the chunks of a packet, section 4.2.1.4. It does not require that the first
+// chunk has at least 512 octets: golang.org/x/crypto, which OpenShift's CI signs with, writes
+// chunks of two.
 func partialPacket(tag packetTag, length int, data []byte) (p rawPacket, rest []byte, err error) {
 	p.tag = tag
 	if !mayStream(tag) {
@@ -148,8 +146,8 @@ func partialPacket(tag packetTag, length int, data []byte) (p rawPacket, rest []
 	}
 }
 
-// mayStream says which packets may have partial and indeterminate lengths:
-// those that hold data (section 4.2.1.4).
+// mayStream reports whether a packet may have partial and indeterminate lengths: only data packets
+// may (section 4.2.1.4).
 func mayStream(tag packetTag) bool {
 	switch tag {
 	case tagCompressed, tagEncrypted, tagLiteral, tagEncryptedIntact, tagEncryptedOCB:

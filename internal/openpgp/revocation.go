@@ -5,33 +5,32 @@ package openpgp
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 )
 
-// readRevocation reads a revocation of a primary key (signature type 0x20, RFC
-// 9580 section 5.2.1.11) that stands by itself, as gpg --gen-revoke writes it. It
-// is not verified, because its key may be in another file. Without a revocation,
-// the problem says why. One that does not name its key would have to be tried on
-// all, and no program writes such.
-func readRevocation(p rawPacket) (revocation *signature, problem string) {
-	// A copy, so that it does not keep the whole file in memory.
-	s, fault := parseSignature(bytes.Clone(p.body))
+// readRevocation reads a standalone revocation of a primary key (signature type 0x20, RFC 9580
+// section 5.2.1.11), as gpg --gen-revoke writes it. It does not verify the revocation, because the
+// key may be in another file. A revocation that does not name its key would have to be tried on all
+// keys, and no program writes one.
+func readRevocation(p rawPacket) (*signature, error) {
+	// A copy does not keep the whole file in memory.
+	s, err := parseSignature(bytes.Clone(p.body))
 	switch {
-	case p.tag != tagSignature || fault != nil || s.kind != typeKeyRevocation:
-		return nil, "data before the first key was skipped"
+	case p.tag != tagSignature || err != nil || s.kind != typeKeyRevocation:
+		return nil, errors.New("data before the first key was skipped")
 	case len(s.issuers()) == 0:
-		return nil, "a revocation that does not name its key was skipped"
+		return nil, errors.New("a revocation that does not name its key was skipped")
 	default:
-		return s, ""
+		return s, nil
 	}
 }
 
-// applyRevocations returns the certificates, which are each there once, as revoked
-// where a revocation is valid for them. What is spent is bounded; a certificate
-// whose revocation cannot be verified for that reason gets a defect. Neither the
-// order nor copies of revocations matter.
+// applyRevocations returns the certificates, which must be distinct, with the valid revocations
+// applied. The cost is bounded; a certificate whose revocation exceeds the budget gets a defect.
+// The order and duplicates of revocations do not matter.
 func applyRevocations(certificates []*Certificate, revocations []*signature) []*Certificate {
-	left := budget{checks: maxKeyringCost, cost: maxKeyringCost} // Every check costs something.
+	left := budget{checks: maxKeyringCost, cost: maxKeyringCost} // Every check has a cost.
 	certificates = slices.Clone(certificates)
 	byKeyID := revocableBy(certificates)
 	for same := range runs(revocations, compareSignatures) {
@@ -50,7 +49,7 @@ func applyRevocations(certificates []*Certificate, revocations []*signature) []*
 			case valid:
 				changed.revoked = true
 			case !checked:
-				changed.defect = "the key has more revocations than are checked: remove those that are not its own"
+				changed.defect = "the key has too many revocations to verify: remove those that are not its own"
 			}
 			certificates[i] = &changed
 		}
@@ -60,8 +59,8 @@ func applyRevocations(certificates []*Certificate, revocations []*signature) []*
 
 func compareSignatures(a, b *signature) int { return bytes.Compare(a.body, b.body) }
 
-// revocableBy returns which certificates a key ID may revoke: that of the key
-// itself and those of its designated revokers.
+// revocableBy returns the indexes of the certificates that each key ID may revoke: the ID of the
+// key itself and those of its designated revokers.
 func revocableBy(certificates []*Certificate) map[uint64][]int {
 	byKeyID := map[uint64][]int{}
 	for i, c := range certificates {
@@ -73,10 +72,10 @@ func revocableBy(certificates []*Certificate) map[uint64][]int {
 	return byKeyID
 }
 
-// isRevokedBy says whether a key revocation is valid for the certificate, or
-// that the budget does not suffice to tell. One that names a designated revoker
-// counts if its digest is one over this key, which tells it from a revocation of
-// the revoker's own key; more cannot be verified, see the package comment.
+// isRevokedBy reports whether a key revocation is valid for the certificate, and whether the budget
+// sufficed to check it. A revocation that names a designated revoker counts if its digest covers
+// this key, which distinguishes it from a revocation of the revoker's own key. Nothing more can be
+// verified, see the package comment.
 func (c *Certificate) isRevokedBy(s *signature, left *budget) (valid, checked bool) {
 	if !left.spend(c.primary, len(c.primary.hashed)) {
 		return false, false

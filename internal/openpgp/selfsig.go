@@ -10,8 +10,8 @@ import (
 	"slices"
 )
 
-// selfSig is a verified signature of a primary key over its own certificate: a
-// user ID certification, a direct-key signature or a subkey binding.
+// selfSig is a verified signature of a primary key over its own certificate: a user ID
+// certification, a direct-key signature or a subkey binding.
 type selfSig struct {
 	created int64
 	expires int64 // When the signature itself expires; 0 is never.
@@ -22,11 +22,10 @@ type selfSig struct {
 	hasFlags       bool
 	primaryUserID  bool
 
-	// crossCertified says that a subkey binding embeds a valid signature by
-	// the subkey.
+	// crossCertified reports whether a subkey binding embeds a valid signature by the subkey.
 	crossCertified bool
 
-	body []byte // Breaks ties, and tells copies.
+	body []byte // Breaks ties and identifies copies.
 }
 
 func newSelfSig(s *signature) selfSig {
@@ -50,14 +49,14 @@ func (s *signature) expires() int64 {
 	return s.created + int64(s.lifetime)
 }
 
-// maySign says whether the signature gives the capability to sign data.
-// Without key flags a key has all capabilities of its algorithm, as in GnuPG.
+// maySign reports whether the signature grants the capability to sign data. Without key flags a key
+// has all capabilities of its algorithm, as in GnuPG.
 func (s *selfSig) maySign() bool {
 	return !s.hasFlags || s.flags&flagSign != 0
 }
 
-// rank orders self-signatures of the same second: copies of a binding may differ
-// in that one of them lost the cross-certification, which need not be signed.
+// rank orders self-signatures of the same second: one copy of a binding may have lost the
+// cross-certification, which need not be signed.
 func (s *selfSig) rank() int {
 	if s.crossCertified {
 		return 0
@@ -65,17 +64,17 @@ func (s *selfSig) rank() int {
 	return 1
 }
 
-// component is a part of a certificate that self-signatures bind: the primary
-// key (direct-key signatures), a user ID or a subkey.
+// component is a part of a certificate bound by self-signatures: the primary key (direct-key
+// signatures), a user ID or a subkey.
 type component struct {
 	selfSigs []selfSig // Newest first.
 
-	// revokedBefore is the second after the newest revocation of a
-	// certification: those made before it do not count.
+	// revokedBefore is the second after the newest revocation of a certification: earlier
+	// certifications do not count.
 	revokedBefore int64
 }
 
-// newest returns the newest self-signature that is in force at a moment, or nil.
+// newest returns the newest self-signature in force at a time, or nil.
 func (c *component) newest(at int64) *selfSig {
 	for i := range c.selfSigs {
 		s := &c.selfSigs[i]
@@ -88,20 +87,19 @@ func (c *component) newest(at int64) *selfSig {
 
 const skewSeconds = int64(clockSkew / 1e9)
 
-// mergeComponents joins copies: the self-signatures and revocations of each
-// count.
+// mergeComponents joins copies: the self-signatures and revocations of all of them count.
 func mergeComponents(copies []component) component {
 	var all component
 	for _, c := range copies {
 		all.selfSigs = append(all.selfSigs, c.selfSigs...)
 		all.revokedBefore = max(all.revokedBefore, c.revokedBefore)
 	}
-	return all.normalised()
+	return all.normalized()
 }
 
-// normalised sorts the self-signatures, newest first, and drops copies and
-// those that are revoked. What precedes in the file has no weight.
-func (c component) normalised() component {
+// normalized sorts the self-signatures, newest first, and drops duplicates and revoked ones. Their
+// order in the file has no effect.
+func (c component) normalized() component {
 	c.selfSigs = slices.DeleteFunc(slices.Clone(c.selfSigs), func(s selfSig) bool {
 		return s.created < c.revokedBefore
 	})
@@ -114,8 +112,8 @@ func (c component) normalised() component {
 	return c
 }
 
-// signedGroup is a part of a certificate with the signatures that follow it in
-// the file, none of them verified.
+// signedGroup is a part of a certificate with the signatures that follow it in the file, none of
+// them verified.
 type signedGroup struct {
 	tag        packetTag
 	userID     []byte
@@ -123,30 +121,28 @@ type signedGroup struct {
 	signatures []*signature
 }
 
-// groupPackets assigns each signature to what it stands behind. Subkeys that
-// cannot be read or are of another version than the primary key (which RFC 9580
-// section 10.1 forbids), user attributes and unknown packets are left out
-// together with their signatures.
+// groupPackets assigns each signature to the part that it follows. It drops user attributes,
+// unknown packets and subkeys that cannot be read or have another version than the primary key
+// (which RFC 9580 section 10.1 forbids), together with their signatures.
 func groupPackets(packets []rawPacket) []signedGroup {
 	groups := []signedGroup{{tag: tagPublicKey}}
 	for _, p := range packets[1:] {
 		last := &groups[len(groups)-1]
 		switch p.tag {
 		case tagSignature:
-			if s, fault := parseSignature(p.body); fault == nil {
+			if s, err := parseSignature(p.body); err == nil {
 				last.signatures = append(last.signatures, s)
 			}
 		case tagUserID:
 			groups = append(groups, signedGroup{tag: p.tag, userID: p.body})
 		case tagPublicSubkey:
-			key, _ := parsePublicKey(p.body)
-			if key != nil && key.version != packets[0].body[0] {
+			key, err := parsePublicKey(p.body)
+			if err != nil || key.version != packets[0].body[0] {
 				key = nil
 			}
 			groups = append(groups, signedGroup{tag: p.tag, subkey: key})
 		case tagTrust, tagMarker, tagPadding:
-			// GnuPG's local notes, and packets to be ignored (RFC 9580
-			// sections 5.8 and 5.14).
+			// GnuPG's local notes, and packets that RFC 9580 sections 5.8 and 5.14 ignore.
 		default:
 			groups = append(groups, signedGroup{tag: p.tag})
 		}
@@ -158,21 +154,19 @@ func groupPackets(packets []rawPacket) []signedGroup {
 type certificateReader struct {
 	c      *Certificate
 	budget budget
-	spent  bool // An operation was not done for want of budget.
+	spent  bool // An operation exceeded the budget.
 }
 
-// readCertificate reads the packets of one certificate, the first of which is
-// a public key. It returns how much of the cost that a file may have is left
-// and, if there is no certificate, why.
-func readCertificate(packets []rawPacket, cost int) (*Certificate, int, string) {
-	primary, problem := parsePublicKey(packets[0].body)
-	if problem != "" {
-		return nil, cost, problem
+// readCertificate reads the packets of one certificate, the first of which is a public key. It
+// returns the certificate and how much of the file's budget is left.
+func readCertificate(packets []rawPacket, cost int) (c *Certificate, left int, err error) {
+	primary, err := parsePublicKey(packets[0].body)
+	if err != nil {
+		return nil, cost, err
 	}
 	r := certificateReader{c: &Certificate{primary: primary}, budget: budget{maxCertificateChecks, cost}}
 	groups := groupPackets(packets)
-	// Revocations first: a flood of other signatures must not use up what is
-	// needed to see them.
+	// Revocations first: a flood of other signatures must not use up the budget for them.
 	for _, g := range groups {
 		r.readKeyRevocations(g)
 	}
@@ -183,13 +177,13 @@ func readCertificate(packets []rawPacket, cost int) (*Certificate, int, string) 
 	case r.spent && r.budget.checks > 0:
 		r.c.defect = tooManyChecks
 	case r.spent:
-		r.c.defect = "the key has more self-signatures than are checked: " + exportClean
+		r.c.defect = "the key has too many self-signatures to verify: " + exportClean
 	}
-	return r.c.normalised(), r.budget.cost, ""
+	return r.c.normalized(), r.budget.cost, nil
 }
 
-// verify spends one operation. Without any left it fails, and the certificate
-// is refused in the end.
+// verify spends one operation. It fails if the budget is exhausted, and the certificate is refused
+// later.
 func (r *certificateReader) verify(k *publicKey, s *signature, parts ...[]byte) bool {
 	size := 0
 	for _, part := range parts {
@@ -202,10 +196,9 @@ func (r *certificateReader) verify(k *publicKey, s *signature, parts ...[]byte) 
 	return k.verify(s, parts...)
 }
 
-// readKeyRevocations looks for revocations of the primary key (type 0x20). They
-// stand behind it (RFC 9580 section 10.1.1), but count wherever they are and
-// whatever their hints say. Those that the key has not made may be by a
-// designated revoker.
+// readKeyRevocations looks for revocations of the primary key (type 0x20). They should follow it
+// (RFC 9580 section 10.1.1), but count at any place and with any hints. Those that the key did not
+// make may be from a designated revoker.
 func (r *certificateReader) readKeyRevocations(g signedGroup) {
 	primary := r.c.primary
 	for _, s := range g.signatures {
@@ -232,12 +225,12 @@ func (r *certificateReader) readGroup(g signedGroup) {
 	}
 }
 
-// readCertifications verifies certifications of types first to last, and their
-// revocations (type 0x30).
+// readCertifications verifies certifications of types first to last, and their revocations (type
+// 0x30).
 func (r *certificateReader) readCertifications(g signedGroup, first, last byte) (c component) {
 	primary := r.c.primary
 	for _, s := range g.signatures {
-		isCert := s.kind >= first && s.kind <= last && s.fault == nil
+		isCert := s.kind >= first && s.kind <= last && s.err == nil
 		if !isCert && s.kind != typeCertRevocation || !s.mayBeIssuedBy(primary) {
 			continue
 		}
@@ -254,8 +247,8 @@ func (r *certificateReader) readCertifications(g signedGroup, first, last byte) 
 	return c
 }
 
-// userIDPrefix returns what is hashed before a user ID, RFC 9580 section 5.2.4:
-// nothing for a signature over the key alone or of version 3.
+// userIDPrefix returns what is hashed before a user ID, RFC 9580 section 5.2.4: nothing for a
+// signature over the key alone or of version 3.
 func userIDPrefix(g signedGroup, s *signature) []byte {
 	if g.tag != tagUserID || s.version == 3 {
 		return nil
@@ -263,13 +256,13 @@ func userIDPrefix(g signedGroup, s *signature) []byte {
 	return binary.BigEndian.AppendUint32([]byte{0xb4}, uint32(len(g.userID))) //nolint:gosec // At most maxKeyFileSize.
 }
 
-// readSubkey verifies the bindings (type 0x18) and revocations (0x28) of a
-// subkey. Only the primary key can make them, so hints are not looked at.
+// readSubkey verifies the bindings (type 0x18) and revocations (0x28) of a subkey. Only the primary
+// key can make them, so hints are ignored.
 func (r *certificateReader) readSubkey(g signedGroup) {
 	primary := r.c.primary
 	sub := subkey{publicKey: g.subkey}
 	for _, s := range g.signatures {
-		isBinding := s.kind == typeSubkeyBinding && s.fault == nil
+		isBinding := s.kind == typeSubkeyBinding && s.err == nil
 		if !isBinding && s.kind != typeSubkeyRevocation {
 			continue
 		}
@@ -287,15 +280,14 @@ func (r *certificateReader) readSubkey(g signedGroup) {
 	r.c.subkeys = append(r.c.subkeys, sub)
 }
 
-// readCrossCertification verifies the embedded signature of a subkey over its
-// primary key (type 0x19, RFC 9580 section 10.1.5). A binding lasts no longer
-// than it.
+// readCrossCertification verifies the embedded signature of a subkey over its primary key (type
+// 0x19, RFC 9580 section 10.1.5). The binding expires no later than the embedded signature.
 func (r *certificateReader) readCrossCertification(sub *subkey, binding *selfSig, embedded []byte) {
 	if embedded == nil || !binding.maySign() {
 		return
 	}
-	s, fault := parseSignature(embedded)
-	if fault != nil || s.fault != nil || s.kind != typePrimaryBinding {
+	s, err := parseSignature(embedded)
+	if err != nil || s.err != nil || s.kind != typePrimaryBinding {
 		return
 	}
 	if r.verify(sub.publicKey, s, r.c.primary.hashed, sub.hashed) {
@@ -304,7 +296,7 @@ func (r *certificateReader) readCrossCertification(sub *subkey, binding *selfSig
 	}
 }
 
-// earliest returns the earlier of two moments, where 0 is never.
+// earliest returns the earlier of two times, where 0 is never.
 func earliest(a, b int64) int64 {
 	if a == 0 || b != 0 && b < a {
 		return b

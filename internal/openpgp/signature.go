@@ -42,7 +42,7 @@ const (
 // flagSign is the key flag "may sign data", section 5.2.3.29.
 const flagSign = 0x02
 
-// signature is a parsed signature packet. Slices are parts of its body.
+// signature is a parsed signature packet. Its slices point into its body.
 type signature struct {
 	version   byte
 	kind      byte
@@ -51,8 +51,8 @@ type signature struct {
 
 	claims
 
-	// hashed is what is hashed after the signed data: all of the packet up to
-	// the end of the hashed area, or type and time of a version 3 signature.
+	// hashed is the part of the packet that is hashed after the signed data: everything up to the
+	// end of the hashed area, or type and time of a version 3 signature.
 	hashed []byte
 
 	salt     []byte // Version 6 only.
@@ -60,37 +60,37 @@ type signature struct {
 	material [maxMaterialParts][]byte // RSA: one; ECDSA, EdDSA: r and s; Ed25519, Ed448: one.
 	body     []byte
 
-	// fault is why the signature is not acceptable although it could be split
-	// into its parts. A revocation counts nevertheless.
-	fault *Error
+	// err is the reason why the parsed signature is not acceptable. A revocation counts
+	// nevertheless.
+	err *Error
 }
 
-// parseSignature splits the body of a signature packet, RFC 9580 section 5.2,
-// into its parts. The body must not be changed afterwards.
+// parseSignature splits the body of a signature packet, RFC 9580 section 5.2, into its parts. The
+// body must not be changed afterwards.
 func parseSignature(body []byte) (*signature, *Error) {
 	if len(body) == 0 {
 		return nil, damagedSignature()
 	}
 	s := &signature{version: body[0], body: body}
 	var rest []byte
-	var fault *Error
+	var err *Error
 	switch s.version {
 	case 3:
-		rest, fault = s.splitV3(body)
+		rest, err = s.splitV3(body)
 	case 4:
-		rest, fault = s.split(body, v4HeaderSize, v4AreaSize)
+		rest, err = s.split(body, v4HeaderSize, v4AreaSize)
 	case 6:
-		rest, fault = s.split(body, v6HeaderSize, v6AreaSize)
+		rest, err = s.split(body, v6HeaderSize, v6AreaSize)
 	default:
 		return nil, refuse(UnsupportedVersion,
 			"the signature packet is not of version 3, 4 or 6")
 	}
-	if fault != nil {
-		return nil, fault
+	if err != nil {
+		return nil, err
 	}
 	if s.version == 6 {
-		if rest, fault = s.splitSalt(rest); fault != nil {
-			return nil, fault
+		if rest, err = s.splitSalt(rest); err != nil {
+			return nil, err
 		}
 	}
 	return s, s.splitMaterial(rest)
@@ -101,7 +101,7 @@ func damagedSignature() *Error {
 }
 
 // splitV3 reads the fixed part of a version 3 signature, section 5.2.2.
-func (s *signature) splitV3(body []byte) (rest []byte, fault *Error) {
+func (s *signature) splitV3(body []byte) (rest []byte, err *Error) {
 	if len(body) < v3Size || body[1] != v3HashedSize {
 		return nil, damagedSignature()
 	}
@@ -115,9 +115,9 @@ func (s *signature) splitV3(body []byte) (rest []byte, fault *Error) {
 	return body[v3Size:], nil
 }
 
-// split reads a version 4 or 6 signature up to the end of the hash tag, section
-// 5.2.3. Lengths of areas have areaSize octets.
-func (s *signature) split(body []byte, headerSize, areaSize int) (rest []byte, fault *Error) {
+// split reads a version 4 or 6 signature up to the end of the hash tag, section 5.2.3. The length
+// of an area takes areaSize octets.
+func (s *signature) split(body []byte, headerSize, areaSize int) (rest []byte, err *Error) {
 	if len(body) < headerSize {
 		return nil, damagedSignature()
 	}
@@ -135,15 +135,15 @@ func (s *signature) split(body []byte, headerSize, areaSize int) (rest []byte, f
 	s.note(s.claims.readHashed(hashed, s.version))
 	s.note(s.claims.readUnhashed(unhashed))
 	if !s.hasCreated {
-		s.note(malformed("the signature does not say when it was made"))
+		s.note(malformed("the signature has no creation time"))
 	}
 	return rest, nil
 }
 
-// note keeps the first fault.
-func (s *signature) note(fault *Error) {
-	if s.fault == nil {
-		s.fault = fault
+// note records the first error.
+func (s *signature) note(err *Error) {
+	if s.err == nil {
+		s.err = err
 	}
 }
 
@@ -169,14 +169,13 @@ func (s *signature) splitSalt(rest []byte) ([]byte, *Error) {
 	size := 1 + int(rest[0])
 	s.salt = rest[1:size]
 	if s.digest.hash != 0 && len(s.salt) != s.digest.saltSize {
-		return nil, malformed("the salt of the signature has not the size that its digest asks for")
+		return nil, malformed("the salt of the signature has the wrong size for its digest")
 	}
 	return rest[size:], nil
 }
 
-// splitMaterial reads the algorithm's own part (sections 5.2.3.1 to 5.2.3.5),
-// which must fill the packet. That of an algorithm which is not accepted is
-// not looked at.
+// splitMaterial reads the algorithm's own part (sections 5.2.3.1 to 5.2.3.5), which must fill the
+// packet. It ignores the part of an algorithm that is not accepted.
 func (s *signature) splitMaterial(rest []byte) *Error {
 	integers := 0
 	switch s.algorithm {
@@ -211,9 +210,8 @@ func (s *signature) splitMaterial(rest []byte) *Error {
 	return nil
 }
 
-// splitInteger reads a multiprecision integer, RFC 9580 section 3.2. Leading
-// zeros are let pass, as old versions of GnuPG wrote them, except where the
-// length must be exact: in signatures of version 6.
+// splitInteger reads a multiprecision integer, RFC 9580 section 3.2. It accepts leading zeros,
+// which old versions of GnuPG wrote, unless the length must be exact, as in version 6 signatures.
 func splitInteger(data []byte, exact bool) (integer, rest []byte, ok bool) {
 	if len(data) < 2 {
 		return nil, nil, false
@@ -231,16 +229,15 @@ func splitInteger(data []byte, exact bool) (integer, rest []byte, ok bool) {
 	return integer, data[size:], true
 }
 
-// startHash begins the hash of what is signed, RFC 9580 section 5.2.4. The
-// digest must have a hash.
+// startHash begins the hash of the signed data, RFC 9580 section 5.2.4. The digest must have a
+// hash.
 func (s *signature) startHash() hash.Hash {
 	h := s.digest.hash.New()
 	h.Write(s.salt)
 	return h
 }
 
-// finishHash adds the signature's own fields, section 5.2.4, and returns the
-// digest that was signed.
+// finishHash adds the signature's own fields, section 5.2.4, and returns the signed digest.
 func (s *signature) finishHash(h hash.Hash) []byte {
 	h.Write(s.hashed)
 	if s.version != 3 {
@@ -252,13 +249,13 @@ func (s *signature) finishHash(h hash.Hash) []byte {
 	return h.Sum(nil)
 }
 
-// mayBeIssuedBy says whether the signature's hints allow that the key made it.
-// A signature without hints may be anybody's.
+// mayBeIssuedBy reports whether the signature's hints allow the key as its issuer. Without hints,
+// any key is allowed.
 func (s *signature) mayBeIssuedBy(k *publicKey) bool {
 	return s.issuer.allows(k) && s.unhashedIssuer.allows(k)
 }
 
-// allows says whether a hint may mean the key. A key ID of zero names none.
+// allows reports whether a hint may refer to the key. A key ID of zero names none.
 func (h *issuerHint) allows(k *publicKey) bool {
 	if h.hasKeyID && h.keyID != 0 && h.keyID != k.keyID {
 		return false
@@ -266,16 +263,16 @@ func (h *issuerHint) allows(k *publicKey) bool {
 	return h.fingerprint == nil || bytes.Equal(h.fingerprint, k.fingerprint)
 }
 
-// issuers returns the key IDs that the signature's hints state, sorted.
+// issuers returns the key IDs in the signature's hints, sorted.
 func (s *signature) issuers() []uint64 {
 	signed, unsigned := s.issuer.keyIDs(), s.unhashedIssuer.keyIDs()
 	ids := slices.DeleteFunc(slices.Concat(signed[:], unsigned[:]), func(id uint64) bool { return id == 0 })
 	return sortedIDs(ids)
 }
 
-// tagFits says whether the digest over some data begins as the signature states
-// (RFC 9580 section 5.2.4: two octets, "to provide a way to reject some invalid
-// signatures"). A digest that is not computed here fits everything.
+// tagFits reports whether the digest over data begins as the signature states (RFC 9580 section
+// 5.2.4: two octets, "to provide a way to reject some invalid signatures"). A digest that is not
+// computed here fits everything.
 func (s *signature) tagFits(data []byte) bool {
 	if s.digest.hash == 0 {
 		return true
@@ -285,8 +282,8 @@ func (s *signature) tagFits(data []byte) bool {
 	return bytes.Equal(s.hashTag, s.finishHash(h)[:hashTagSize])
 }
 
-// keyIDs returns the key IDs that a hint states, by itself and inside of a
-// fingerprint (RFC 9580 section 5.5.4); zero stands for none.
+// keyIDs returns the key IDs of a hint, its own and that of its fingerprint (RFC 9580 section
+// 5.5.4); zero stands for none.
 func (h *issuerHint) keyIDs() (ids [2]uint64) {
 	if h.hasKeyID {
 		ids[0] = h.keyID

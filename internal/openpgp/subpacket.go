@@ -5,7 +5,7 @@ package openpgp
 
 import "encoding/binary"
 
-// Signature subpackets that mean something here, RFC 9580 section 5.2.3.7.
+// Signature subpackets that this package interprets, RFC 9580 section 5.2.3.7.
 const (
 	subCreated           = 2
 	subExpires           = 3
@@ -25,13 +25,12 @@ const (
 	subIntended          = 35
 )
 
-// knownSubpackets holds the types that may be marked critical, which asks a
-// reader to refuse the signature if it does not understand them (section
-// 5.2.3.7). Notations are left out, since every name is unknown here; so are
-// the intended recipient, which a message without encryption cannot have, and
-// types that would limit the scope of a certification. The preferences (11, 21,
-// 22, 23, 24, 30, 34, 39), the policy URI (26) and the signer's user ID (28) are
-// understood as having no effect on validity.
+// knownSubpackets are the types that may be marked critical. A reader must refuse a signature with
+// a critical subpacket that it does not understand (section 5.2.3.7). Notations are not among them,
+// since every name is unknown here; neither are the intended recipient, which a message without
+// encryption cannot have, and types that limit the scope of a certification. The preferences (11,
+// 21, 22, 23, 24, 30, 34, 39), the policy URI (26) and the signer's user ID (28) do not affect
+// validity.
 var knownSubpackets = [128]bool{
 	subCreated: true, subExpires: true, subExportable: true, subRevocable: true,
 	subKeyExpires: true, 11: true, subRevocationKey: true, subIssuer: true,
@@ -40,8 +39,8 @@ var knownSubpackets = [128]bool{
 	subEmbedded: true, subIssuerFingerprint: true, 34: true, 39: true,
 }
 
-// singleSubpackets holds the types of which a second one in the hashed area
-// makes a signature ambiguous.
+// singleSubpackets are the types that may occur once in the hashed area: a second one makes a
+// signature ambiguous.
 var singleSubpackets = [128]bool{
 	subCreated: true, subExpires: true, subExportable: true, subTrust: true,
 	subRegexp: true, subRevocable: true, subKeyExpires: true, subIssuer: true,
@@ -49,14 +48,14 @@ var singleSubpackets = [128]bool{
 	subEmbedded: true, subIssuerFingerprint: true,
 }
 
-// claims is what the subpackets of a signature say. Everything but the
-// unhashed hints and the embedded signature comes from the hashed area. Slices
-// are parts of the signature's body.
+// claims are the properties that the subpackets of a signature state. Everything but the unhashed
+// hints and the embedded signature comes from the hashed area. Slices point into the signature's
+// body.
 type claims struct {
 	created        int64 // Seconds since the epoch.
 	hasCreated     bool
-	lifetime       uint32 // Seconds after created; 0 is for ever.
-	keyLifetime    uint32 // Seconds after the key's creation; 0 is for ever.
+	lifetime       uint32 // Seconds after created; 0 is forever.
+	keyLifetime    uint32 // Seconds after the key's creation; 0 is forever.
 	hasKeyLifetime bool
 	flags          byte // First octet of the key flags, section 5.2.3.29.
 	hasFlags       bool
@@ -67,7 +66,7 @@ type claims struct {
 	issuer, unhashedIssuer issuerHint
 }
 
-// issuerHint is what one area of a signature says about its key.
+// issuerHint names the key of a signature, according to one of its areas.
 type issuerHint struct {
 	keyID              uint64
 	hasKeyID           bool
@@ -75,24 +74,24 @@ type issuerHint struct {
 	fingerprintVersion byte
 }
 
-// readHashed reads the hashed area. A fault is what makes the signature
-// unacceptable; what follows it is not read.
+// readHashed reads the hashed area. It stops at the first error, which makes the signature
+// unacceptable.
 func (c *claims) readHashed(area []byte, version byte) *Error {
 	var seen [128]bool
 	return eachSubpacket(area, func(kind byte, critical bool, body []byte) *Error {
 		if critical && !knownSubpackets[kind] {
-			return malformed("the signature has a critical subpacket that is not understood")
+			return malformed("the signature has an unknown critical subpacket")
 		}
 		if seen[kind] && singleSubpackets[kind] {
-			return malformed("the signature states one of its properties twice")
+			return malformed("the signature states a property twice")
 		}
 		seen[kind] = true
 		return c.readSubpacket(kind, body, version)
 	})
 }
 
-// readUnhashed reads the unhashed area: hints at the issuer, and the embedded
-// signature, which is a signature by itself and needs no protection.
+// readUnhashed reads the unhashed area: hints about the issuer, and the embedded signature, which
+// protects itself.
 func (c *claims) readUnhashed(area []byte) *Error {
 	return eachSubpacket(area, func(kind byte, _ bool, body []byte) *Error {
 		switch kind {
@@ -152,8 +151,8 @@ func (c *claims) readTime(kind byte, value uint32) {
 	}
 }
 
-// read takes a hint. In the unhashed area a later hint replaces an earlier one
-// of the same form: hints only select the keys that are tried.
+// read reads a hint. In the unhashed area a later hint replaces an earlier one of the same form:
+// hints only select the keys that are tried.
 func (h *issuerHint) read(kind byte, body []byte) *Error {
 	if kind == subIssuer {
 		if len(body) != 8 {
@@ -172,11 +171,11 @@ func (h *issuerHint) read(kind byte, body []byte) *Error {
 }
 
 func badSubpacket() *Error {
-	return malformed("a subpacket of the signature has a length that it cannot have")
+	return malformed("a subpacket of the signature has an invalid length")
 }
 
-// eachSubpacket walks an area of subpackets, RFC 9580 section 5.2.3.7, until
-// visit returns a fault.
+// eachSubpacket visits the subpackets of an area, RFC 9580 section 5.2.3.7, until visit returns an
+// error.
 func eachSubpacket(area []byte, visit func(kind byte, critical bool, body []byte) *Error) *Error {
 	for count := 0; len(area) > 0; count++ {
 		length, rest, ok := subpacketLength(area)
@@ -187,16 +186,16 @@ func eachSubpacket(area []byte, visit func(kind byte, critical bool, body []byte
 			return malformed("the signature has too many subpackets")
 		}
 		kind := rest[0]
-		if fault := visit(kind&0x7f, kind&0x80 != 0, rest[1:length:length]); fault != nil {
-			return fault
+		if err := visit(kind&0x7f, kind&0x80 != 0, rest[1:length:length]); err != nil {
+			return err
 		}
 		area = rest[length:]
 	}
 	return nil
 }
 
-// subpacketLength reads the length of a subpacket. It differs from the length
-// of a packet in that octets from 192 to 254 all begin a length of two octets.
+// subpacketLength reads the length of a subpacket. Unlike in the length of a packet, octets from
+// 192 to 254 all begin a length of two octets.
 func subpacketLength(area []byte) (length int, rest []byte, ok bool) {
 	first := area[0]
 	switch {

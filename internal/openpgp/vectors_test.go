@@ -18,11 +18,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// testNow is the moment at which all vectors are judged; see testdata/vectors.
+// testNow is the time at which all vectors are evaluated; see testdata/vectors.
 var testNow = time.Unix(1767225600, 0)
 
-// messageVector is a file of testdata/messages; testdata/vectors says what is
-// in it.
+// messageVector is a file of testdata/messages; testdata/vectors describes its format.
 type messageVector struct {
 	name        string
 	expect      string
@@ -127,25 +126,25 @@ func TestVectors(t *testing.T) {
 	for _, v := range readVectors(t) {
 		t.Run(v.name, func(t *testing.T) {
 			got, err := verify(NewKeyringFromFiles(readKeyFiles(t, v.keys...)...), v.content, v.options())
-			var fault *Error
+			var refusal *Error
 			switch {
 			case err == nil:
 				if v.expect != "Accept" || got.Fingerprint != v.fingerprint {
 					t.Errorf("accepted as %s, want %s %s", got.Fingerprint, v.expect, v.fingerprint)
 				}
-			case !errors.As(err, &fault) || got != nil:
+			case !errors.As(err, &refusal) || got != nil:
 				t.Errorf("got %v and an error that is not an *Error: %v", got, err)
-			case fault.Code.String() != v.expect:
-				t.Errorf("got %v (%s), want %s", fault.Code, fault.Detail, v.expect)
-			case fault.Detail == "" || len(fault.Detail) > 256:
-				t.Errorf("the detail has %d bytes", len(fault.Detail))
+			case refusal.Code.String() != v.expect:
+				t.Errorf("got %v (%s), want %s", refusal.Code, refusal.Detail, v.expect)
+			case refusal.Detail == "" || len(refusal.Detail) > 256:
+				t.Errorf("the detail has %d bytes", len(refusal.Detail))
 			}
 		})
 	}
 }
 
-// TestVectorsInAnyKeyOrder adds all other keys, in both orders: what is not
-// concerned must not change a verdict.
+// TestVectorsInAnyKeyOrder adds all other keys, in both orders: unrelated keys must not change a
+// verdict.
 func TestVectorsInAnyKeyOrder(t *testing.T) {
 	for _, v := range readVectors(t) {
 		files := readKeyFiles(t, append(v.keys, "rsa4096", "p256", "v6-ed448", "eddsa")...)
@@ -161,8 +160,8 @@ func TestVectorsInAnyKeyOrder(t *testing.T) {
 	}
 }
 
-// TestEveryFlippedOctet changes each octet of a message. Nothing but the
-// payload that was signed may ever be accepted.
+// TestEveryFlippedOctet changes each octet of a message. Only the signed payload may ever be
+// accepted.
 func TestEveryFlippedOctet(t *testing.T) {
 	for _, name := range []string{"ed25519", "rsa2048", "v6", "zip", "v3"} {
 		v := readVectorNamed(t, name)
@@ -184,7 +183,7 @@ func TestEveryFlippedOctet(t *testing.T) {
 	}
 }
 
-// TestEveryTruncation cuts a message at each octet.
+// TestEveryTruncation truncates a message at each octet.
 func TestEveryTruncation(t *testing.T) {
 	for _, v := range readVectors(t) {
 		if v.expect != "Accept" || len(v.content) > 4096 {

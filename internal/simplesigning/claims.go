@@ -10,21 +10,21 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf16"
 
+	"github.com/assay-project/assay/internal/safetext"
 	"github.com/assay-project/assay/internal/strictjson"
 )
 
 // Bounds of Payload.Claims, which is stored on an API object once for each signature.
 const (
-	// MaxClaims is the largest number of claims. The five that the format defines are always among them, then
-	// others in the order of their names; when some are left out, the claim "optional.…" says how many.
+	// MaxClaims is the maximum number of claims. They always include the five that the format
+	// defines, followed by others in the order of their names. If some are omitted, the claim
+	// "optional.…" has their number.
 	MaxClaims = 32
-	// MaxClaimName is the longest name of a claim in bytes.
+	// MaxClaimName is the maximum length of a claim's name in bytes.
 	MaxClaimName = 128
-	// MaxClaimValue is the longest value of a claim in bytes. A docker-reference always fits. Longer ones are cut
-	// and end with "…".
+	// MaxClaimValue is the maximum length of a claim's value in bytes. A docker-reference always
+	// fits. Longer values are truncated and end with "…".
 	MaxClaimValue = 1024
 )
 
@@ -59,26 +59,28 @@ func (r *reader) unknown(name string) error {
 	return nil
 }
 
-// display reads a value of any kind as text to look at: a string's characters, anything else as compact JSON with
-// sorted members, so that the claim depends on what was signed and not on how it was laid out.
+// display reads a value of any kind as text for display: the characters of a string, and anything
+// else as compact JSON with sorted members, so that the claim does not depend on the layout of the
+// payload.
 func (r *reader) display() (string, error) {
 	switch r.Kind() {
 	case strictjson.String:
 		text, err := r.String()
-		return escape(text, true, MaxClaimValue), err
+		return safetext.EscapeJSON(text, MaxClaimValue, true), err
 	case strictjson.Object, strictjson.Array:
 		raw, err := r.Raw()
 		if err != nil {
 			return "", err
 		}
-		return escape(compact(raw), false, MaxClaimValue), nil
+		return safetext.EscapeJSON(compact(raw), MaxClaimValue, false), nil
 	default:
 		raw, err := r.Raw()
-		return escape(raw, false, MaxClaimValue), err
+		return safetext.EscapeJSON(raw, MaxClaimValue, false), err
 	}
 }
 
-// compact returns valid JSON without white space and with sorted members; numbers keep their spelling.
+// compact returns valid JSON without white space and with sorted members; numbers keep their
+// spelling.
 func compact(raw string) string {
 	d := json.NewDecoder(strings.NewReader(raw))
 	d.UseNumber()
@@ -87,7 +89,7 @@ func compact(raw string) string {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if d.Decode(&v) != nil || e.Encode(v) != nil {
-		return raw // what is stricter than encoding/json has accepted raw
+		return raw // not reached: a stricter parser has accepted raw
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
@@ -96,55 +98,23 @@ func compact(raw string) string {
 func (r *reader) claims() map[string]string {
 	claims := make(map[string]string, 5+min(len(r.extra), MaxClaims))
 	slices.SortFunc(r.extra, func(a, b claim) int { return strings.Compare(a.name, b.name) })
-	// One place is kept for each claim that the format defines, present or not, and one for the count of what was
-	// left out.
+	// Reserve one place for each claim that the format defines, present or not, and one for the
+	// number of omitted claims.
 	shown := r.extra[:min(len(r.extra), MaxClaims-6)]
-	for _, c := range slices.Backward(shown) { // of two names that are alike when cut, the first in order is shown
-		claims[escape(optionalPrefix+c.name, true, MaxClaimName)] = c.value
+	for _, c := range slices.Backward(shown) { // backward, so that the first of names that truncate to the same text wins
+		claims[safetext.EscapeJSON(optionalPrefix+c.name, MaxClaimName, true)] = c.value
 	}
 	if left := len(r.extra) - len(shown); left > 0 {
 		claims[optionalPrefix+ellipsis] = fmt.Sprintf("%d more", left)
 	}
 	claims[claimType] = signatureType
 	claims[claimDigest] = r.payload.ManifestDigest.String()
-	claims[claimReference] = escape(r.payload.DockerReference, true, MaxClaimValue)
+	claims[claimReference] = safetext.EscapeJSON(r.payload.DockerReference, MaxClaimValue, true)
 	if r.payload.Creator != nil {
-		claims[claimCreator] = escape(*r.payload.Creator, true, MaxClaimValue)
+		claims[claimCreator] = safetext.EscapeJSON(*r.payload.Creator, MaxClaimValue, true)
 	}
 	if r.payload.Timestamp != nil {
 		claims[claimTimestamp] = strconv.FormatInt(*r.payload.Timestamp, 10)
 	}
 	return claims
-}
-
-// escape makes remote text safe to show on a terminal and in a web page: every character that is not printable,
-// such as control characters, bidirectional overrides, zero-width and separator characters, is written as in JSON,
-// \u202e. With backslash set a backslash is doubled, so that text which looks like an escape is told from one. The
-// result has at most limit bytes; no escape is cut in two.
-func escape(s string, backslash bool, limit int) string {
-	plain := func(r rune) bool { return unicode.IsPrint(r) && (r != '\\' || !backslash) }
-	if len(s) <= limit && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
-		return s
-	}
-	var b strings.Builder
-	cut := 0 // so much of the result leaves room for an ellipsis
-	for _, r := range s {
-		switch {
-		case plain(r):
-			b.WriteRune(r)
-		case r == '\\':
-			b.WriteString(`\\`)
-		default:
-			for _, unit := range utf16.AppendRune(nil, r) {
-				fmt.Fprintf(&b, `\u%04x`, unit)
-			}
-		}
-		if b.Len() > limit {
-			return b.String()[:cut] + ellipsis
-		}
-		if b.Len() <= limit-len(ellipsis) {
-			cut = b.Len()
-		}
-	}
-	return b.String()
 }

@@ -13,8 +13,9 @@ import (
 	"github.com/assay-project/assay/internal/simplesigning"
 )
 
-// FuzzParse checks of any payload: an error comes with nothing else; what is accepted says the same as encoding/json
-// makes of it; and written anew by encoding/json it is accepted again and makes the same claims.
+// FuzzParse checks three properties of any payload. An error comes without a payload. encoding/json
+// reads the same values from an accepted payload. An accepted payload that encoding/json writes
+// again is accepted with the same claims.
 func FuzzParse(f *testing.F) {
 	for _, content := range vectors(f) {
 		f.Add(content)
@@ -35,14 +36,14 @@ func FuzzParse(f *testing.F) {
 
 		anew := rewrite(t, content)
 		if len(anew) > simplesigning.MaxSize {
-			return // encoding/json escapes some characters that need not be
+			return // encoding/json escapes more characters than necessary
 		}
 		again, err := simplesigning.Parse(anew)
 		if err != nil {
-			t.Fatalf("refused when written anew: %v", err)
+			t.Fatalf("refused when written again: %v", err)
 		}
 		if diff := cmp.Diff(got, again); diff != "" {
-			t.Errorf("differs when written anew (-first +again):\n%s", diff)
+			t.Errorf("differs when written again (-first +again):\n%s", diff)
 		}
 	})
 }
@@ -58,7 +59,7 @@ func checkAgainstEncodingJSON(t *testing.T, content []byte, got *simplesigning.P
 		Optional map[string]any `json:"optional"`
 	}
 	d := json.NewDecoder(bytes.NewReader(content))
-	d.UseNumber() // numbers beyond those of float64 are fine in members that nobody reads
+	d.UseNumber() // unused members may have numbers beyond the range of float64
 	if err := d.Decode(&other); err != nil {
 		t.Fatalf("encoding/json refuses what is accepted: %v", err)
 	}

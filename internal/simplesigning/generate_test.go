@@ -13,7 +13,7 @@ import (
 
 //go:generate go run ./testdata/generate
 
-// TestGenerate checks that the vectors are what go generate writes.
+// TestGenerate checks that the vectors are the output of go generate.
 func TestGenerate(t *testing.T) {
 	want, err := generated.All()
 	if err != nil {
@@ -24,6 +24,6 @@ func TestGenerate(t *testing.T) {
 		got[name] = string(content)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("testdata is not what go generate writes (-generated +testdata):\n%s", diff)
+		t.Errorf("testdata is not the output of go generate (-generated +testdata):\n%s", diff)
 	}
 }

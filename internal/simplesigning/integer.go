@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// maxDigits is how many decimal digits the largest number of 64 bits with sign has.
+// maxDigits is the number of decimal digits of the largest signed 64-bit integer.
 const maxDigits = 19
 
-// integer returns the exact value of a JSON number if it is an integer of 64 bits with sign. The value counts, not
-// the spelling: 1.0, 10e-1 and 0.1e1 are 1. Going by way of float64, as is usual, would round values beyond 2^53;
-// arbitrary precision would let an exponent decide how much memory is used.
+// integer returns the exact value of a JSON number if it is a signed 64-bit integer. The value
+// counts, not the spelling: 1.0, 10e-1 and 0.1e1 are 1. Conversion through float64 would round
+// values beyond 2^53; arbitrary precision would let the exponent determine the memory use.
 func integer(literal string) (int64, bool) {
 	number, negative := strings.CutPrefix(literal, "-")
 	mantissa, power := number, "0"
@@ -23,11 +23,11 @@ func integer(literal string) (int64, bool) {
 	whole, fraction, _ := strings.Cut(mantissa, ".")
 	digits := strings.TrimLeft(whole+fraction, "0")
 	if digits == "" {
-		return 0, true // whatever the exponent
+		return 0, true // with any exponent
 	}
 	exponent, err := strconv.Atoi(power)
 	if err != nil || exponent < -MaxSize || exponent > MaxSize {
-		return 0, false // more than all digits that fit a payload could make up for
+		return 0, false // the digits of a payload cannot compensate this
 	}
 	significant := strings.TrimRight(digits, "0")
 	exponent += len(digits) - len(significant) - len(fraction)

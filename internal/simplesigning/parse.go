@@ -4,8 +4,8 @@
 package simplesigning
 
 import (
-	// digest.Validate knows the algorithms that are linked in: which are must not
-	// depend on who imports this package.
+	// digest.Validate supports the algorithms that are linked in, which must not depend on the
+	// importing program.
 	_ "crypto/sha256"
 	_ "crypto/sha512"
 	"errors"
@@ -16,8 +16,9 @@ import (
 	"github.com/assay-project/assay/internal/strictjson"
 )
 
-// Parse reads a payload whose signature was verified. It returns either a Payload or an *Error, in time and memory
-// proportional to the payload, which is refused when larger than MaxSize before it is looked at.
+// Parse parses a payload with a verified signature. It returns either a Payload or an *Error, in
+// time and memory proportional to the payload. It refuses a payload larger than MaxSize without
+// reading it.
 func Parse(payload []byte) (*Payload, error) {
 	r := &reader{payload: &Payload{}}
 	limits := strictjson.Limits{Size: MaxSize, Depth: MaxDepth, Members: MaxMembers}
@@ -134,9 +135,9 @@ func (r *reader) timestamp() error {
 	return nil
 }
 
-// exactly reads an object at path that has the given members, each of them, and no other.
+// exactly reads an object at path that must have all of the given members and no others.
 func (r *reader) exactly(path string, members ...member) error {
-	var seen uint // a bit for each member
+	var seen uint // one bit per member
 	err := r.Object(func(name string) error {
 		for i, m := range members {
 			if m.name == name {
@@ -157,7 +158,7 @@ func (r *reader) exactly(path string, members ...member) error {
 	return nil
 }
 
-// at says where in the payload err happened, unless it says so itself.
+// at adds the path to an error that has none.
 func at(path string, err error) error {
 	var located *Error
 	if err == nil || errors.As(err, &located) {

@@ -49,7 +49,8 @@ func vectors(t testing.TB) map[string][]byte {
 	return contents
 }
 
-// payload returns what a vector states that has the usual members and these optional ones, creator being nil for none.
+// payload returns the expected payload of a vector with the usual members and the given optional
+// ones.
 func payload(creator *string, timestamp *int64, more map[string]string) *simplesigning.Payload {
 	p := &simplesigning.Payload{
 		ManifestDigest: testDigest, DockerReference: testReference, Creator: creator, Timestamp: timestamp,
@@ -69,7 +70,8 @@ func payload(creator *string, timestamp *int64, more map[string]string) *simples
 	return p
 }
 
-// named returns the usual payload with another digest and reference, the latter escaped as claim.
+// named returns the usual payload with another digest and reference. claim is the escaped
+// reference.
 func named(d digest.Digest, reference, claim string) *simplesigning.Payload {
 	p := payload(new(testCreator), new(int64(testTime)), map[string]string{
 		"critical.image.docker-manifest-digest": d.String(),
@@ -136,7 +138,7 @@ func accepted() map[string]*simplesigning.Payload {
 	}
 }
 
-// refused maps vectors to the text of their error without its common beginning.
+// refused maps vectors to the text of their error without its common prefix.
 var refused = map[string]string{
 	"reject-byte-order-mark":             `byte 0: no JSON value where an object should be`,
 	"reject-comment":                     `byte 287: a comma or the end of an object or array is missing`,
@@ -236,7 +238,7 @@ func checkRefused(t *testing.T, got *simplesigning.Payload, err error, text stri
 	}
 }
 
-// checkBounds checks what is promised of all claims.
+// checkBounds checks the documented bounds of all claims.
 func checkBounds(t *testing.T, p *simplesigning.Payload) {
 	t.Helper()
 	if len(p.Claims) > simplesigning.MaxClaims {
@@ -292,7 +294,7 @@ func TestCreated(t *testing.T) {
 	}
 }
 
-// TestTimestampSpellings checks that the value of a number counts, exactly, and not its spelling.
+// TestTimestampSpellings checks that the exact value of a number counts, not its spelling.
 func TestTimestampSpellings(t *testing.T) {
 	tests := map[string]*int64{
 		"0":                        new(int64(0)),

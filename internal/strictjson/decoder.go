@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// Decoder reads one document. Each of its methods consumes one value, or fails and leaves the Decoder unusable.
+// Decoder reads one document. Each of its methods consumes one value, or fails and leaves the
+// Decoder in an unusable state.
 type Decoder struct {
 	text   string // valid UTF-8
 	pos    int    // next unread byte
@@ -16,10 +17,11 @@ type Decoder struct {
 	limits Limits
 }
 
-// Offset returns how many bytes have been read. After a value was read it is the offset of the first byte behind it.
+// Offset returns the number of bytes read. After reading a value, it is the offset of the first
+// byte after the value.
 func (d *Decoder) Offset() int { return d.pos }
 
-// Kind returns the kind of the next value, judged by its first byte.
+// Kind returns the kind of the next value, according to its first byte.
 func (d *Decoder) Kind() Kind {
 	d.space()
 	switch c := d.peek(); {
@@ -40,8 +42,8 @@ func (d *Decoder) Kind() Kind {
 	}
 }
 
-// Object reads an object and calls member with the unescaped name of each member, in the document's order; member
-// has to read the member's value.
+// Object reads an object and calls member with the unescaped name of each member, in the order of
+// the document. member must read the member's value.
 func (d *Decoder) Object(member func(name string) error) error {
 	if err := d.open(Object); err != nil {
 		return err
@@ -55,10 +57,10 @@ func (d *Decoder) Object(member func(name string) error) error {
 			return err
 		}
 		if names.len() == d.limits.Members {
-			return &Error{Offset: start, Problem: fmt.Sprintf("an object has more than %d members", d.limits.Members)}
+			return &Error{Offset: start, Detail: fmt.Sprintf("an object has more than %d members", d.limits.Members)}
 		}
 		if !names.add(name) {
-			return &Error{Offset: start, Problem: "duplicate member " + Quote(name), Duplicate: true}
+			return &Error{Offset: start, Detail: "duplicate member " + Quote(name), Duplicate: true}
 		}
 		d.space()
 		if d.peek() != ':' {
@@ -75,7 +77,7 @@ func (d *Decoder) Object(member func(name string) error) error {
 	return nil
 }
 
-// Array reads an array and calls element for each element, which element has to read.
+// Array reads an array and calls element for each element. element must read the element.
 func (d *Decoder) Array(element func() error) error {
 	if err := d.open(Array); err != nil {
 		return err
@@ -92,7 +94,7 @@ func (d *Decoder) Array(element func() error) error {
 	return nil
 }
 
-// Skip reads a value of any kind, with the same strictness as any other.
+// Skip reads a value of any kind, as strictly as the other methods.
 func (d *Decoder) Skip() error {
 	switch d.Kind() {
 	case Object:
@@ -110,7 +112,7 @@ func (d *Decoder) Skip() error {
 	}
 }
 
-// Raw reads a value of any kind and returns its text as it stands in the document.
+// Raw reads a value of any kind and returns its text in the document.
 func (d *Decoder) Raw() (string, error) {
 	d.space()
 	start := d.pos
@@ -120,8 +122,8 @@ func (d *Decoder) Raw() (string, error) {
 	return d.text[start:d.pos], nil
 }
 
-// Number reads a number and returns its text as it stands in the document (RFC 8259 section 6), of any size and
-// precision.
+// Number reads a number of any size and precision and returns its text in the document (RFC 8259
+// section 6).
 func (d *Decoder) Number() (string, error) {
 	if err := d.want(Number); err != nil {
 		return "", err
@@ -190,7 +192,8 @@ func (d *Decoder) closed(end byte) bool {
 	return true
 }
 
-// next reads what follows a member or element: a comma, upon which there is more, or the end.
+// next reads the comma after a member or element, or the end of the object or array. It reports
+// whether there is another one.
 func (d *Decoder) next(end byte) (more bool, err error) {
 	if d.closed(end) {
 		return false, nil
@@ -214,8 +217,8 @@ func (d *Decoder) space() {
 	}
 }
 
-// peek returns the next byte, or 0 at the end of the text. A NUL in the text begins nothing in JSON, so that the two
-// need not be told apart.
+// peek returns the next byte, or 0 at the end of the text. No JSON token begins with NUL, so
+// callers need not distinguish the two.
 func (d *Decoder) peek() byte {
 	if d.pos == len(d.text) {
 		return 0
@@ -232,7 +235,7 @@ func (d *Decoder) accept(set string) bool {
 	return true
 }
 
-// digits reads decimal digits and returns how many there were.
+// digits reads decimal digits and returns their number.
 func (d *Decoder) digits() int {
 	start := d.pos
 	for isDigit(d.peek()) {
@@ -243,4 +246,4 @@ func (d *Decoder) digits() int {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-func (d *Decoder) fail(problem string) error { return &Error{Offset: d.pos, Problem: problem} }
+func (d *Decoder) fail(problem string) error { return &Error{Offset: d.pos, Detail: problem} }

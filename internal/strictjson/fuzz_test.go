@@ -14,8 +14,8 @@ import (
 	"github.com/assay-project/assay/internal/strictjson"
 )
 
-// FuzzParse checks of any document: what is accepted is accepted by encoding/json with the same value, Skip agrees, and an
-// error lies within the document and is short.
+// FuzzParse checks any document: encoding/json accepts an accepted one with the same value, Skip
+// agrees, and an error has an offset within the document and a short text.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, ` [1, -2.5e+3, "a\u00e9\ud83d\ude00\n", true, false, null, {"a":{"b":[]}}] `, `{"a":1,"\u0061":2}`, `{"a":1,"A":2}`,
@@ -56,7 +56,7 @@ func checkError(t *testing.T, document []byte, err error) {
 	}
 }
 
-// plain turns what value returns into what encoding/json returns.
+// plain converts a result of value to the types of encoding/json.
 func plain(v any) any {
 	switch v := v.(type) {
 	case []member:

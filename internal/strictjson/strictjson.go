@@ -1,56 +1,59 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package strictjson reads JSON documents of which no two readers may have different opinions.
+// Package strictjson reads JSON documents that all readers must interpret the same way.
 //
-// Documents that decide what is trusted are read by several programs: the one that signed, the one that verifies,
-// the one that runs the image. RFC 8259 leaves room for them to differ, and attacks live in that room. This package
-// therefore refuses what interoperable producers never write:
+// Several programs read security-relevant documents: the one that signs, the one that verifies, the
+// one that runs the image. RFC 8259 allows them to differ, and attacks exploit the differences.
+// This package therefore refuses constructs that interoperable producers never write:
 //
-//   - a member name that occurs twice in one object, compared after unescaping (RFC 8259 section 4: "the names within
-//     an object SHOULD be unique"); encoding/json lets the last one win, others the first;
-//   - text that is not UTF-8, a byte order mark, and escaped surrogates that are not a pair (sections 8.1 and 8.2);
+//   - a member name that occurs twice in one object, compared after unescaping (RFC 8259 section 4:
+//     "the names within an object SHOULD be unique"); encoding/json lets the last one win, others
+//     the first;
+//   - text that is not UTF-8, a byte order mark, and escaped surrogates that are not a pair
+//     (sections 8.1 and 8.2);
 //   - anything but white space after the value.
 //
-// Names are compared exactly. A reader that also wants to refuse names which encoding/json would fold onto one it
-// knows ("Layers" for "layers") asks FoldsOnto.
+// Names are compared exactly. FoldsOnto finds names that encoding/json would match to a known one
+// ("Layers" for "layers").
 //
-// A document is read once, from front to back, by callbacks, without a tree in memory; size, nesting and the number
-// of members of an object are bounded before any of them costs something. The package does no I/O and keeps no
-// state.
+// Callbacks read a document once, from front to back, without a tree in memory. Size, nesting and
+// the number of members of an object are checked before they cost anything. The package does no I/O
+// and keeps no state.
 package strictjson
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/assay-project/assay/internal/safetext"
 )
 
-// Limits bounds a document. Every limit has to be set: zero allows nothing.
+// Limits bounds a document. Every limit must be set: zero allows nothing.
 type Limits struct {
 	Size    int // bytes of the whole document
 	Depth   int // objects and arrays inside one another; a scalar has depth 0
-	Members int // members of one object, all of which are remembered to find duplicates
+	Members int // members of one object; all names are kept to find duplicates
 }
 
-// Error says where a document stops being acceptable, and why. Its text is bounded and deterministic, and quotes
-// names from the document only as Quote does.
+// Error is the position at which a document is refused, and the reason. Its text is bounded and
+// deterministic, and quotes names from the document with Quote.
 type Error struct {
 	Offset    int    // bytes from the start of the document
-	Problem   string // one clause
-	Duplicate bool   // the problem is a member name that occurs twice: readers differ in what they make of it
+	Detail    string // one clause
+	Duplicate bool   // a member name occurs twice: readers differ in their interpretation
 }
 
 // Error implements the error interface.
 func (e *Error) Error() string {
-	return fmt.Sprintf("byte %d: %s", e.Offset, e.Problem)
+	return fmt.Sprintf("byte %d: %s", e.Offset, e.Detail)
 }
 
 // Kind is the kind of a JSON value.
 type Kind int
 
-// The kinds of values of RFC 8259 section 3. Invalid stands for text that begins no value.
+// The kinds of values of RFC 8259 section 3. Invalid stands for text that does not begin a value.
 const (
 	Invalid Kind = iota
 	Object
@@ -61,7 +64,7 @@ const (
 	Null
 )
 
-// String names the kind as it is named in messages, with its article.
+// String returns the name of the kind in messages, with its article.
 func (k Kind) String() string {
 	switch k {
 	case Object:
@@ -81,16 +84,16 @@ func (k Kind) String() string {
 	}
 }
 
-// Parse calls read on the document's single value and then makes sure that nothing follows it. The error is either a
-// *Error or what a callback returned.
+// Parse calls read for the document's single value and then checks that nothing follows it. The
+// error is either a *Error or an error of a callback.
 func Parse(document []byte, limits Limits, read func(d *Decoder) error) error {
 	if len(document) > limits.Size {
-		return &Error{Offset: limits.Size, Problem: fmt.Sprintf("the document is larger than %d bytes", limits.Size)}
+		return &Error{Offset: limits.Size, Detail: fmt.Sprintf("the document is larger than %d bytes", limits.Size)}
 	}
-	// One copy makes every name and string a substring of it, without an allocation each.
+	// With one copy, every name and string is a substring without an allocation.
 	d := &Decoder{text: string(document), limits: limits}
 	if i := invalidUTF8(d.text); i >= 0 {
-		return &Error{Offset: i, Problem: "the text is not UTF-8"}
+		return &Error{Offset: i, Detail: "the text is not UTF-8"}
 	}
 	if err := read(d); err != nil {
 		return err
@@ -117,25 +120,18 @@ func invalidUTF8(s string) int {
 	}
 }
 
-// maxQuoted bounds, in bytes, how much of a text Quote shows: a SHA-256 digest has 71 and the longest media type of
-// a manifest 57.
+// maxQuoted bounds the text that Quote shows, in bytes: a SHA-256 digest has 71 and the longest
+// media type of a manifest 57.
 const maxQuoted = 80
 
-// Quote returns text from a document for use in a message: in quotation marks, everything but printable ASCII
-// escaped, and cut short, marked with an ellipsis, where it is longer than 80 bytes.
+// Quote quotes text from a document for a message, as [safetext.Quote] does, with at most 80 bytes
+// of it.
 func Quote(s string) string {
-	if len(s) <= maxQuoted {
-		return strconv.QuoteToASCII(s)
-	}
-	cut := maxQuoted
-	for !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return strconv.QuoteToASCII(s[:cut]) + "…"
+	return safetext.Quote(s, maxQuoted)
 }
 
-// FoldsOnto returns the first of names that is not name but that encoding/json, and other readers that ignore case,
-// would take it for; or "". Case folding is that of Unicode: U+017F folds onto "s".
+// FoldsOnto returns the first of names that differs from name, but that encoding/json and other
+// readers that ignore case would match; or "". It uses Unicode case folding: U+017F folds onto "s".
 func FoldsOnto(name string, names []string) string {
 	for _, n := range names {
 		if n == name {

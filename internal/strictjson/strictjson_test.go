@@ -25,7 +25,7 @@ type member struct {
 // number is the spelling of a number.
 type number string
 
-// value reads any value as an untyped one: object as []member, so that order and names show.
+// value reads any value as an untyped one, and an object as []member to preserve order and names.
 func value(d *strictjson.Decoder) (any, error) {
 	switch d.Kind() {
 	case strictjson.Object:
@@ -134,62 +134,62 @@ func TestParseRefuses(t *testing.T) {
 		document string
 		want     strictjson.Error
 	}{
-		"empty":                       {"", strictjson.Error{Problem: "the text ends where a value should be"}},
-		"white space":                 {" ", strictjson.Error{Offset: 1, Problem: "the text ends where a value should be"}},
-		"too large":                   {"1" + strings.Repeat(" ", 1000), strictjson.Error{Offset: 1000, Problem: "the document is larger than 1000 bytes"}},
-		"not UTF-8":                   {"\"ok\ufffd\xff\"", strictjson.Error{Offset: 6, Problem: "the text is not UTF-8"}},
-		"surrogate in UTF-8":          {"\"\xed\xa0\x80\"", strictjson.Error{Offset: 1, Problem: "the text is not UTF-8"}},
-		"truncated UTF-8":             {"\"\xc3", strictjson.Error{Offset: 1, Problem: "the text is not UTF-8"}},
-		"byte order mark":             {"\ufeff1", strictjson.Error{Problem: "a value is malformed"}},
-		"NUL":                         {"\x00", strictjson.Error{Problem: "a value is malformed"}},
-		"trailing NUL":                {"1\x00", strictjson.Error{Offset: 1, Problem: "there is more text after the value"}},
-		"trailing value":              {"1 2", strictjson.Error{Offset: 2, Problem: "there is more text after the value"}},
-		"no-break space":              {"\u00a01", strictjson.Error{Problem: "a value is malformed"}},
-		"comment":                     {"[1/**/]", strictjson.Error{Offset: 2, Problem: "a comma or the end of an object or array is missing"}},
-		"literal in upper case":       {"True", strictjson.Error{Problem: "a value is malformed"}},
-		"literal too long":            {"nullx", strictjson.Error{Offset: 4, Problem: "there is more text after the value"}},
-		"NaN":                         {"NaN", strictjson.Error{Problem: "a value is malformed"}},
-		"number with plus":            {"+1", strictjson.Error{Problem: "a value is malformed"}},
-		"number with leading zero":    {"01", strictjson.Error{Offset: 2, Problem: "a number is malformed"}},
-		"number without whole part":   {"-.5", strictjson.Error{Offset: 1, Problem: "a number is malformed"}},
-		"number without fraction":     {"1.", strictjson.Error{Offset: 2, Problem: "a number is malformed"}},
-		"number without exponent":     {"1e+", strictjson.Error{Offset: 3, Problem: "a number is malformed"}},
-		"hexadecimal number":          {"0x1", strictjson.Error{Offset: 1, Problem: "there is more text after the value"}},
-		"string without end":          {`"a`, strictjson.Error{Offset: 2, Problem: "a string has no end"}},
-		"escaped string without end":  {`"\na`, strictjson.Error{Offset: 4, Problem: "a string has no end"}},
-		"string ends in escape":       {`"\`, strictjson.Error{Offset: 1, Problem: "an escape sequence is malformed"}},
-		"single quotes":               {`'a'`, strictjson.Error{Problem: "a value is malformed"}},
-		"line feed in string":         {"\"a\n\"", strictjson.Error{Offset: 2, Problem: "a control character stands unescaped in a string"}},
-		"line feed after escape":      {"\"\\n\n\"", strictjson.Error{Offset: 3, Problem: "a control character stands unescaped in a string"}},
-		"NUL in string":               {"\"\x00\"", strictjson.Error{Offset: 1, Problem: "a control character stands unescaped in a string"}},
-		"unknown escape":              {`"\x41"`, strictjson.Error{Offset: 1, Problem: "an escape sequence is malformed"}},
-		"short unicode escape":        {`"\u004"`, strictjson.Error{Offset: 1, Problem: "an escape sequence is malformed"}},
-		"unicode escape with sign":    {`"\u+041"`, strictjson.Error{Offset: 1, Problem: "an escape sequence is malformed"}},
-		"truncated unicode escape":    {`"\u00`, strictjson.Error{Offset: 1, Problem: "an escape sequence is malformed"}},
-		"lone high surrogate":         {`"\ud800x"`, strictjson.Error{Offset: 1, Problem: "an escaped surrogate is not part of a pair"}},
-		"lone low surrogate":          {`"a\udc00"`, strictjson.Error{Offset: 2, Problem: "an escaped surrogate is not part of a pair"}},
-		"two high surrogates":         {`"\ud800\ud800"`, strictjson.Error{Offset: 1, Problem: "an escaped surrogate is not part of a pair"}},
-		"high surrogate, character":   {`"\ud800\u0041"`, strictjson.Error{Offset: 1, Problem: "an escaped surrogate is not part of a pair"}},
-		"high surrogate, short":       {`"\ud800\ude"`, strictjson.Error{Offset: 1, Problem: "an escape sequence is malformed"}},
-		"array without end":           {`[1`, strictjson.Error{Offset: 2, Problem: "a comma or the end of an object or array is missing"}},
-		"array with trailing comma":   {`[1,]`, strictjson.Error{Offset: 3, Problem: "a value is malformed"}},
-		"array closed as object":      {`[1}`, strictjson.Error{Offset: 2, Problem: "a comma or the end of an object or array is missing"}},
-		"object with trailing comma":  {`{"a":1,}`, strictjson.Error{Offset: 7, Problem: "no JSON value where a string should be"}},
-		"object without colon":        {`{"a" 1}`, strictjson.Error{Offset: 5, Problem: "a colon is missing after a member name"}},
-		"object without value":        {`{"a":}`, strictjson.Error{Offset: 5, Problem: "a value is malformed"}},
-		"object without comma":        {`{"a":1 "b":2}`, strictjson.Error{Offset: 7, Problem: "a comma or the end of an object or array is missing"}},
-		"object with number for name": {`{1:1}`, strictjson.Error{Offset: 1, Problem: "a number where a string should be"}},
-		"duplicate":                   {`{"a":1,"a":1}`, strictjson.Error{Offset: 7, Problem: `duplicate member "a"`, Duplicate: true}},
-		"duplicate after unescaping":  {`{"a":1,"\u0061":1}`, strictjson.Error{Offset: 7, Problem: `duplicate member "a"`, Duplicate: true}},
-		"duplicate empty name":        {`{"":1,"":1}`, strictjson.Error{Offset: 6, Problem: `duplicate member ""`, Duplicate: true}},
-		"duplicate inside":            {`[{"x":{"a":1,"a":1}}]`, strictjson.Error{Offset: 13, Problem: `duplicate member "a"`, Duplicate: true}},
+		"empty":                       {"", strictjson.Error{Detail: "the text ends where a value should be"}},
+		"white space":                 {" ", strictjson.Error{Offset: 1, Detail: "the text ends where a value should be"}},
+		"too large":                   {"1" + strings.Repeat(" ", 1000), strictjson.Error{Offset: 1000, Detail: "the document is larger than 1000 bytes"}},
+		"not UTF-8":                   {"\"ok\ufffd\xff\"", strictjson.Error{Offset: 6, Detail: "the text is not UTF-8"}},
+		"surrogate in UTF-8":          {"\"\xed\xa0\x80\"", strictjson.Error{Offset: 1, Detail: "the text is not UTF-8"}},
+		"truncated UTF-8":             {"\"\xc3", strictjson.Error{Offset: 1, Detail: "the text is not UTF-8"}},
+		"byte order mark":             {"\ufeff1", strictjson.Error{Detail: "a value is malformed"}},
+		"NUL":                         {"\x00", strictjson.Error{Detail: "a value is malformed"}},
+		"trailing NUL":                {"1\x00", strictjson.Error{Offset: 1, Detail: "there is more text after the value"}},
+		"trailing value":              {"1 2", strictjson.Error{Offset: 2, Detail: "there is more text after the value"}},
+		"no-break space":              {"\u00a01", strictjson.Error{Detail: "a value is malformed"}},
+		"comment":                     {"[1/**/]", strictjson.Error{Offset: 2, Detail: "a comma or the end of an object or array is missing"}},
+		"literal in upper case":       {"True", strictjson.Error{Detail: "a value is malformed"}},
+		"literal too long":            {"nullx", strictjson.Error{Offset: 4, Detail: "there is more text after the value"}},
+		"NaN":                         {"NaN", strictjson.Error{Detail: "a value is malformed"}},
+		"number with plus":            {"+1", strictjson.Error{Detail: "a value is malformed"}},
+		"number with leading zero":    {"01", strictjson.Error{Offset: 2, Detail: "a number is malformed"}},
+		"number without whole part":   {"-.5", strictjson.Error{Offset: 1, Detail: "a number is malformed"}},
+		"number without fraction":     {"1.", strictjson.Error{Offset: 2, Detail: "a number is malformed"}},
+		"number without exponent":     {"1e+", strictjson.Error{Offset: 3, Detail: "a number is malformed"}},
+		"hexadecimal number":          {"0x1", strictjson.Error{Offset: 1, Detail: "there is more text after the value"}},
+		"string without end":          {`"a`, strictjson.Error{Offset: 2, Detail: "a string has no end"}},
+		"escaped string without end":  {`"\na`, strictjson.Error{Offset: 4, Detail: "a string has no end"}},
+		"string ends in escape":       {`"\`, strictjson.Error{Offset: 1, Detail: "an escape sequence is malformed"}},
+		"single quotes":               {`'a'`, strictjson.Error{Detail: "a value is malformed"}},
+		"line feed in string":         {"\"a\n\"", strictjson.Error{Offset: 2, Detail: "a control character stands unescaped in a string"}},
+		"line feed after escape":      {"\"\\n\n\"", strictjson.Error{Offset: 3, Detail: "a control character stands unescaped in a string"}},
+		"NUL in string":               {"\"\x00\"", strictjson.Error{Offset: 1, Detail: "a control character stands unescaped in a string"}},
+		"unknown escape":              {`"\x41"`, strictjson.Error{Offset: 1, Detail: "an escape sequence is malformed"}},
+		"short unicode escape":        {`"\u004"`, strictjson.Error{Offset: 1, Detail: "an escape sequence is malformed"}},
+		"unicode escape with sign":    {`"\u+041"`, strictjson.Error{Offset: 1, Detail: "an escape sequence is malformed"}},
+		"truncated unicode escape":    {`"\u00`, strictjson.Error{Offset: 1, Detail: "an escape sequence is malformed"}},
+		"lone high surrogate":         {`"\ud800x"`, strictjson.Error{Offset: 1, Detail: "an escaped surrogate is not part of a pair"}},
+		"lone low surrogate":          {`"a\udc00"`, strictjson.Error{Offset: 2, Detail: "an escaped surrogate is not part of a pair"}},
+		"two high surrogates":         {`"\ud800\ud800"`, strictjson.Error{Offset: 1, Detail: "an escaped surrogate is not part of a pair"}},
+		"high surrogate, character":   {`"\ud800\u0041"`, strictjson.Error{Offset: 1, Detail: "an escaped surrogate is not part of a pair"}},
+		"high surrogate, short":       {`"\ud800\ude"`, strictjson.Error{Offset: 1, Detail: "an escape sequence is malformed"}},
+		"array without end":           {`[1`, strictjson.Error{Offset: 2, Detail: "a comma or the end of an object or array is missing"}},
+		"array with trailing comma":   {`[1,]`, strictjson.Error{Offset: 3, Detail: "a value is malformed"}},
+		"array closed as object":      {`[1}`, strictjson.Error{Offset: 2, Detail: "a comma or the end of an object or array is missing"}},
+		"object with trailing comma":  {`{"a":1,}`, strictjson.Error{Offset: 7, Detail: "no JSON value where a string should be"}},
+		"object without colon":        {`{"a" 1}`, strictjson.Error{Offset: 5, Detail: "a colon is missing after a member name"}},
+		"object without value":        {`{"a":}`, strictjson.Error{Offset: 5, Detail: "a value is malformed"}},
+		"object without comma":        {`{"a":1 "b":2}`, strictjson.Error{Offset: 7, Detail: "a comma or the end of an object or array is missing"}},
+		"object with number for name": {`{1:1}`, strictjson.Error{Offset: 1, Detail: "a number where a string should be"}},
+		"duplicate":                   {`{"a":1,"a":1}`, strictjson.Error{Offset: 7, Detail: `duplicate member "a"`, Duplicate: true}},
+		"duplicate after unescaping":  {`{"a":1,"\u0061":1}`, strictjson.Error{Offset: 7, Detail: `duplicate member "a"`, Duplicate: true}},
+		"duplicate empty name":        {`{"":1,"":1}`, strictjson.Error{Offset: 6, Detail: `duplicate member ""`, Duplicate: true}},
+		"duplicate inside":            {`[{"x":{"a":1,"a":1}}]`, strictjson.Error{Offset: 13, Detail: `duplicate member "a"`, Duplicate: true}},
 		"duplicate of the first of many": {"{" + strings.Join(many[:19], ",") + `,"00":0}`,
-			strictjson.Error{Offset: 134, Problem: `duplicate member "00"`, Duplicate: true}},
+			strictjson.Error{Offset: 134, Detail: `duplicate member "00"`, Duplicate: true}},
 		"duplicate of the last of many": {"{" + strings.Join(many[:19], ",") + `,"18":0}`,
-			strictjson.Error{Offset: 134, Problem: `duplicate member "18"`, Duplicate: true}},
-		"too many members": {"{" + duplicateOfMany + `,"x":0}`, strictjson.Error{Offset: 141, Problem: "an object has more than 20 members"}},
-		"too deep":         {`[[[[]]]]`, strictjson.Error{Offset: 3, Problem: "objects and arrays are nested more than 3 deep"}},
-		"too deep objects": {`{"a":{"a":{"a":{}}}}`, strictjson.Error{Offset: 15, Problem: "objects and arrays are nested more than 3 deep"}},
+			strictjson.Error{Offset: 134, Detail: `duplicate member "18"`, Duplicate: true}},
+		"too many members": {"{" + duplicateOfMany + `,"x":0}`, strictjson.Error{Offset: 141, Detail: "an object has more than 20 members"}},
+		"too deep":         {`[[[[]]]]`, strictjson.Error{Offset: 3, Detail: "objects and arrays are nested more than 3 deep"}},
+		"too deep objects": {`{"a":{"a":{"a":{}}}}`, strictjson.Error{Offset: 15, Detail: "objects and arrays are nested more than 3 deep"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -208,7 +208,7 @@ func TestParseRefuses(t *testing.T) {
 
 func second(_ any, err error) error { return err }
 
-// TestWrongKind reads values as what they are not.
+// TestWrongKind reads values as other kinds.
 func TestWrongKind(t *testing.T) {
 	readers := map[strictjson.Kind]func(d *strictjson.Decoder) error{
 		strictjson.Object: func(d *strictjson.Decoder) error { return d.Object(func(string) error { return d.Skip() }) },
@@ -236,7 +236,7 @@ func TestWrongKind(t *testing.T) {
 	}
 }
 
-// TestCallbackErrors checks that what a callback returns comes back as it is.
+// TestCallbackErrors checks that Parse returns the error of a callback unchanged.
 func TestCallbackErrors(t *testing.T) {
 	sentinel := errors.New("sentinel")
 	tests := map[string]struct {
@@ -256,13 +256,13 @@ func TestCallbackErrors(t *testing.T) {
 	}
 }
 
-// TestUnreadValue checks that a callback which does not read its value is found out.
+// TestUnreadValue checks that Parse notices a callback that does not read its value.
 func TestUnreadValue(t *testing.T) {
 	err := strictjson.Parse([]byte(`{"a":1}`), testLimits, func(d *strictjson.Decoder) error {
 		return d.Object(func(string) error { return nil })
 	})
 	if err == nil {
-		t.Error("Parse accepts a document of which a value was not read")
+		t.Error("Parse accepts a document with an unread value")
 	}
 }
 

@@ -16,7 +16,7 @@ func (d *Decoder) String() (string, error) {
 	}
 	d.pos++
 	start := d.pos
-	// Most strings have no escape and are a substring of the document as they are.
+	// Most strings have no escape and are a substring of the document.
 	for d.pos < len(d.text) {
 		switch c := d.text[d.pos]; {
 		case c == '"':
@@ -33,7 +33,7 @@ func (d *Decoder) String() (string, error) {
 	return "", d.fail("a string has no end")
 }
 
-// escapedString reads the rest of a string that began at start and whose first escape is next.
+// escapedString reads the rest of a string that began at start, from its first escape on.
 func (d *Decoder) escapedString(start int) (string, error) {
 	var b strings.Builder
 	b.WriteString(d.text[start:d.pos])
@@ -58,7 +58,7 @@ func (d *Decoder) escapedString(start int) (string, error) {
 	return "", d.fail("a string has no end")
 }
 
-// escape reads one escape sequence, or two where a surrogate pair makes up one character.
+// escape reads one escape sequence, or two for a surrogate pair.
 func (d *Decoder) escape() (rune, error) {
 	start := d.pos
 	d.pos++
@@ -69,7 +69,7 @@ func (d *Decoder) escape() (rune, error) {
 	const names, values = `"\/bfnrt`, "\"\\/\b\f\n\r\t"
 	i := strings.IndexByte(names, c)
 	if i < 0 {
-		return 0, &Error{Offset: start, Problem: "an escape sequence is malformed"}
+		return 0, &Error{Offset: start, Detail: "an escape sequence is malformed"}
 	}
 	d.pos++
 	return rune(values[i]), nil
@@ -79,30 +79,30 @@ func (d *Decoder) escape() (rune, error) {
 func (d *Decoder) unicodeEscape(start int) (rune, error) {
 	r, ok := d.hex4()
 	if !ok {
-		return 0, &Error{Offset: start, Problem: "an escape sequence is malformed"}
+		return 0, &Error{Offset: start, Detail: "an escape sequence is malformed"}
 	}
 	if !utf16.IsSurrogate(r) {
 		return r, nil
 	}
-	// A surrogate alone is no character: readers replace it, keep it or stop, each as it likes (RFC 8259 section
+	// A lone surrogate is not a character: readers replace it, keep it or fail (RFC 8259 section
 	// 8.2).
 	const lone = "an escaped surrogate is not part of a pair"
 	if !strings.HasPrefix(d.text[d.pos:], `\u`) {
-		return 0, &Error{Offset: start, Problem: lone}
+		return 0, &Error{Offset: start, Detail: lone}
 	}
 	d.pos++
 	low, ok := d.hex4()
 	if !ok {
-		return 0, &Error{Offset: start, Problem: "an escape sequence is malformed"}
+		return 0, &Error{Offset: start, Detail: "an escape sequence is malformed"}
 	}
 	pair := utf16.DecodeRune(r, low)
 	if pair == '\uFFFD' {
-		return 0, &Error{Offset: start, Problem: lone}
+		return 0, &Error{Offset: start, Detail: lone}
 	}
 	return pair, nil
 }
 
-// hex4 reads a u and the four hexadecimal digits behind it.
+// hex4 reads a u and the four hexadecimal digits after it.
 func (d *Decoder) hex4() (rune, bool) {
 	if len(d.text)-d.pos < 5 {
 		return 0, false
@@ -115,8 +115,8 @@ func (d *Decoder) hex4() (rune, bool) {
 	return rune(v), true
 }
 
-// nameSet holds the names of one object's members. Nearly all objects have few, for which a scan of an array that
-// lives on the stack is faster than a map and allocates nothing.
+// nameSet holds the names of one object's members. Nearly all objects have few: scanning an array
+// on the stack is faster than a map and does not allocate.
 type nameSet struct {
 	few  [12]string
 	n    int
@@ -125,7 +125,7 @@ type nameSet struct {
 
 func (s *nameSet) len() int { return s.n + len(s.many) }
 
-// add returns false if name was there already.
+// add adds a name and returns false if it is already present.
 func (s *nameSet) add(name string) bool {
 	for _, known := range s.few[:s.n] {
 		if known == name {

@@ -5,9 +5,10 @@ package verify
 
 import (
 	"time"
-	"unicode/utf8"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/assay-project/assay/internal/safetext"
 )
 
 // Outcome is the result of a check. The zero value is not verified.
@@ -173,17 +174,9 @@ func couldNotCheck(reason, message string) Finding {
 	return Finding{Outcome: CouldNotCheck, Reason: reason, Message: truncate(message)}
 }
 
-// truncate shortens a message to MaxMessageLength, at a character boundary.
+// truncate shortens a message to MaxMessageLength.
 func truncate(message string) string {
-	const ellipsis = "…"
-	if len(message) <= MaxMessageLength {
-		return message
-	}
-	end := MaxMessageLength - len(ellipsis)
-	for end > 0 && !utf8.RuneStart(message[end]) {
-		end--
-	}
-	return message[:end] + ellipsis
+	return safetext.TruncateWithEllipsis(message, MaxMessageLength)
 }
 
 // earliest returns the earlier of two times, where zero means never.

@@ -7,29 +7,21 @@ package admission
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
-	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/testenv"
 	"github.com/assay-project/assay/internal/testenv/controlplane"
-	"github.com/assay-project/assay/internal/testenv/kustomize"
-	"github.com/assay-project/assay/internal/testenv/manager"
 	"github.com/assay-project/assay/test/admission/shards"
 )
 
@@ -47,63 +39,35 @@ var (
 	// operator is the account of the operator.
 	operator *user
 
-	scheme   = runtime.NewScheme()
+	scheme   *runtime.Scheme
 	auditLog string
 	// program is the assay command.
 	program string
 )
 
+// TestMain runs the tests against an API server with config/default and the component enforce
+// installed.
 func TestMain(m *testing.M) {
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	testenv.Main(m, testenv.Options{Kustomization: "testdata/enforce", AuditLog: true, Program: true}, setupSuite)
 }
 
-// run runs the tests against an API server on which config/default is installed with the component enforce.
-func run(m *testing.M) (code int, err error) {
-	log.SetLogger(logr.Discard())
-	dir, err := os.MkdirTemp("", "assay-admission-")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	auditLog, program = filepath.Join(dir, "audit.log"), filepath.Join(dir, "assay")
-	ctx := context.Background()
-	root, err := manager.Root(ctx)
-	if err != nil {
-		return 0, err
-	}
-	if err := manager.Build(ctx, root, program); err != nil {
-		return 0, err
-	}
-	if cp, err = controlplane.Start(ctx, controlplane.Options{AuditLog: auditLog}); err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, cp.Stop()) }()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), imagev1.AddToScheme(scheme), assayv1alpha1.AddToScheme(scheme)); err != nil {
-		return 0, err
+func setupSuite(ctx context.Context, env *testenv.Env) (err error) {
+	cp, auditLog, program = env.ControlPlane, env.AuditLog, env.Program
+	if scheme, err = testenv.NewScheme(); err != nil {
+		return err
 	}
 	if admin, err = client.New(cp.Config(), client.Options{Scheme: scheme}); err != nil {
-		return 0, err
-	}
-	if err := install(ctx, "enforce"); err != nil {
-		return 0, err
+		return err
 	}
 	for _, object := range shards.Fence(operatorNamespace) {
 		if err := admin.Create(ctx, object); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	if err := makeUsers(ctx); err != nil {
-		return 0, err
+		return err
 	}
-	if err := awaitIntegrity(ctx); err != nil {
-		return 0, err
-	}
-	return m.Run(), nil
+	return awaitIntegrity(ctx)
 }
 
 // awaitIntegrity returns when the API server acts on the policy image-integrity, of which
@@ -120,15 +84,8 @@ func awaitIntegrity(ctx context.Context) error {
 
 // install applies one of the kustomizations in testdata.
 func install(ctx context.Context, mode string) error {
-	applier, err := kustomize.NewApplier(cp.Config(), "test")
-	if err != nil {
-		return err
-	}
-	objects, err := kustomize.Build("testdata/" + mode)
-	if err != nil {
-		return err
-	}
-	return applier.Apply(ctx, objects)
+	_, err := testenv.Install(ctx, cp.Config(), "testdata/"+mode)
+	return err
 }
 
 func makeUsers(ctx context.Context) error {

@@ -7,18 +7,12 @@ package config
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"os"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	imagev1 "github.com/assay-project/assay/api/image/v1"
-	"github.com/assay-project/assay/internal/testenv/controlplane"
+	"github.com/assay-project/assay/internal/testenv"
 	"github.com/assay-project/assay/internal/testenv/kustomize"
 )
 
@@ -32,47 +26,19 @@ var (
 	applier *kustomize.Applier
 )
 
+// TestMain runs the tests against an API server with config/default installed.
 func TestMain(m *testing.M) {
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	testenv.Main(m, testenv.Options{Kustomization: configDir + "default"}, setupSuite)
 }
 
-// run runs the tests against an API server on which config/default is installed.
-func run(m *testing.M) (code int, err error) {
-	cp, err := controlplane.Start(context.Background(), controlplane.Options{})
-	if err != nil {
-		return 0, err
+func setupSuite(ctx context.Context, env *testenv.Env) (err error) {
+	if admin, err = testenv.NewClient(env.ControlPlane.Config()); err != nil {
+		return err
 	}
-	defer func() {
-		if stopErr := cp.Stop(); err == nil {
-			err = stopErr
-		}
-	}()
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), imagev1.AddToScheme(scheme)); err != nil {
-		return 0, err
+	if applier, err = kustomize.NewApplier(env.ControlPlane.Config(), testenv.FieldManager); err != nil {
+		return err
 	}
-	if admin, err = client.New(cp.Config(), client.Options{Scheme: scheme}); err != nil {
-		return 0, err
-	}
-	if applier, err = kustomize.NewApplier(cp.Config(), "test"); err != nil {
-		return 0, err
-	}
-	objects, err := kustomize.Build(configDir + "default")
-	if err != nil {
-		return 0, err
-	}
-	if err := applier.Apply(context.Background(), objects); err != nil {
-		return 0, err
-	}
-	if err := waitAllowed(context.Background(), managerAccount, managerGrants...); err != nil {
-		return 0, err
-	}
-	return m.Run(), nil
+	return waitAllowed(ctx, managerAccount, managerGrants...)
 }
 
 func build(t *testing.T, dir string) []*unstructured.Unstructured {

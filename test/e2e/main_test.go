@@ -9,22 +9,13 @@ package e2e
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 
-	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	imagev1 "github.com/assay-project/assay/api/image/v1"
-	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/testenv"
 	"github.com/assay-project/assay/internal/testenv/controlplane"
-	"github.com/assay-project/assay/internal/testenv/kustomize"
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
@@ -48,67 +39,44 @@ type cluster struct {
 	auditLog   string
 }
 
+// TestMain runs the tests against an API server with the kustomization installed.
 func TestMain(m *testing.M) {
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	testenv.Main(m, testenv.Options{Kustomization: kustomization, AuditLog: true, Program: true}, setupSuite)
 }
 
-func run(m *testing.M) (code int, err error) {
-	log.SetLogger(logr.Discard())
-	ctx := context.Background()
-	dir, err := os.MkdirTemp("", "assay-e2e-")
-	if err != nil {
-		return 1, err
+func setupSuite(ctx context.Context, env *testenv.Env) (err error) {
+	program = env.Program
+	if shared, err = newCluster(env.ControlPlane, env.AuditLog); err != nil {
+		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	program = filepath.Join(dir, "assay")
-	root, err := manager.Root(ctx)
-	if err != nil {
-		return 1, err
-	}
-	if err := manager.Build(ctx, root, program); err != nil {
-		return 1, err
-	}
-	if shared, err = startCluster(ctx, filepath.Join(dir, "audit.log")); err != nil {
-		return 1, err
-	}
-	defer func() { err = errors.Join(err, shared.Stop()) }()
-	if err := shared.install(ctx); err != nil {
-		return 1, err
-	}
-	return m.Run(), nil
+	shared.installed = env.Installed
+	shared.kubeconfig, err = shared.KubeconfigFor(ctx, manager.Namespace, manager.ServiceAccount)
+	return err
 }
 
-// startCluster starts a control plane without anything of Assay's.
-func startCluster(ctx context.Context, auditLog string) (*cluster, error) {
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), imagev1.AddToScheme(scheme), assayv1alpha1.AddToScheme(scheme)); err != nil {
-		return nil, err
-	}
-	cp, err := controlplane.Start(ctx, controlplane.Options{AuditLog: auditLog})
+func newCluster(cp *controlplane.ControlPlane, auditLog string) (*cluster, error) {
+	admin, err := testenv.NewClient(cp.Config())
 	if err != nil {
 		return nil, err
-	}
-	admin, err := client.New(cp.Config(), client.Options{Scheme: scheme})
-	if err != nil {
-		return nil, errors.Join(err, cp.Stop())
 	}
 	return &cluster{ControlPlane: cp, admin: admin, auditLog: auditLog}, nil
 }
 
-func (c *cluster) install(ctx context.Context) error {
-	applier, err := kustomize.NewApplier(c.Config(), "test")
+// startCluster starts a control plane without anything of Assay's.
+func startCluster(ctx context.Context, auditLog string) (*cluster, error) {
+	cp, err := controlplane.Start(ctx, controlplane.Options{AuditLog: auditLog})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if c.installed, err = kustomize.Build(kustomization); err != nil {
-		return err
+	c, err := newCluster(cp, auditLog)
+	if err != nil {
+		return nil, errors.Join(err, cp.Stop())
 	}
-	if err := applier.Apply(ctx, c.installed); err != nil {
+	return c, nil
+}
+
+func (c *cluster) install(ctx context.Context) (err error) {
+	if c.installed, err = testenv.Install(ctx, c.Config(), kustomization); err != nil {
 		return err
 	}
 	c.kubeconfig, err = c.KubeconfigFor(ctx, manager.Namespace, manager.ServiceAccount)

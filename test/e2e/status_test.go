@@ -135,7 +135,7 @@ type watcher struct {
 
 func (s *scenario) watchStatus(kubeconfig string) *watcher {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), fixture.Patience)
+	ctx, cancel := context.WithTimeout(s.Context(), fixture.Timeout)
 	s.Cleanup(cancel)
 	w := &watcher{scenario: s, cmd: exec.CommandContext(ctx, program, "status", "--kubeconfig", kubeconfig, "--watch", "-o", "json")}
 	w.cmd.Stderr = &w.stderr

@@ -28,7 +28,7 @@ type changes struct {
 // watchImages begins to count. It ends with the test.
 func (s *scenario) watchImages() *changes {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), fixture.Patience)
+	ctx, cancel := context.WithTimeout(s.Context(), fixture.Timeout)
 	s.Cleanup(cancel)
 	var now imagev1.ImageList
 	if err := admin.List(ctx, &now, client.Limit(1)); err != nil {

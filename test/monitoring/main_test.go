@@ -8,7 +8,6 @@ package monitoring
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,9 +16,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-logr/logr"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/yaml"
+
+	"github.com/assay-project/assay/internal/testenv"
 )
 
 const (
@@ -32,32 +31,19 @@ const (
 var promtool, plainRules string
 
 func TestMain(m *testing.M) {
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	testenv.Main(m, testenv.Options{}, setupSuite)
 }
 
-func run(m *testing.M) (code int, err error) {
-	log.SetLogger(logr.Discard())
-	dir, err := os.MkdirTemp("", "assay-monitoring-")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	promtool, plainRules = filepath.Join(dir, "promtool"), filepath.Join(dir, "rules.yaml")
-	// Service discovery is left out: it is most of the program, and nothing is discovered.
-	build := exec.CommandContext(context.Background(), "go", "build", "-tags", "remove_all_sd", "-o", promtool,
+// setupSuite builds promtool and writes the rules file.
+func setupSuite(ctx context.Context, env *testenv.Env) error {
+	promtool, plainRules = filepath.Join(env.Dir, "promtool"), filepath.Join(env.Dir, "rules.yaml")
+	// Service discovery is most of the program, and the tests do not use it.
+	build := exec.CommandContext(ctx, "go", "build", "-tags", "remove_all_sd", "-o", promtool,
 		"github.com/prometheus/prometheus/cmd/promtool")
 	if out, err := build.CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("%w\n%s", err, out)
+		return fmt.Errorf("%w\n%s", err, out)
 	}
-	if err := writePlainRules(); err != nil {
-		return 0, err
-	}
-	return m.Run(), nil
+	return writePlainRules()
 }
 
 // writePlainRules writes the spec of the PrometheusRule, which is what Prometheus reads.

@@ -24,24 +24,25 @@ import (
 const (
 	asTable = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
-	// pageSize is how many objects are asked for at once, as kubectl does.
+	// pageSize is the number of objects per request, as in kubectl.
 	pageSize = 500
 )
 
 var (
-	// ErrChanged tells that everything is to be read again, because a watch has ended or a list has taken too long.
-	ErrChanged = errors.New("what was read is too old")
-	// ErrNotShown is the error of the caller's function in an error of Read's.
+	// ErrStale means that the cluster must be read again, because a watch has ended or a list took
+	// too long.
+	ErrStale = errors.New("the data is stale")
+	// ErrNotShown marks an error of the caller's function in an error of Read.
 	ErrNotShown = errors.New("showing the status")
 )
 
 // Reader reads a cluster. It needs to list Images and TrustPolicies and, for Watch, to watch them.
 type Reader struct {
 	images, policies *rest.RESTClient
-	// Interval is the least time between two calls that tell of changes.
+	// Interval is the minimum time between two calls after changes.
 	Interval time.Duration
-	// Progress is told how many Images have been read, after each page, and whether there are
-	// more; nil is for nobody.
+	// Progress is called after each page with the number of Images read and whether there are more.
+	// It may be nil.
 	Progress func(images int, more bool)
 }
 
@@ -55,7 +56,7 @@ func NewReader(config *rest.Config) (*Reader, error) {
 	client := func(gv schema.GroupVersion) (*rest.RESTClient, error) {
 		c := rest.CopyConfig(config)
 		c.GroupVersion, c.APIPath, c.NegotiatedSerializer = &gv, "/apis", codecs
-		c.QPS = -1 // A page after the other; the API server decides how fast.
+		c.QPS = -1 // One page after the other; the API server limits the rate.
 		return rest.RESTClientFor(c)
 	}
 	images, err := client(imagev1.GroupVersion)
@@ -66,9 +67,8 @@ func NewReader(config *rest.Config) (*Reader, error) {
 	return &Reader{images: images, policies: policies}, err
 }
 
-// Read reads everything, and calls show with it. With follow it goes on to call show after
-// changes, until ctx is done, which is its error then, or until what it knows is too old:
-// ErrChanged.
+// Read reads everything and calls show with it. With follow it then calls show after changes, until
+// ctx is done, whose error it returns, or until its data is stale: ErrStale.
 func (r *Reader) Read(ctx context.Context, follow bool, show func(*Cluster) error) error {
 	c := &Cluster{images: map[string]Image{}, policies: map[string]assayv1alpha1.TrustPolicy{}}
 	policiesAt, err := r.listPolicies(ctx, c)
@@ -126,7 +126,7 @@ func (r *Reader) listImages(ctx context.Context, c *Cluster) (columns columns, r
 		if err != nil {
 			return columns, "", err
 		}
-		// All pages have the definitions of the first.
+		// The first page has the column definitions for all pages.
 		if len(table.ColumnDefinitions) > 0 {
 			if columns, err = findColumns(table.ColumnDefinitions); err != nil {
 				return columns, "", err
@@ -154,8 +154,8 @@ func start(ctx context.Context, client *rest.RESTClient, resource, resourceVersi
 		VersionedParams(&options, metav1.ParameterCodec).Watch(ctx)
 }
 
-// follow applies events until one of the watches ends. Changes that come within the interval
-// are told of together.
+// follow applies events until one of the watches ends. It combines changes within the interval into
+// one call of show.
 func (c *Cluster) follow(ctx context.Context, columns columns, images, policies watch.Interface, changed func() error, interval time.Duration) error {
 	var due <-chan time.Time
 	for {
@@ -177,7 +177,7 @@ func (c *Cluster) follow(ctx context.Context, columns columns, images, policies 
 			return err
 		}
 		if !open || event.Type == watch.Error {
-			return ErrChanged
+			return ErrStale
 		}
 		differs, err := c.apply(event, columns)
 		if err != nil {
@@ -212,7 +212,7 @@ func (c *Cluster) apply(event watch.Event, columns columns) (changed bool, err e
 				changed = true
 				continue
 			}
-			// Most writes change nothing that is shown: probe times, for one.
+			// Most writes, such as those of probe times, do not change the summary.
 			changed = changed || c.images[image.Name] != image
 			c.images[image.Name] = image
 		}
@@ -222,7 +222,7 @@ func (c *Cluster) apply(event watch.Event, columns columns) (changed bool, err e
 	}
 }
 
-// explain adds to an error what to do about it.
+// explain adds advice to an error.
 func explain(resource string, err error) error {
 	switch {
 	case apierrors.IsNotFound(err):
@@ -230,7 +230,7 @@ func explain(resource string, err error) error {
 	case apierrors.IsForbidden(err):
 		return fmt.Errorf("ask for a ClusterRoleBinding to the cluster role view, or to assay-image-viewer-role and assay-trustpolicy-viewer-role: %w", err)
 	case apierrors.IsResourceExpired(err):
-		return errors.Join(ErrChanged, err)
+		return errors.Join(ErrStale, err)
 	default:
 		return fmt.Errorf("reading %s: %w", resource, err)
 	}

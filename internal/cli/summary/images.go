@@ -10,11 +10,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Images are read as the table that `kubectl get images` prints. The API server makes it of
-// the definition's columns, and sends some hundred bytes for each Image instead of all its
-// manifest, configuration and signatures.
+// Images are read as the table that `kubectl get images` prints. The API server builds it from the
+// columns of the definition, and sends a few hundred bytes per Image instead of its manifest,
+// configuration and signatures.
 
-// columns are where the columns of the table stand that are used.
+// columns are the positions of the columns that the summary uses.
 type columns struct{ name, reference, verified, reason, message int }
 
 func findColumns(definitions []metav1.TableColumnDefinition) (columns, error) {
@@ -35,7 +35,7 @@ func findColumns(definitions []metav1.TableColumnDefinition) (columns, error) {
 	return c, nil
 }
 
-// image reads a row. What is not there is empty, as it is before the first check.
+// image reads a row. Missing values are empty, as before the first check.
 func (c columns) image(row *metav1.TableRow) (Image, error) {
 	text := func(i int) string {
 		if i < len(row.Cells) {

@@ -1,8 +1,8 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package summary sums up for people what Assay has found in a cluster: status.go makes the
-// summary, images.go and cluster.go read what it is made of.
+// Package summary summarizes the verdicts in a cluster: summary.go computes the summary, images.go
+// and cluster.go read its input.
 package summary
 
 import (
@@ -17,33 +17,33 @@ import (
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 )
 
-// Image is what counts of an Image.
+// Image has the fields of an Image that the summary uses.
 type Image struct {
 	// Name of the Image.
 	Name string `json:"name"`
 	// Reference is its dockerImageReference.
 	Reference string `json:"reference"`
-	// Verified is the status of the condition Verified: True, False or Unknown; empty before
-	// the first check.
+	// Verified is the status of the condition Verified: True, False or Unknown; empty before the
+	// first check.
 	Verified string `json:"verified,omitempty"`
 	Reason   string `json:"reason,omitempty"`
 	Message  string `json:"message,omitempty"`
 }
 
-// Status is the summary. Its JSON is what `assay status -o json` prints.
+// Status is the summary. `assay status -o json` prints it as JSON.
 type Status struct {
 	Images ImageCounts `json:"images"`
-	// Reasons counts Images by verdict and reason: those that are not verified first, the
-	// commonest of them first.
+	// Reasons counts Images by verdict and reason. Those that are not verified come first, the most
+	// common of them first.
 	Reasons []ReasonCount `json:"reasons"`
 	// Policies are the TrustPolicies by name.
 	Policies []Policy `json:"policies"`
-	// Keys are those that need attention: they have expired, expire soon, or cannot be used.
-	// The one that expires first comes first, behind those that expire are the others.
+	// Keys are the keys that need attention: they have expired, expire soon or cannot be used. They
+	// are sorted by expiration, followed by those that do not expire.
 	Keys []Key `json:"keys"`
-	// Unverified are Images that are not verified, by name, as many as were asked for.
+	// Unverified are Images that are not verified, by name, up to the requested limit.
 	Unverified []Image `json:"unverified"`
-	// Omitted is how many more of them there are.
+	// Omitted is the number of further ones.
 	Omitted int `json:"omitted"`
 }
 
@@ -59,14 +59,14 @@ type ImageCounts struct {
 	Pending int `json:"pending"`
 }
 
-// ReasonCount is how many Images have a verdict for a reason.
+// ReasonCount is the number of Images with a verdict and a reason.
 type ReasonCount struct {
 	Verified string `json:"verified"`
 	Reason   string `json:"reason"`
 	Count    int    `json:"count"`
 }
 
-// Policy is a TrustPolicy in short.
+// Policy summarizes a TrustPolicy.
 type Policy struct {
 	Name        string   `json:"name"`
 	Scopes      []string `json:"scopes"`
@@ -77,37 +77,37 @@ type Policy struct {
 	Message string `json:"message,omitempty"`
 	// Keys is "<usable>/<all>".
 	Keys string `json:"keys,omitempty"`
-	// Images counts those that the policy was applied to; absent before it was.
+	// Images is the number of Images that the policy was applied to; absent before that.
 	Images *assayv1alpha1.ImageCounts `json:"images,omitempty"`
 }
 
-// Key is a trusted key that needs attention, or a source in which there is none.
+// Key is a trusted key that needs attention, or a source without a key.
 type Key struct {
 	Policy string `json:"policy"`
-	// Name is that of the entry in the policy's spec.keys.
+	// Name is the name of the entry in the policy's spec.keys.
 	Name        string `json:"name"`
 	Source      string `json:"source,omitempty"`
 	Fingerprint string `json:"fingerprint,omitempty"`
 	UserID      string `json:"userID,omitempty"`
 	// Expires is absent for a key that does not expire.
 	Expires *metav1.Time `json:"expires,omitempty"`
-	// Reason is why the key cannot be used; empty when it can be.
+	// Reason is the reason why the key cannot be used; empty if it can.
 	Reason  string `json:"reason,omitempty"`
 	Message string `json:"message,omitempty"`
 }
 
-// Options say what is in a summary.
+// Options configures a summary.
 type Options struct {
 	// Now is the present time.
 	Now time.Time
-	// ExpiringWithin is how soon a key expires that needs attention.
+	// ExpiringWithin is the time before its expiration from which a key needs attention.
 	ExpiringWithin time.Duration
-	// Limit is how many Images that are not verified are listed by name.
+	// Limit is the maximum number of Images that are not verified to list by name.
 	Limit int
 }
 
-// Of sums up Images and TrustPolicies. The same gives the same, whatever their order.
-func Of(images []Image, policies []assayv1alpha1.TrustPolicy, o Options) Status {
+// Summarize summarizes Images and TrustPolicies. The result does not depend on their order.
+func Summarize(images []Image, policies []assayv1alpha1.TrustPolicy, o Options) Status {
 	s := Status{Reasons: []ReasonCount{}, Policies: []Policy{}, Keys: []Key{}, Unverified: []Image{}}
 	s.countImages(images, o.Limit)
 	for i := range policies {
@@ -180,7 +180,7 @@ func (s *Status) addPolicy(p *assayv1alpha1.TrustPolicy, o Options) {
 	}
 }
 
-// compareKeys orders keys by when they expire, those that do not last.
+// compareKeys orders keys by expiration, with those that do not expire last.
 func compareKeys(a, b Key) int {
 	never := func(k Key) int {
 		if k.Expires == nil {
@@ -195,13 +195,13 @@ func compareKeys(a, b Key) int {
 	return cmp.Or(order, cmp.Compare(a.Policy, b.Policy), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Fingerprint, b.Fingerprint))
 }
 
-// Cluster is what a summary is made of, kept up to date by events.
+// Cluster is the input of a summary, kept up to date by events.
 type Cluster struct {
 	images   map[string]Image
 	policies map[string]assayv1alpha1.TrustPolicy
 }
 
-// Of sums up what is known.
-func (c *Cluster) Of(o Options) Status {
-	return Of(slices.Collect(maps.Values(c.images)), slices.Collect(maps.Values(c.policies)), o)
+// Summarize summarizes the current state.
+func (c *Cluster) Summarize(o Options) Status {
+	return Summarize(slices.Collect(maps.Values(c.images)), slices.Collect(maps.Values(c.policies)), o)
 }

@@ -37,7 +37,7 @@ func key(name string, expires time.Duration, reason string) assayv1alpha1.KeySta
 	return k
 }
 
-func TestOf(t *testing.T) {
+func TestSummarize(t *testing.T) {
 	images := []Image{
 		{Name: "b", Verified: "False", Reason: "KeyRevoked"},
 		{Name: "a", Verified: "False", Reason: "UntrustedKey"},
@@ -70,20 +70,20 @@ func TestOf(t *testing.T) {
 		Omitted:    3,
 	}
 	options := Options{Now: now, ExpiringWithin: 30 * day, Limit: 2}
-	if diff := cmp.Diff(want, Of(images, policies, options)); diff != "" {
+	if diff := cmp.Diff(want, Summarize(images, policies, options)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	slices.Reverse(images)
 	slices.Reverse(policies)
-	if diff := cmp.Diff(want, Of(images, policies, options)); diff != "" {
+	if diff := cmp.Diff(want, Summarize(images, policies, options)); diff != "" {
 		t.Errorf("the order counts (-want +got):\n%s", diff)
 	}
 }
 
-// Lists are empty and not absent, for programs that go through them.
-func TestOfNothing(t *testing.T) {
+// Lists are empty, not absent, for programs that iterate over them.
+func TestSummarizeNothing(t *testing.T) {
 	want := Status{Reasons: []ReasonCount{}, Policies: []Policy{}, Keys: []Key{}, Unverified: []Image{}}
-	if diff := cmp.Diff(want, Of(nil, nil, Options{Now: now})); diff != "" {
+	if diff := cmp.Diff(want, Summarize(nil, nil, Options{Now: now})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -99,8 +99,8 @@ func TestRows(t *testing.T) {
 		want  Image
 		fails bool
 	}{
-		"judged":              {cells: []any{"a", "r", "True", "Verified", "3d", "m"}, want: Image{"a", "r", "True", "Verified", "m"}},
-		"not judged yet":      {cells: []any{"a", "r", nil, nil, "3d", nil}, want: Image{Name: "a", Reference: "r"}},
+		"evaluated":           {cells: []any{"a", "r", "True", "Verified", "3d", "m"}, want: Image{"a", "r", "True", "Verified", "m"}},
+		"not evaluated yet":   {cells: []any{"a", "r", nil, nil, "3d", nil}, want: Image{Name: "a", Reference: "r"}},
 		"cells are missing":   {cells: []any{"a"}, want: Image{Name: "a"}},
 		"cells are no text":   {cells: []any{"a", 1, 2.5, true, nil, []any{}}, want: Image{Name: "a"}},
 		"nothing":             {fails: true},

@@ -15,14 +15,13 @@ const (
 // Flags writes a key flags subpacket.
 func Flags(flags byte) []byte { return Sub(SubKeyFlags, flags) }
 
-// Certificate writes the packets of a certificate: the primary key, then parts
-// that the functions below write.
+// Certificate writes the packets of a certificate: the primary key, then parts from the functions
+// below.
 func (k *Key) Certificate(parts ...[]byte) []byte {
 	return append(Packet(TagPublicKey, k.Body()), slices.Concat(parts...)...)
 }
 
-// Simple writes the certificate of a key that certifies and signs, with one
-// user ID.
+// Simple writes the certificate of a key that certifies and signs, with one user ID.
 func (k *Key) Simple(userID string) []byte {
 	direct := []byte(nil)
 	if k.Version == 6 {
@@ -45,8 +44,7 @@ func (k *Key) User(id string, signatures ...Signature) []byte {
 	return out
 }
 
-// Direct writes a signature by the key over itself: a direct-key signature or a
-// revocation.
+// Direct writes a signature by the key over itself: a direct-key signature or a revocation.
 func (k *Key) Direct(s Signature) []byte {
 	return Packet(TagSignature, k.Sign(s, k.Hashed()))
 }
@@ -60,8 +58,8 @@ func (k *Key) Subkey(sub *Key, signatures ...Signature) []byte {
 	return out
 }
 
-// Binding returns the usual binding of a signing subkey, with its
-// cross-certification and more subpackets.
+// Binding returns the usual binding of a signing subkey, with its cross-certification and further
+// subpackets.
 func (k *Key) Binding(sub *Key, created uint32, hashed ...[]byte) Signature {
 	cross := sub.Sign(sub.Standard(TypePrimaryBinding, created), k.Hashed(), sub.Hashed())
 	return k.Standard(TypeSubkeyBinding, created, append(hashed, Flags(FlagSign), Sub(SubEmbedded, cross...))...)

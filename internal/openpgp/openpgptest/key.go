@@ -1,10 +1,9 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package openpgptest writes OpenPGP keys and signed messages for tests: valid
-// ones, and ones with a defect that no signing program can be made to write. It
-// shares no code with what it tests. Equal arguments give equal bytes, so that
-// test vectors can be made again and compared.
+// Package openpgptest writes OpenPGP keys and signed messages for tests: valid ones, and ones with
+// defects that no signing program can produce. It shares no code with the package under test. Equal
+// arguments give equal bytes, so that test vectors can be regenerated and compared.
 //
 // Secrets are derived from names: nothing here protects anything.
 package openpgptest
@@ -36,7 +35,7 @@ const (
 	SHA3512 = 14
 )
 
-// Digests are the digests that signatures can be made with, by ID.
+// Digests are the supported digests, by ID.
 var Digests = map[byte]crypto.Hash{
 	SHA1: crypto.SHA1, SHA256: crypto.SHA256, SHA384: crypto.SHA384,
 	SHA512: crypto.SHA512, SHA224: crypto.SHA224, SHA3512: crypto.SHA3_512,
@@ -53,7 +52,7 @@ type Key struct {
 	sign func(hash crypto.Hash, digest []byte) []byte
 }
 
-// Ed25519 makes a key of the algorithm 27.
+// Ed25519 returns a key with algorithm 27.
 func Ed25519(version byte, created uint32, name string) *Key {
 	secret := ed25519.NewKeyFromSeed(seed(name, ed25519.SeedSize))
 	return &Key{
@@ -62,7 +61,7 @@ func Ed25519(version byte, created uint32, name string) *Key {
 	}
 }
 
-// EdDSA makes a key of the legacy algorithm 22, which GnuPG uses.
+// EdDSA returns a key with the legacy algorithm 22, which GnuPG uses.
 func EdDSA(created uint32, name string) *Key {
 	k := Ed25519(4, created, name)
 	native := k.sign
@@ -75,7 +74,7 @@ func EdDSA(created uint32, name string) *Key {
 	return k
 }
 
-// Ed448 makes a key of the algorithm 28.
+// Ed448 returns a key with algorithm 28.
 func Ed448(version byte, created uint32, name string) *Key {
 	secret := ed448.NewKeyFromSeed(seed(name, ed448.SeedSize))
 	return &Key{
@@ -91,10 +90,10 @@ var curveIDs = map[elliptic.Curve][]byte{
 	elliptic.P521(): {5, 0x2b, 0x81, 0x04, 0x00, 0x23},
 }
 
-// ECDSA makes a key on one of the NIST curves.
+// ECDSA returns a key on one of the NIST curves.
 func ECDSA(version byte, created uint32, curve elliptic.Curve, name string) *Key {
 	scalar := seed(name, (curve.Params().BitSize+7)/8)
-	scalar[0] = 0 // Below the order of any of the curves.
+	scalar[0] = 0 // Below the order of every curve.
 	secret := sure(ecdsa.ParseRawPrivateKey(curve, scalar))
 	point := sure(secret.PublicKey.Bytes())
 	return &Key{
@@ -110,7 +109,7 @@ func ECDSA(version byte, created uint32, curve elliptic.Curve, name string) *Key
 	}
 }
 
-// RSA makes a key of the algorithm 1.
+// RSA returns a key with algorithm 1.
 func RSA(created uint32, bits int, name string) *Key {
 	secret := rsaKey(bits, name)
 	return &Key{
@@ -122,12 +121,12 @@ func RSA(created uint32, bits int, name string) *Key {
 	}
 }
 
-// Public makes a key that cannot sign, of any algorithm and numbers.
+// Public returns a key with any algorithm and numbers. It cannot sign.
 func Public(version, algorithm byte, created uint32, numbers []byte) *Key {
 	return &Key{Version: version, Algorithm: algorithm, Created: created, Numbers: numbers}
 }
 
-// rsaKey searches primes from a seed. crypto/rsa has no deterministic way.
+// rsaKey searches primes from a seed: crypto/rsa has no deterministic key generation.
 func rsaKey(bits int, name string) *rsa.PrivateKey {
 	const exponent = 65537
 	one := big.NewInt(1)
@@ -166,8 +165,8 @@ func mpi(value []byte) []byte {
 	return append(binary.BigEndian.AppendUint16(nil, uint16(n.BitLen())), n.Bytes()...)
 }
 
-// sure returns a value whose computation cannot fail with fixed arguments. If it
-// did, what is written would not be accepted, and the test would tell.
+// sure returns a value whose computation cannot fail with fixed arguments. If it did, the output
+// would not be accepted and the test would fail.
 func sure[T any](value T, _ error) T { return value }
 
 // Body returns the body of the public-key packet, RFC 9580 section 5.5.2.

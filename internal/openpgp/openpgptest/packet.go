@@ -57,8 +57,8 @@ func Packet(tag byte, body []byte) []byte {
 	return slices.Concat([]byte{0xc0 | tag}, length(len(body), 8384), body)
 }
 
-// OldPacket writes a packet with a header of the old format and a length of 1,
-// 2 or 4 octets, or an indeterminate one (0).
+// OldPacket writes a packet with a header of the old format and a length of 1, 2 or 4 octets, or an
+// indeterminate one (0).
 func OldPacket(tag byte, lengthSize int, body []byte) []byte {
 	header := []byte{0x80 | tag<<2}
 	switch n := len(body); lengthSize {
@@ -83,7 +83,7 @@ func PartialPacket(tag byte, power int, body []byte) []byte {
 	return slices.Concat(out, length(len(body), 8384), body)
 }
 
-// length writes a length of one, two or, from a limit on, five octets.
+// length writes a length of one, two or, from fiveFrom on, five octets.
 func length(n, fiveFrom int) []byte {
 	switch {
 	case n < 192:
@@ -100,12 +100,12 @@ func Sub(kind byte, body ...byte) []byte {
 	return slices.Concat(length(1+len(body), 16320), []byte{kind}, body)
 }
 
-// Sub32 writes a subpacket that holds a number: a time or a number of seconds.
+// Sub32 writes a subpacket with a number: a time or a number of seconds.
 func Sub32(kind byte, value uint32) []byte {
 	return Sub(kind, binary.BigEndian.AppendUint32(nil, value)...)
 }
 
-// Signature is what a signature packet says.
+// Signature is the content of a signature packet.
 type Signature struct {
 	Version, Type, Digest byte
 	Created               uint32 // Version 3; else there is a subpacket.
@@ -113,9 +113,8 @@ type Signature struct {
 	Salt                  []byte // Version 6.
 }
 
-// Standard returns the signature that a usual program writes: with its time and
-// the issuer's fingerprint and key ID, a digest that fits the key, and more
-// subpackets in its hashed area.
+// Standard returns the signature that a common program writes: with its time and the issuer's
+// fingerprint and key ID, a digest that fits the key, and further subpackets in its hashed area.
 func (k *Key) Standard(kind byte, created uint32, hashed ...[]byte) Signature {
 	s := Signature{Version: k.Version, Type: kind, Digest: SHA512, Created: created}
 	s.Hashed = slices.Concat(Sub32(SubCreated, created),
@@ -128,8 +127,7 @@ func (k *Key) Standard(kind byte, created uint32, hashed ...[]byte) Signature {
 	return s
 }
 
-// Sign writes the body of a signature packet, RFC 9580 section 5.2, over parts
-// that are hashed one after the other.
+// Sign writes the body of a signature packet, RFC 9580 section 5.2, over the concatenated parts.
 func (k *Key) Sign(s Signature, parts ...[]byte) []byte {
 	if s.Version == 3 {
 		return k.signV3(s, parts)
@@ -192,8 +190,8 @@ func (k *Key) Message(s Signature, payload []byte) []byte {
 		Packet(TagSignature, k.Sign(s, payload)))
 }
 
-// ZIP returns the body of a compressed data packet. It stores and does not
-// compress, so that no compressor decides what it looks like.
+// ZIP returns the body of a compressed data packet. It stores without compression, so that the
+// output does not depend on a compressor.
 func ZIP(content []byte) []byte {
 	return append([]byte{1}, stored(content)...)
 }
@@ -205,7 +203,7 @@ func ZLIB(content []byte) []byte {
 	return binary.BigEndian.AppendUint32(body, adler32.Checksum(content))
 }
 
-// stored writes blocks of DEFLATE that are not compressed, RFC 1951 section 3.2.4.
+// stored writes uncompressed DEFLATE blocks, RFC 1951 section 3.2.4.
 func stored(content []byte) []byte {
 	const maxBlock, last = 1<<16 - 1, 1
 	var out []byte

@@ -17,16 +17,16 @@ import (
 	"github.com/assay-project/assay/internal/testenv/controlplane/assets"
 )
 
-// serviceAccountIssuer is what kubeadm uses. It does not depend on the port, so that
-// tokens stay valid whatever happens to it.
+// serviceAccountIssuer is kubeadm's. It does not depend on the port, so tokens stay valid when the
+// port changes.
 const serviceAccountIssuer = "https://kubernetes.default.svc.cluster.local"
 
-// apiServerGrace lets requests finish. A client that keeps a watch open would hold the
-// API server up for a minute.
+// apiServerGrace lets requests finish. A client with an open watch would delay the API server for a
+// minute.
 const apiServerGrace = 5 * time.Second
 
-// auditPolicy records who did what to which object, and how it was answered, once for
-// each request; a watch also when it begins.
+// auditPolicy records user, verb, object and response once for each request, and watches also at
+// their beginning.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
@@ -34,7 +34,7 @@ rules:
 - level: Metadata
 `
 
-// FreeAddress returns an address on the loopback interface that nobody listens on.
+// FreeAddress returns an unused address on the loopback interface.
 func FreeAddress() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -57,10 +57,10 @@ func newAPIServer(dir, address string, pki *pki, opts Options) (*Component, erro
 		"--allow-privileged=true",
 		"--service-account-issuer="+serviceAccountIssuer,
 		"--service-cluster-ip-range=10.0.0.0/24",
-		// No controller creates the service account that this plugin asks for.
+		// No controller creates the service account that this plugin requires.
 		"--disable-admission-plugins=ServiceAccount",
-		// Nobody looks for the endpoints of the kubernetes service, which cannot be a
-		// loopback address anyway.
+		// Nothing uses the endpoints of the kubernetes service, which cannot be a loopback address
+		// anyway.
 		"--endpoint-reconciler-type=none",
 		"--profiling=false",
 	)
@@ -86,8 +86,8 @@ func newAPIServer(dir, address string, pki *pki, opts Options) (*Component, erro
 	}, nil
 }
 
-// auditArgs makes the API server write each event before it answers ("blocking"),
-// so that a test which has the answer can read the event.
+// auditArgs makes the API server write each event before it answers ("blocking"), so that a test
+// with the answer can read the event.
 func auditArgs(dir, log string) ([]string, error) {
 	log, err := filepath.Abs(log)
 	if err != nil {
@@ -104,8 +104,8 @@ func auditArgs(dir, log string) ([]string, error) {
 	}, nil
 }
 
-// apiServerReady asks for readiness, which includes the roles that RBAC starts with,
-// and for the namespaces that the API server creates a moment later.
+// apiServerReady checks readiness, which includes RBAC's bootstrap roles, and the namespaces that
+// the API server creates a moment later.
 func apiServerReady(address string, pki *pki) func(context.Context) error {
 	roots := x509.NewCertPool()
 	roots.AddCert(pki.ca.certificate)

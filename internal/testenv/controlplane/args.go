@@ -9,9 +9,8 @@ import (
 	"strings"
 )
 
-// mergeArgs returns the flags in defaults whose name does not occur in extra, and
-// then extra. Repeating a flag would not do: a list of admission plugins, for one,
-// would be added to and not replaced.
+// mergeArgs returns the flags in defaults whose name does not occur in extra, followed by extra.
+// Repeating a flag is not enough: a list of admission plugins would be extended, not replaced.
 func mergeArgs(defaults, extra []string) ([]string, error) {
 	replaced := map[string]bool{}
 	for _, arg := range extra {

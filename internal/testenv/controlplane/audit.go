@@ -15,9 +15,9 @@ import (
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 )
 
-// AuditEvents yields what the API server has written to Options.AuditLog so far, the first
-// request first. It has each request before the client has the answer. A last line that is
-// still being written is left out. After an error there is nothing more.
+// AuditEvents yields what the API server has written to Options.AuditLog so far, the first request
+// first. It has each request before the client has the answer. A last line that is still being
+// written is left out. After an error there is nothing more.
 func AuditEvents(path string) iter.Seq2[*auditv1.Event, error] {
 	return func(yield func(*auditv1.Event, error) bool) {
 		file, err := os.Open(path)

@@ -18,30 +18,30 @@ import (
 )
 
 const (
-	// pollInterval is how often a starting component is asked whether it is ready.
+	// pollInterval is the interval of readiness checks of a starting component.
 	pollInterval = 50 * time.Millisecond
-	// logTail is how much of a component's log an error repeats, in bytes.
+	// logTail is the number of bytes of a component's log that an error includes.
 	logTail = 4 << 10
 )
 
 var (
-	// errAddressInUse means that the port was taken by somebody else.
+	// errAddressInUse means that another process took the port.
 	errAddressInUse = errors.New("address already in use")
 	errRunning      = errors.New("already running")
 	errRetired      = errors.New("the control plane is stopped")
 )
 
-// Component is etcd or kube-apiserver as a process of its own. Its methods may be
-// called from several goroutines.
+// Component is etcd or kube-apiserver as a process of its own. Its methods are safe for concurrent
+// use.
 type Component struct {
 	name    string
 	path    string
 	args    []string
 	logFile string
 	timeout time.Duration
-	// grace is how long Stop waits for the component to end by itself.
+	// grace is the time that Stop waits for the component to exit.
 	grace time.Duration
-	// ready asks once whether the component does its work.
+	// ready checks the readiness of the component once.
 	ready func(context.Context) error
 
 	mu      sync.Mutex
@@ -49,10 +49,9 @@ type Component struct {
 	retired bool
 }
 
-// Start starts the component with the data and on the address it had before, and
-// returns when it is ready, when it exits, when ctx ends or at Options.StartTimeout,
-// whichever is first. On an error it is not running. A component that runs already
-// is an error.
+// Start starts the component with its previous data and address. It returns when the component is
+// ready or exits, when ctx ends, or after Options.StartTimeout. After an error the component is not
+// running. Starting a running component is an error.
 func (c *Component) Start(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -81,8 +80,7 @@ func (c *Component) Start(ctx context.Context) error {
 	return nil
 }
 
-// PID is the process ID, 0 before the first start. After the end of a process it is that of
-// the last one.
+// PID is the ID of the current or last process, 0 before the first start.
 func (c *Component) PID() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -92,7 +90,7 @@ func (c *Component) PID() int {
 	return c.current.PID()
 }
 
-// waitReady polls until the current process is ready or never will be.
+// waitReady polls until the current process is ready or has failed.
 func (c *Component) waitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -105,7 +103,7 @@ func (c *Component) waitReady(ctx context.Context) error {
 		}
 		select {
 		case <-c.current.Exited():
-			return fmt.Errorf("it ended: %w", c.current.Err())
+			return fmt.Errorf("it exited: %w", c.current.Err())
 		case <-ctx.Done():
 			return fmt.Errorf("%w; the last answer was: %w", context.Cause(ctx), err)
 		case <-ticker.C:
@@ -113,8 +111,7 @@ func (c *Component) waitReady(ctx context.Context) error {
 	}
 }
 
-// explain adds what the component logged since the offset begin to the error of its
-// start.
+// explain adds the log of the component since the offset begin to the error of its start.
 func (c *Component) explain(err error, begin int64) error {
 	log, readErr := os.ReadFile(c.logFile)
 	if readErr != nil {
@@ -130,8 +127,8 @@ func (c *Component) explain(err error, begin int64) error {
 	return fmt.Errorf("start %s: %w\nthe end of its log:\n%s", c.name, err, log)
 }
 
-// Stop asks the component to end and waits until it has, killing it after a few
-// seconds. A component that does not run is no error.
+// Stop terminates the component, and kills it after a few seconds. Stopping a component that is not
+// running is not an error.
 func (c *Component) Stop() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -156,8 +153,8 @@ func (c *Component) Restart(ctx context.Context) error {
 	return c.Start(ctx)
 }
 
-// retire ends the component for good. Its data goes too, so there is nothing to wait
-// for: an API server with a watch open would take seconds.
+// retire ends the component for good. Its data is removed, too, so there is nothing to wait for: an
+// API server with an open watch would take seconds.
 func (c *Component) retire() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,36 +1,32 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package controlplane runs a real Kubernetes API server and its etcd on this
-// machine, for the demo, for tests and for benchmarks.
+// Package controlplane runs a real Kubernetes API server and etcd on this machine, for the demo,
+// tests and benchmarks.
 //
-// What runs is what a cluster runs: RBAC, admission with
-// ValidatingAdmissionPolicies, service account tokens, API priority and fairness,
-// audit. Three things are missing, because no controller manager and no kubelet
-// run: nothing creates a namespace's default service account, so the ServiceAccount
-// admission plugin is off (Pods would otherwise be refused); nothing finishes the
-// deletion of a namespace or collects garbage; and Pods stay Pending.
+// The API server works as in a cluster: RBAC, admission with ValidatingAdmissionPolicies, service
+// account tokens, API priority and fairness, audit. Without a controller manager and kubelets,
+// three things are missing: nothing creates a namespace's default service account, so the
+// ServiceAccount admission plugin is off (it would refuse Pods); nothing completes the deletion of
+// a namespace or collects garbage; and Pods stay Pending.
 //
 // # Isolation
 //
-// The API server listens on 127.0.0.1 only, on a port the kernel chose. etcd
-// listens on a socket in a directory that only this user can enter, so that other
-// users of the machine cannot read the cluster's Secrets. All data is in that
-// directory, and Stop removes it.
+// The API server listens only on 127.0.0.1, on a port chosen by the kernel. etcd listens on a
+// socket in a directory that only this user can enter, so that other users of the machine cannot
+// read the cluster's Secrets. All data is in that directory, and Stop removes it.
 //
-// # What is left behind
+// # Cleanup
 //
-// Stop ends both processes and leaves nothing. A program that ends without it (a
-// panic in another goroutine, the deadline of go test, SIGKILL) cannot clean up:
-// on Linux the kernel then kills both processes at once; elsewhere they keep
-// running until they are killed by hand. The directory stays until the next Start,
-// which removes every one whose owner is gone.
+// Stop ends both processes and removes all files. A program that exits without Stop (a panic in
+// another goroutine, the timeout of go test, SIGKILL) cannot clean up. On Linux the kernel then
+// kills both processes at once; elsewhere they run until someone kills them. The directory remains
+// until the next Start, which removes all directories without an owner.
 //
 // # Why not envtest.Environment alone
 //
-// envtest offers no way to kill one component or to start it again with its data,
-// port and certificates, and its processes outlive a test binary that dies. Its
-// helpers work on top of this package all the same:
+// envtest cannot kill one component or restart it with its data, port and certificates, and its
+// processes outlive a test binary that dies. Its helpers work on top of this package:
 //
 //	env := envtest.Environment{
 //		UseExistingCluster: ptr.To(true),
@@ -53,37 +49,34 @@ import (
 	"github.com/assay-project/assay/internal/testenv/controlplane/assets"
 )
 
-// DefaultStartTimeout bounds the start of one component when Options leaves it
-// open. A start takes two to three seconds; a busy machine gets twenty times that.
+// DefaultStartTimeout bounds the start of one component unless Options sets another timeout. A
+// start takes two to three seconds; a busy machine gets twenty times that.
 const DefaultStartTimeout = time.Minute
 
-// Options says how to run a control plane. The zero value is ready to use.
+// Options configures a control plane. The zero value is ready to use.
 type Options struct {
-	// AssetsDir holds etcd and kube-apiserver. Empty means where assets.Locate finds
-	// those of assets.DefaultVersion.
+	// AssetsDir holds etcd and kube-apiserver. Empty means where assets.Locate finds those of
+	// assets.DefaultVersion.
 	AssetsDir string
-	// APIServerArgs are flags of kube-apiserver in the form --name=value, beside
-	// those that Start sets. A name that Start sets as well is replaced by them.
+	// APIServerArgs are additional flags of kube-apiserver in the form --name=value. They replace
+	// flags of the same name that Start sets.
 	APIServerArgs []string
 	// EtcdArgs are the same for etcd.
 	EtcdArgs []string
-	// AuditLog is a file that gets one line of JSON (audit.k8s.io/v1 Event, level
-	// Metadata) for each request, before the client has the answer. Empty means no
-	// audit.
+	// AuditLog is a file for one line of JSON (audit.k8s.io/v1 Event, level Metadata) per request,
+	// written before the client receives the answer. Empty means no audit.
 	AuditLog string
-	// LogDir is a directory, created if needed, that keeps etcd.log and
-	// kube-apiserver.log after Stop. Empty means that they go with the data.
+	// LogDir is a directory, created if needed, that keeps etcd.log and kube-apiserver.log after
+	// Stop. If it is empty, Stop removes them with the data.
 	LogDir string
-	// StartTimeout bounds the start of each component; zero means
-	// DefaultStartTimeout.
+	// StartTimeout bounds the start of each component; zero means DefaultStartTimeout.
 	StartTimeout time.Duration
 }
 
-// ControlPlane is a running API server with its etcd. Its methods may be called
-// from several goroutines.
+// ControlPlane is a running API server with its etcd. Its methods are safe for concurrent use.
 type ControlPlane struct {
-	// Etcd and APIServer can be stopped, killed and started one by one. They keep
-	// their data, addresses and certificates.
+	// Etcd and APIServer can be stopped, killed and started one by one. They keep their data,
+	// addresses and certificates.
 	Etcd, APIServer *Component
 
 	dir     *dataDir
@@ -92,14 +85,13 @@ type ControlPlane struct {
 
 	stopping sync.Once
 	stopErr  error
-	release  func() bool // undoes the watch on Start's context
+	release  func() bool // stops waiting for the end of Start's context
 }
 
-// Start brings a control plane up and returns when the API server answers and the
-// system namespaces exist. The end of ctx stops it, as Stop does; a caller that wants
-// to shut down in an order of its own passes a context that does not end. An error
-// leaves nothing running. It wraps assets.ErrNotFound when the programs are not
-// installed, and otherwise carries the last lines of the component's log.
+// Start starts a control plane and returns when the API server answers and the system namespaces
+// exist. The end of ctx stops it, as Stop does; callers that need their own shutdown order pass a
+// context that does not end. After an error nothing is running. The error wraps assets.ErrNotFound
+// if the programs are not installed, and otherwise has the last lines of the component's log.
 func Start(ctx context.Context, opts Options) (*ControlPlane, error) {
 	if opts.StartTimeout == 0 {
 		opts.StartTimeout = DefaultStartTimeout
@@ -123,7 +115,7 @@ func Start(ctx context.Context, opts Options) (*ControlPlane, error) {
 	return c, nil
 }
 
-// start fills c in. On an error Stop undoes what is there already.
+// start initializes c. After an error, Stop cleans up.
 func (c *ControlPlane) start(ctx context.Context, opts Options) error {
 	if opts.LogDir == "" {
 		opts.LogDir = c.dir.path
@@ -146,8 +138,8 @@ func (c *ControlPlane) start(ctx context.Context, opts Options) error {
 	return c.writeAdminKubeconfig()
 }
 
-// portAttempts is how many ports are tried. Between choosing a free port and
-// listening on it somebody else may take it.
+// portAttempts is the number of ports to try. Another process may take a free port before the API
+// server listens on it.
 const portAttempts = 3
 
 func (c *ControlPlane) startAPIServer(ctx context.Context, opts Options) error {
@@ -167,8 +159,8 @@ func (c *ControlPlane) startAPIServer(ctx context.Context, opts Options) error {
 	}
 }
 
-// Stop ends both processes and removes the data. It may be called more than once, and
-// every call returns when all is done, with the same error.
+// Stop ends both processes and removes the data. It may be called more than once; every call
+// returns after completion, with the same error.
 func (c *ControlPlane) Stop() error {
 	c.stopping.Do(func() {
 		if c.release != nil {
@@ -185,14 +177,14 @@ func (c *ControlPlane) Stop() error {
 	return c.stopErr
 }
 
-// Config returns a client configuration of a cluster administrator (group
-// system:masters), without client-side rate limits. The caller owns it.
+// Config returns a client configuration of a cluster administrator (group system:masters), without
+// client-side rate limits. The caller owns it.
 func (c *ControlPlane) Config() *rest.Config {
 	return c.clientConfig(c.pki.admin)
 }
 
-// ConfigForUser returns a client configuration that authenticates with a
-// certificate as the given user and groups, to which RBAC applies.
+// ConfigForUser returns a client configuration that authenticates with a certificate as the given
+// user and groups, to which RBAC applies.
 func (c *ControlPlane) ConfigForUser(name string, groups ...string) (*rest.Config, error) {
 	cert, err := c.pki.clientCertificate(name, groups)
 	if err != nil {
@@ -201,8 +193,7 @@ func (c *ControlPlane) ConfigForUser(name string, groups ...string) (*rest.Confi
 	return c.clientConfig(cert), nil
 }
 
-// Kubeconfig is the path of a kubeconfig file of the administrator, mode 0600. It
-// is there until Stop.
+// Kubeconfig is the path of the administrator's kubeconfig file, mode 0600. Stop removes it.
 func (c *ControlPlane) Kubeconfig() string {
 	return filepath.Join(c.dir.path, "admin.kubeconfig")
 }

@@ -27,7 +27,7 @@ import (
 	"github.com/assay-project/assay/internal/testenv/controlplane/assets"
 )
 
-// start starts a control plane whose data is below a directory of the test's own.
+// start starts a control plane with its data in a directory of the test.
 func start(t *testing.T, ctx context.Context, opts Options) *ControlPlane {
 	t.Helper()
 	ownTempDir(t)
@@ -43,7 +43,7 @@ func start(t *testing.T, ctx context.Context, opts Options) *ControlPlane {
 	return c
 }
 
-// ownTempDir gives the test an empty TMPDIR. t.TempDir is too long for a socket.
+// ownTempDir sets TMPDIR to an empty directory. The path of t.TempDir is too long for a socket.
 func ownTempDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "cp")
@@ -103,8 +103,8 @@ func wantGone(t *testing.T, dir string, pids []int) {
 	}
 }
 
-// TestLifecycle takes one control plane from start to stop. The steps share it
-// because each costs seconds.
+// TestLifecycle follows one control plane from start to stop. The steps share it because a start
+// takes seconds.
 func TestLifecycle(t *testing.T) {
 	audit := filepath.Join(t.TempDir(), "audit.log")
 	logs := filepath.Join(t.TempDir(), "logs")
@@ -223,8 +223,8 @@ func wantForbidden(t *testing.T, config *rest.Config, subject string) {
 	}
 }
 
-// allowReading lets subject get ConfigMaps, and waits until the API server's
-// authorizer has noticed. The configuration is one of the subject.
+// allowReading lets subject get ConfigMaps, and waits until the API server's authorizer allows it.
+// The configuration authenticates as subject.
 func allowReading(t *testing.T, c *ControlPlane, config *rest.Config, subject rbacv1.Subject) {
 	t.Helper()
 	meta := metav1.ObjectMeta{Name: "read-" + subject.Name}
@@ -288,7 +288,7 @@ func testAuditLog(t *testing.T, path string) {
 	}
 }
 
-// A line that is being written is none yet, and one that is broken is an error.
+// An incomplete last line is ignored, and a malformed one is an error.
 func TestAuditEvents(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.log")
 	for text, want := range map[string]string{
@@ -324,7 +324,7 @@ func TestEndOfContextStops(t *testing.T) {
 	c := start(t, ctx, Options{APIServerArgs: []string{"--v=1"}})
 	dir, processes := c.dir.path, pids(c)
 	cancel()
-	if err := c.Stop(); err != nil { // waits for the stop that is under way
+	if err := c.Stop(); err != nil { // waits for the ongoing stop
 		t.Error(err)
 	}
 	wantGone(t, dir, processes)

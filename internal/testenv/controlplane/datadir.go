@@ -13,11 +13,11 @@ import (
 
 const (
 	dataDirPattern = "assay-controlplane-*"
-	// ownerFile is locked by the process that a data directory belongs to. The kernel
-	// drops the lock when the process ends, however it ends.
+	// ownerFile is locked by the process that owns a data directory. The kernel releases the lock
+	// when the process ends for any reason.
 	ownerFile = "owner.lock"
-	// maxSocketPath is how long the path of a UNIX socket may be on every system
-	// (macOS has 104 bytes including the final NUL).
+	// maxSocketPath is the maximum length of a UNIX socket's path on all systems (macOS allows 104
+	// bytes including the final NUL).
 	maxSocketPath = 103
 )
 
@@ -27,8 +27,7 @@ type dataDir struct {
 	owner *os.File
 }
 
-// newDataDir creates a data directory in parent and removes those whose owner is
-// gone.
+// newDataDir creates a data directory in parent and removes those without an owner.
 func newDataDir(parent string) (*dataDir, error) {
 	if err := sweep(parent); err != nil {
 		return nil, err
@@ -47,8 +46,8 @@ func newDataDir(parent string) (*dataDir, error) {
 	return dir, nil
 }
 
-// claim creates the owner file. It gets its name only when it is locked already, so
-// that a sweep never sees one that looks abandoned.
+// claim creates the owner file. It locks the file before giving it its name, so that a sweep never
+// sees a directory that looks abandoned.
 func (d *dataDir) claim() error {
 	unnamed := filepath.Join(d.path, ownerFile+".new")
 	file, err := os.OpenFile(unnamed, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
@@ -62,7 +61,7 @@ func (d *dataDir) claim() error {
 	return os.Rename(unnamed, filepath.Join(d.path, ownerFile))
 }
 
-// remove deletes the directory with all it holds.
+// remove deletes the directory and its content.
 func (d *dataDir) remove() error {
 	err := os.RemoveAll(d.path)
 	if d.owner == nil {
@@ -71,8 +70,8 @@ func (d *dataDir) remove() error {
 	return errors.Join(err, d.owner.Close())
 }
 
-// sweep removes the data directories in parent that belong to nobody. Those of
-// another user, or on the way to being claimed, are left alone.
+// sweep removes the data directories in parent without an owner. It ignores those of other users
+// and those about to be claimed.
 func sweep(parent string) error {
 	found, err := filepath.Glob(filepath.Join(parent, dataDirPattern))
 	if err != nil {

@@ -20,18 +20,18 @@ const (
 	etcdPeerSocket = "peer.sock"
 )
 
-// etcdGrace is short: with a client connected etcd takes seven seconds to end, and a
-// kill loses nothing that it has acknowledged.
+// etcdGrace is short: etcd takes seven seconds to exit with a connected client, and killing it
+// loses no acknowledged write.
 const etcdGrace = time.Second
 
 func etcdURL(dir string) string {
 	return "unix://" + filepath.Join(dir, etcdSocket)
 }
 
-// newEtcd returns an etcd of one member with its data in dir.
+// newEtcd returns a single-member etcd with its data in dir.
 func newEtcd(dir string, opts Options) (*Component, error) {
-	// Etcd is reached by its socket. Other members would be told these addresses, and there are
-	// none; etcd 3.6, of older versions of Kubernetes, takes no socket for them.
+	// Clients use the socket. These addresses are for other members, of which there are none; etcd
+	// 3.6, used by older versions of Kubernetes, does not accept a socket for them.
 	const clients, peers = "http://etcd.invalid:2379", "http://etcd.invalid:2380"
 	args, err := mergeArgs([]string{
 		"--name=default",
@@ -41,7 +41,7 @@ func newEtcd(dir string, opts Options) (*Component, error) {
 		"--listen-peer-urls=unix://" + filepath.Join(dir, etcdPeerSocket),
 		"--initial-advertise-peer-urls=" + peers,
 		"--initial-cluster=default=" + peers,
-		// The data survives a killed process, only not a machine that loses power.
+		// The data survives a killed process, but not a power failure.
 		"--unsafe-no-fsync",
 		"--log-level=warn",
 	}, opts.EtcdArgs)
@@ -59,7 +59,7 @@ func newEtcd(dir string, opts Options) (*Component, error) {
 	}, nil
 }
 
-// etcdReady asks etcd's health endpoint over its socket.
+// etcdReady queries etcd's health endpoint over its socket.
 func etcdReady(socket string) func(context.Context) error {
 	client := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -73,7 +73,7 @@ func etcdReady(socket string) func(context.Context) error {
 	}
 }
 
-// getOK is an error unless a GET of url is answered with status 200.
+// getOK returns an error unless a GET of url returns status 200.
 func getOK(ctx context.Context, client *http.Client, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {

@@ -18,16 +18,15 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// tokenLifetime is how long a service account's kubeconfig works.
+// tokenLifetime is the validity of a service account's kubeconfig.
 const tokenLifetime = 24 * time.Hour
 
 // contextName names the only cluster, user and context in a kubeconfig.
 const contextName = "assay"
 
-// KubeconfigFor writes a kubeconfig file, mode 0600, that authenticates as a service
-// account with a token of 24 hours, and returns its path. The service account must
-// exist. The file is there until Stop; a second call for the same account replaces
-// it.
+// KubeconfigFor writes a kubeconfig file, mode 0600, that authenticates as a service account with a
+// token valid for 24 hours, and returns its path. The service account must exist. Stop removes the
+// file; a second call for the same account replaces it.
 func (c *ControlPlane) KubeconfigFor(ctx context.Context, namespace, serviceAccount string) (string, error) {
 	client, err := corev1client.NewForConfig(c.Config())
 	if err != nil {
@@ -66,8 +65,8 @@ func (c *ControlPlane) writeKubeconfig(path string, user *clientcmdapi.AuthInfo)
 	return os.WriteFile(path, content, 0o600)
 }
 
-// clientConfig authenticates with a certificate. A negative QPS switches the
-// client's own rate limit off; the API server's priority and fairness remains.
+// clientConfig authenticates with a certificate. A negative QPS disables client-side rate limiting;
+// the API server's priority and fairness remains.
 func (c *ControlPlane) clientConfig(user *keyPair) *rest.Config {
 	return &rest.Config{
 		Host: "https://" + c.address,

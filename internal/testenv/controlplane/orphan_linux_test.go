@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// orphanEnv makes the test binary a program that starts a control plane and waits to
-// be killed.
+// orphanEnv turns the test binary into a program that starts a control plane and waits to be
+// killed.
 const orphanEnv = "ASSAY_TEST_ORPHAN"
 
 func TestMain(m *testing.M) {
@@ -33,11 +33,11 @@ func startAndWait() int {
 		fmt.Println(pid)
 	}
 	fmt.Println(c.dir.path)
-	select {} // the goroutines that wait for the processes keep this from being a deadlock
+	select {} // not a deadlock: other goroutines wait for the processes
 }
 
-// TestKilledOwner kills a program that runs a control plane. The kernel ends its
-// processes, and the next Start removes its directory.
+// TestKilledOwner kills a program with a control plane. The kernel kills its processes, and the
+// next Start removes its directory.
 func TestKilledOwner(t *testing.T) {
 	tmp := ownTempDir(t)
 	owner := exec.Command(os.Args[0])

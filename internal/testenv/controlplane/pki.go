@@ -17,15 +17,14 @@ import (
 	"time"
 )
 
-// validity of all certificates. They begin an hour early for clocks that are
-// set back.
+// validity of all certificates. They are valid an hour earlier, in case a clock is set back.
 const (
 	validFor    = 365 * 24 * time.Hour
 	validBefore = time.Hour
 )
 
-// pki holds the keys of one control plane: a certificate authority for the API
-// server and its clients, and the key that signs service account tokens.
+// pki holds the keys of one control plane: a certificate authority for the API server and its
+// clients, and the key that signs service account tokens.
 type pki struct {
 	dir   string
 	now   time.Time
@@ -33,7 +32,7 @@ type pki struct {
 	admin *keyPair
 }
 
-// keyPair is a certificate with its key in the forms that their users want.
+// keyPair is a certificate and its key, parsed and encoded.
 type keyPair struct {
 	certificate     *x509.Certificate
 	key             *ecdsa.PrivateKey
@@ -41,7 +40,7 @@ type keyPair struct {
 	tls             tls.Certificate
 }
 
-// newPKI makes keys and writes the API server's files to dir, mode 0600.
+// newPKI generates keys and writes the API server's files to dir, mode 0600.
 func newPKI(dir string, now time.Time) (*pki, error) {
 	p := &pki{dir: dir, now: now}
 	var err error
@@ -99,8 +98,7 @@ func (p *pki) apiServerArgs() []string {
 	}
 }
 
-// clientCertificate issues a certificate that the API server takes for the given
-// user and groups.
+// clientCertificate issues a certificate that authenticates the given user and groups.
 func (p *pki) clientCertificate(user string, groups []string) (*keyPair, error) {
 	return p.issue(&x509.Certificate{
 		Subject:     pkix.Name{CommonName: user, Organization: groups},
@@ -109,8 +107,8 @@ func (p *pki) clientCertificate(user string, groups []string) (*keyPair, error) 
 	})
 }
 
-// issue makes a key and completes the template to a certificate for it, signed by
-// the certificate authority or, while there is none, by itself.
+// issue generates a key and completes the template to a certificate for it, signed by the
+// certificate authority or, if there is none yet, self-signed.
 func (p *pki) issue(template *x509.Certificate) (*keyPair, error) {
 	key, err := newKey()
 	if err != nil {

@@ -3,10 +3,10 @@
 
 // Package corpus reads a corpus of real and adversarial signatures for tests.
 //
-// The corpus is not part of the project, because most of it is other projects' data. It is
-// a folder with a file cases.json, an array of cases as Case describes them, and the files
-// that they name. Tests find it beside a checkout, at ../shared/corpus, or where
-// $ASSAY_CORPUS says; with that variable set, a corpus that is missing fails the test.
+// The corpus is not part of the project, because most of it is other projects' data. It is a
+// directory with a file cases.json, an array of Case, and the files that the cases name. Tests look
+// for it at $ASSAY_CORPUS, or else at ../shared/corpus next to a checkout. If the variable is set,
+// a missing corpus fails the test.
 package corpus
 
 import (
@@ -17,13 +17,13 @@ import (
 	"testing"
 )
 
-// directoryVariable is the environment variable that says where the corpus is.
+// directoryVariable is the environment variable with the path of the corpus.
 const directoryVariable = "ASSAY_CORPUS"
 
-// kindOpenPGP is the kind of the cases that are about atomic container signatures.
+// kindOpenPGP is the kind of the cases with atomic container signatures.
 const kindOpenPGP = "openpgp"
 
-// Case is one signature, what it is checked against, and what a strict verifier says.
+// Case is one signature, its keys, image and identity rule, and the verdict of a strict verifier.
 type Case struct {
 	Name string `json:"name"`
 	Kind string `json:"kind"`
@@ -32,7 +32,7 @@ type Case struct {
 	ContentFile string `json:"contentFile"`
 	// KeyFiles are all trusted.
 	KeyFiles []string `json:"keyFiles"`
-	// ManifestFile is the image's manifest, or empty when only ManifestDigest is known.
+	// ManifestFile is the image's manifest, or empty if only ManifestDigest is known.
 	ManifestFile   string `json:"manifestFile"`
 	ManifestDigest string `json:"manifestDigest"`
 	ImageReference string `json:"imageReference"`
@@ -40,12 +40,12 @@ type Case struct {
 	// Identity is the rule for the signed name.
 	Identity Identity `json:"identity"`
 
-	// ExpectSecure is accept, reject, either, or accept-if-v3-supported, which here means
-	// accept. SecureWhy is the reason.
+	// ExpectSecure is accept, reject, either, or accept-if-v3-supported, which here means accept.
+	// SecureWhy is the reason.
 	ExpectSecure string `json:"expectSecure"`
 	SecureWhy    string `json:"secureWhy"`
 
-	// ExpectedFingerprint is that of the primary key, where the signature is accepted.
+	// ExpectedFingerprint is the fingerprint of the primary key of an accepted signature.
 	ExpectedFingerprint string         `json:"expectedFingerprint"`
 	ExpectedClaims      ExpectedClaims `json:"expectedClaims"`
 
@@ -69,13 +69,13 @@ func (i Identity) Match() string {
 	return strings.ToUpper(i.Type[:1]) + i.Type[1:]
 }
 
-// ExpectedClaims is what an accepted signature states.
+// ExpectedClaims are the claims of an accepted signature.
 type ExpectedClaims struct {
 	DockerReference string `json:"docker-reference"`
 }
 
-// OpenPGP returns the cases about atomic container signatures. There are none, and the
-// test's log says so, when no corpus is beside the checkout and none was asked for.
+// OpenPGP returns the cases with atomic container signatures. Without a corpus it logs that and
+// returns none, unless the environment requires one.
 func OpenPGP(t *testing.T) []Case {
 	t.Helper()
 	directory, required := os.LookupEnv(directoryVariable)
@@ -84,7 +84,7 @@ func OpenPGP(t *testing.T) []Case {
 	}
 	data, err := os.ReadFile(filepath.Join(directory, "cases.json"))
 	if os.IsNotExist(err) && !required {
-		t.Log("no corpus beside this checkout; the project's own vectors are in the packages that they test")
+		t.Log("no corpus next to this checkout; the packages have their own vectors")
 		return nil
 	}
 	if err != nil {
@@ -106,7 +106,7 @@ func OpenPGP(t *testing.T) []Case {
 	return cases
 }
 
-// moduleRoot returns the nearest folder above a test's own that has a go.mod.
+// moduleRoot returns the nearest parent directory of the test with a go.mod.
 func moduleRoot(t *testing.T) string {
 	t.Helper()
 	directory, err := os.Getwd()
@@ -125,7 +125,7 @@ func moduleRoot(t *testing.T) string {
 	}
 }
 
-// Path returns where a file that the case names lies.
+// Path returns the path of a file that the case names.
 func (c *Case) Path(name string) string { return filepath.Join(c.directory, name) }
 
 // Read returns the content of a file that the case names.
@@ -138,7 +138,7 @@ func (c *Case) Read(t *testing.T, name string) []byte {
 	return data
 }
 
-// CheckVerdict compares whether a signature was verified with what the case expects.
+// CheckVerdict compares the verdict on a signature with the expectation of the case.
 func (c *Case) CheckVerdict(t *testing.T, verified bool) {
 	t.Helper()
 	switch c.ExpectSecure {
@@ -156,8 +156,8 @@ func (c *Case) CheckVerdict(t *testing.T, verified bool) {
 	}
 }
 
-// CheckClaims compares the primary fingerprint and the signed name of a verified
-// signature with what the case expects, where it expects something.
+// CheckClaims compares the primary fingerprint and the signed name of a verified signature with the
+// expectations of the case, if any.
 func (c *Case) CheckClaims(t *testing.T, fingerprint, identity string) {
 	t.Helper()
 	if c.ExpectedFingerprint != "" && fingerprint != c.ExpectedFingerprint {

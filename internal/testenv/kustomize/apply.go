@@ -19,8 +19,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
-// servedTimeout bounds the wait for a custom resource to be served once its definition has
-// been applied, which takes well under a second on an idle machine.
+// servedTimeout bounds the wait until the API server serves an applied custom resource definition,
+// which takes well under a second on an idle machine.
 const servedTimeout = time.Minute
 
 // Applier applies objects to an API server.
@@ -30,7 +30,7 @@ type Applier struct {
 	fieldManager string
 }
 
-// NewApplier returns an Applier that owns, as that field manager, the fields it sets.
+// NewApplier returns an Applier with a field manager, which will own the applied fields.
 func NewApplier(config *rest.Config, fieldManager string) (*Applier, error) {
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
@@ -47,10 +47,9 @@ func NewApplier(config *rest.Config, fieldManager string) (*Applier, error) {
 	return &Applier{client: client, mapper: mapper, fieldManager: fieldManager}, nil
 }
 
-// Apply applies the objects one after the other with server-side apply, takes fields over
-// from other managers, and refuses fields that the API server does not know. When it has
-// applied a custom resource definition, it waits until that resource is served. It stops
-// at the first error, which names the object.
+// Apply applies the objects in order with server-side apply. It takes over fields from other
+// managers and refuses unknown fields. After a custom resource definition it waits until the
+// resource is served. It stops at the first error, which names the object.
 func (a *Applier) Apply(ctx context.Context, objects []*unstructured.Unstructured) error {
 	for _, object := range objects {
 		if err := a.apply(ctx, object); err != nil {
@@ -85,7 +84,7 @@ func (a *Applier) apply(ctx context.Context, object *unstructured.Unstructured) 
 
 var crdKind = schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}
 
-// waitUntilServed waits until the resource of a definition shows in discovery.
+// waitUntilServed waits until discovery has the resource of a definition.
 func (a *Applier) waitUntilServed(ctx context.Context, crd *unstructured.Unstructured) error {
 	group, _, err := unstructured.NestedString(crd.Object, "spec", "group")
 	if err != nil {

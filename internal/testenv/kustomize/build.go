@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-// Build returns the objects of the kustomization in a directory, in the order in which
-// they can be applied: namespaces and custom resource definitions come first.
+// Build returns the objects of the kustomization in a directory in the order to apply them:
+// namespaces and custom resource definitions first.
 func Build(dir string) ([]*unstructured.Unstructured, error) {
 	options := krusty.MakeDefaultOptions()
 	options.Reorder = krusty.ReorderOptionLegacy

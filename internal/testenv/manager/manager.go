@@ -1,8 +1,8 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package manager builds assay and runs "assay manager" as a process of its own, for the
-// demo, tests and benchmarks, with the permissions that config/rbac gives it in a cluster.
+// Package manager builds assay and runs "assay manager" as a separate process, for the demo, tests
+// and benchmarks, with the permissions of config/rbac.
 package manager
 
 import (
@@ -19,21 +19,21 @@ import (
 	"github.com/assay-project/assay/internal/testenv/process"
 )
 
-// Names that config/default gives.
+// Names in config/default.
 const (
 	Namespace      = "assay-system"
 	ServiceAccount = "assay-controller-manager"
 )
 
 const (
-	// stopTimeout is how long the manager gets to end by itself: a little more than it
-	// gives its own workers.
+	// stopTimeout is the time that the manager has to exit: a little more than it gives its own
+	// workers.
 	stopTimeout = 35 * time.Second
-	// logTailLines is how much of its log an error repeats.
+	// logTailLines is the number of lines of the log that an error includes.
 	logTailLines = 20
 )
 
-// Root returns the folder of the repository that the working directory is in.
+// Root returns the root directory of the repository that contains the working directory.
 func Root(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/assay-project/assay").Output()
 	if err != nil {
@@ -42,7 +42,7 @@ func Root(ctx context.Context) (string, error) {
 	return filepath.Clean(strings.TrimSpace(string(out))), nil
 }
 
-// Build builds the assay command from the source in root into the file program.
+// Build builds the assay command from the source in root and writes it to the file program.
 func Build(ctx context.Context, root, program string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, ".")
 	cmd.Dir = root
@@ -52,15 +52,15 @@ func Build(ctx context.Context, root, program string) error {
 	return nil
 }
 
-// Options say how to run the manager.
+// Options configures the manager.
 type Options struct {
-	// Program is the assay command, as Build makes it.
+	// Program is the assay command, built by Build.
 	Program string
 	// Kubeconfig is a file that authenticates as ServiceAccount.
 	Kubeconfig string
-	// LogFile gets what the manager logs, behind what it holds already.
+	// LogFile is the file to which the log is appended.
 	LogFile string
-	// Args are further flags of "assay manager". Metrics and probes are off without them.
+	// Args are additional flags of "assay manager". By default, metrics and probes are off.
 	Args []string
 }
 
@@ -70,7 +70,7 @@ type Manager struct {
 	logFile string
 }
 
-// Start starts the manager. It does not wait until it is ready.
+// Start starts the manager without waiting until it is ready.
 func Start(o Options) (*Manager, error) {
 	log, err := os.OpenFile(o.LogFile, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
@@ -87,11 +87,11 @@ func Start(o Options) (*Manager, error) {
 	return &Manager{Process: running, logFile: o.LogFile}, nil
 }
 
-// Stop asks the manager to end. One that has to be killed is an error.
+// Stop terminates the manager. It returns an error if it had to kill the manager.
 func (m *Manager) Stop() error {
 	killed, err := m.End(syscall.SIGTERM, stopTimeout)
 	if killed {
-		return fmt.Errorf("the operator did not end within %s of SIGTERM and was killed", stopTimeout)
+		return fmt.Errorf("the operator did not exit within %s after SIGTERM and was killed", stopTimeout)
 	}
 	return err
 }

@@ -5,9 +5,8 @@ package process
 
 import "syscall"
 
-// attributes puts the program in a process group of its own, so that Ctrl-C
-// reaches this program alone, which then ends its programs in order; and has the
-// kernel kill it when this program dies.
+// attributes puts the program in its own process group, so that Ctrl-C reaches only this program,
+// which then ends its programs in order. The kernel kills the program when this program dies.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

@@ -7,8 +7,8 @@ package process
 
 import "syscall"
 
-// attributes puts the program in a process group of its own, so that Ctrl-C
-// reaches this program alone, which then ends its programs in order.
+// attributes puts the program in its own process group, so that Ctrl-C reaches only this program,
+// which then ends its programs in order.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true}
 }

@@ -1,8 +1,8 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package process runs programs that must not outlive this one: etcd, kube-apiserver
-// and the operator, for the demo, tests and benchmarks.
+// Package process runs programs that must not outlive this one: etcd, kube-apiserver and the
+// operator, for the demo, tests and benchmarks.
 package process
 
 import (
@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// Process is one run of a program. A nil Process has ended. Its methods may be called from
-// several goroutines.
+// Process is one run of a program. A nil Process has ended. Its methods are safe for concurrent
+// use.
 type Process struct {
 	handle *os.Process
 	exited chan struct{} // closed when the program has ended
 	err    error         // how it ended; valid once exited is closed
 }
 
-// Start runs a program with its output going to log, in a process group of its own. On
-// Linux the kernel kills it when this program ends.
+// Start runs a program in its own process group, with its output written to log. On Linux the
+// kernel kills it when this program ends.
 func Start(path string, args []string, log *os.File) (*Process, error) {
 	cmd := exec.Command(path, args...)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -30,8 +30,8 @@ func Start(path string, args []string, log *os.File) (*Process, error) {
 	p := &Process{exited: make(chan struct{})}
 	started := make(chan error)
 	go func() {
-		// Linux sends the parent-death signal when the thread ends that started the
-		// program, so this goroutine keeps its thread for as long as the program runs.
+		// Linux sends the parent-death signal when the thread that started the program ends, so
+		// this goroutine keeps its thread while the program runs.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
@@ -48,7 +48,8 @@ func Start(path string, args []string, log *os.File) (*Process, error) {
 	return p, nil
 }
 
-// exitError makes an exit with status 0 an error too: these programs end only when told.
+// exitError turns an exit with status 0 into an error, too: these programs should not exit on their
+// own.
 func exitError(err error) error {
 	if err == nil {
 		return errors.New("exit status 0")
@@ -62,10 +63,10 @@ func (p *Process) PID() int { return p.handle.Pid }
 // Exited is closed when the program has ended.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
-// Err says how the program ended. It is to be called once Exited is closed.
+// Err returns how the program ended. It is valid after Exited is closed.
 func (p *Process) Err() error { return p.err }
 
-// Running tells whether the program has not ended yet.
+// Running reports whether the program is still running.
 func (p *Process) Running() bool {
 	if p == nil {
 		return false
@@ -78,7 +79,7 @@ func (p *Process) Running() bool {
 	}
 }
 
-// Signal sends a signal. A program that has ended is no error.
+// Signal sends a signal. Signaling a program that has ended is not an error.
 func (p *Process) Signal(signal os.Signal) error {
 	if !p.Running() {
 		return nil
@@ -89,8 +90,8 @@ func (p *Process) Signal(signal os.Signal) error {
 	return nil
 }
 
-// End sends a signal and waits until the program has ended. After the grace period it is
-// killed, and killed says so.
+// End sends a signal and waits until the program has ended. After the grace period it kills the
+// program and returns true.
 func (p *Process) End(signal os.Signal, grace time.Duration) (killed bool, err error) {
 	if !p.Running() {
 		return false, nil

@@ -1,8 +1,8 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Generate writes the test vectors of internal/manifest, one a file, in place of those that are
-// in testdata. It is run in internal/manifest by go generate.
+// Generate replaces the test vectors of internal/manifest in testdata, one file each. go generate
+// runs it in internal/manifest.
 package main
 
 import (

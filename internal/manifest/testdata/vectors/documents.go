@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Digests of a configuration and of a layer. Nothing reads what they name.
+// Digests of a configuration and of a layer. Nothing reads the blobs.
 const (
 	configDigest = "sha256:b79606fb3afea5bd1609ed40b622142f1c98125abcfe89a76a661b0e8e343910"
 	layerDigest  = "sha256:dac1d7cfa95021764849fd102524e141488c5e3a90f861dbb5a12d9ac8584f85"
@@ -51,7 +51,7 @@ const (
 	schema1 = schema1Open + "\n}"
 )
 
-// Manifests that others are made from.
+// Manifests that others derive from.
 var (
 	dockerManifest = strings.NewReplacer(ociManifestType, dockerManifestType, ociConfigType, dockerConfigType).Replace(ociManifest)
 	dockerList     = replaced(ociIndex, ociIndexType, dockerListType)
@@ -64,7 +64,7 @@ func replaced(document, old, text string) string { return strings.Replace(docume
 // with adds members at the end of a compact document.
 func with(document, members string) string { return document[:len(document)-1] + "," + members + "}" }
 
-// documents are the manifests of every kind, and those that are like none of them.
+// documents are manifests of every kind, and of none.
 func documents() map[string]string {
 	return map[string]string{
 		"accept-docker-list":        dockerList,
@@ -93,7 +93,7 @@ func documents() map[string]string {
 	}
 }
 
-// edits are manifests with one member added or one text replaced.
+// edits are manifests with one added member or one replaced text.
 func edits() map[string]string {
 	all := map[string]string{}
 	for name, members := range additions() {
@@ -105,7 +105,7 @@ func edits() map[string]string {
 	return all
 }
 
-// additions are members that an OCI manifest has in addition.
+// additions are additional members of an OCI manifest.
 func additions() map[string]string {
 	return map[string]string{
 		"accept-oci-manifest-null-subject":    `"subject":null`,
@@ -124,7 +124,7 @@ func additions() map[string]string {
 		"ambiguous-manifest-and-schema1":        `"fsLayers":[],"history":[]`,
 
 		"malformed-not-utf8": `"x":"` + "\xff" + `"`,
-		// With the object around it, 17 levels.
+		// Including the enclosing object, 17 levels.
 		"malformed-too-deep":         `"x":` + strings.Repeat("[", 16) + strings.Repeat("]", 16),
 		"malformed-too-many-members": `"annotations":{` + annotations(4097) + `}`,
 	}
@@ -139,7 +139,7 @@ func annotations(n int) string {
 	return strings.Join(members, ",")
 }
 
-// replacements are documents of which one text is replaced.
+// replacements are documents with one replaced text.
 var replacements = map[string]struct{ document, old, text string }{
 	"accept-docker-manifest-no-media-type": {dockerManifest, `"mediaType":"` + dockerManifestType + `",`, ``},
 	"accept-oci-index-no-media-type":       {ociIndex, `"mediaType":"` + ociIndexType + `",`, ``},

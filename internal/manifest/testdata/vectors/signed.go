@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// Parts of a signed schema 1 manifest. Its web signature is none: it is not checked.
+// Parts of a signed schema 1 manifest. Its web signature is invalid: nothing checks it.
 const (
 	header    = `"header":{"jwk":{"crv":"P-256","kid":"AAAA","kty":"EC","x":"AA","y":"AA"},"alg":"ES256"}`
 	signature = `"signature":"AAAA"`
 	signedAt  = "2016-04-18T20:54:42Z"
 )
 
-// protect returns the protected header of a document: what was signed are its first length
-// bytes, and then the tail.
+// protect returns the protected header for a signed document with the first length bytes of the
+// manifest and the tail.
 func protect(length int, tail string) string {
 	return fmt.Sprintf(`{"formatLength":%d,"formatTail":"%s","time":"%s"}`, length, encode(tail), signedAt)
 }
@@ -27,12 +27,12 @@ func encode(text string) string { return base64.RawURLEncoding.EncodeToString([]
 // block writes one element of signatures.
 func block(protected string) string { return encodedBlock(`"` + encode(protected) + `"`) }
 
-// encodedBlock writes one element of signatures whose protected member is spelt as given.
+// encodedBlock writes one element of signatures with the given protected member.
 func encodedBlock(protected string) string {
 	return `{` + header + `,` + signature + `,"protected":` + protected + `}`
 }
 
-// sign adds a member signatures to a schema 1 manifest.
+// sign adds the member signatures to a schema 1 manifest.
 func sign(document, value string) string {
 	return strings.TrimSuffix(document, "\n}") + ",\n   \"signatures\": " + value + "\n}"
 }
@@ -44,7 +44,7 @@ var (
 	signed = sign(schema1, "["+usual+"]")
 )
 
-// signedDocuments are signed manifests with something odd about the document.
+// signedDocuments are signed manifests with anomalies in the document.
 func signedDocuments() map[string]string {
 	typed := len(schema1Typed) - len("\n}")
 	typedAsSigned := replaced(schema1Typed, schema1Type, schema1SignedType)
@@ -116,7 +116,7 @@ func signatureBlocks() map[string]string {
 		"signatures-signature-number": `[` + replaced(usual, signature, `"signature":1`) + `]`,
 		"signatures-case-protected":   `[` + strings.TrimSuffix(usual, `}`) + `,"Protected":"e30"}]`,
 
-		// "e30" is "{}" in base64url, and "+/+/" is of the other alphabet.
+		// "e30" is "{}" in base64url, and "+/+/" uses the alphabet of plain base64.
 		"signatures-protected-base64-standard": `[` + encodedBlock(`"+/+/"`) + `]`,
 		"signatures-protected-empty":           `[` + encodedBlock(`""`) + `]`,
 		"signatures-protected-line-feed":       `[` + encodedBlock(`"e3\n0"`) + `]`,

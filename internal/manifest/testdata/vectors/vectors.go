@@ -1,17 +1,16 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package vectors makes the test vectors of internal/manifest: those named accept-… are
-// manifests of every kind, the others have one defect each, which the name tells; its first
-// word is the reason for refusing it. What is expected of each in detail stands in
-// manifest_test.go. `go generate` in internal/manifest writes them into testdata, always the
-// same bytes.
+// Package vectors generates the test vectors of internal/manifest. Those named accept-… are
+// manifests of every kind; the others have one defect each, named after the reason for refusing
+// them and the defect. manifest_test.go has the expected results. go generate in internal/manifest
+// writes them into testdata; the output is reproducible.
 package vectors
 
 import "fmt"
 
-// All returns the content of every vector by name. No two are the same, which finds edits
-// that change nothing.
+// All returns the content of every vector by name. It returns an error if two are the same, which
+// finds edits without an effect.
 func All() (map[string]string, error) {
 	all, names := map[string]string{}, map[string]string{}
 	for _, table := range []map[string]string{documents(), edits(), signedDocuments(), signatureBlocks(), protectedHeaders()} {

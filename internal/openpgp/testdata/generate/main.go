@@ -1,9 +1,8 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Generate writes the test vectors of internal/openpgp in place of those that
-// are in testdata: certificates under keys and messages under messages. It is
-// run in internal/openpgp by go generate.
+// Generate replaces the test vectors of internal/openpgp in testdata: certificates under keys and
+// messages under messages. go generate runs it in internal/openpgp.
 package main
 
 import (

@@ -65,7 +65,7 @@ const (
 		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" +
 		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAvgYB4AAB"
 
-	// 560 MB of zeros, and the same as a message inside of another.
+	// 560 MB of zeros, and the same nested in another message.
 	bzip2BombData = "" +
 		"QlpoOTFBWSZTWQ4J4t8BX45AAMAAAAggADCATUZCoCWpCoCXMUFZJlNZDgni3wFfjkAAwAAACCAAMIBNRkKgJakKgJcxQVkm" +
 		"U1kOCeLfAV+OQADAAAAIIAAwgE1GQqAlqQqAlzFBWSZTWQ4J4t8BX45AAMAAAAggADCATUZCoCWpCoCXMUFZJlNZDgni3wFf" +
@@ -82,6 +82,6 @@ const (
 
 // compressedData returns the body of a compressed data packet.
 func compressedData(algorithm byte, text string) []byte {
-	data, _ := base64.StdEncoding.DecodeString(text) // A fault would show in the vector.
+	data, _ := base64.StdEncoding.DecodeString(text) // An error would show in the vector.
 	return append([]byte{algorithm}, data...)
 }

@@ -34,12 +34,12 @@ const (
 	flags = pgp.FlagCertify | pgp.FlagSign
 )
 
-// cert is a certification of Alice's user ID.
+// cert returns a certification of Alice's user ID.
 func cert(created uint32, hashed ...[]byte) pgp.Signature {
 	return alice.Standard(pgp.TypePositiveCert, created, hashed...)
 }
 
-// aliceWith writes Alice's certificate with more or other parts.
+// aliceWith writes Alice's certificate with the given parts.
 func aliceWith(parts ...[]byte) []byte { return alice.Certificate(parts...) }
 
 func aliceUser() []byte { return alice.User(uid, cert(keyTime, pgp.Flags(flags))) }
@@ -70,7 +70,7 @@ func certificates() map[string][]byte {
 	return all
 }
 
-// selfSignatureKeys are Alice with something about her user ID.
+// selfSignatureKeys are Alice with variations of her user ID.
 func selfSignatureKeys() map[string][]byte {
 	badCert := pgp.Packet(pgp.TagSignature, alice.Sign(cert(keyTime, pgp.Flags(flags)), alice.Hashed(), pgp.UserID("Bob")))
 	sha1 := cert(keyTime, pgp.Flags(flags))
@@ -115,7 +115,7 @@ func direct(hashed ...[]byte) []byte {
 	return alice.Direct(alice.Standard(pgp.TypeDirectKey, keyTime, hashed...))
 }
 
-// malloryCert is a certification of Alice's user ID by Mallory.
+// malloryCert returns a certification of Alice's user ID by Mallory.
 func malloryCert() []byte {
 	s := mallory.Standard(pgp.TypePositiveCert, keyTime, pgp.Flags(flags))
 	return pgp.Packet(pgp.TagSignature, mallory.Sign(s, alice.Hashed(), pgp.UserID(uid)))
@@ -180,12 +180,12 @@ func byMallory(s pgp.Signature) []byte {
 	return pgp.Packet(pgp.TagSignature, mallory.Sign(s, alice.Hashed()))
 }
 
-// revoker writes the subpacket that makes Mallory a designated revoker.
+// revoker writes the subpacket that designates Mallory as a revoker.
 func revoker() []byte {
 	return pgp.Sub(pgp.SubRevocationKey, append([]byte{0x80, 27}, mallory.Fingerprint()...)...)
 }
 
-// subkeyKeys are Alice as a key that only certifies, with a signing subkey.
+// subkeyKeys are Alice with a primary key that only certifies and a signing subkey.
 func subkeyKeys() map[string][]byte {
 	user := alice.User(uid, cert(keyTime, pgp.Flags(pgp.FlagCertify)))
 	good := alice.Binding(signing, keyTime)

@@ -9,13 +9,13 @@ import (
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
 )
 
-// keyVectors are good messages whose certificates are the vectors.
+// keyVectors are good messages; their certificates vary.
 func keyVectors() []vector {
-	return slices.Concat(primaryVectors(), primaryStatusVectors(), revocationVectors(), otherKeyVectors(), archiveVectors(), subkeyVectors())
+	return slices.Concat(primaryVectors(), statusVectors(), revocationVectors(), otherKeyVectors(), archiveVectors(), subkeyVectors())
 }
 
-// signedBy returns a maker of vectors with a good message by a key. If it is
-// accepted, it is as Alice's.
+// signedBy returns a function that makes vectors with a good message by a key. An accepted one is
+// attributed to Alice.
 func signedBy(k *pgp.Key) func(key, expect, comment string) vector {
 	return func(key, expect, comment string) vector {
 		return vector{name: "key-" + key, comment: comment, expect: expect, keys: []string{key}, content: good(k), signer: alice}
@@ -28,13 +28,13 @@ func (v vector) named(name string) vector {
 	return v
 }
 
-// judgedWith gives a vector other keys.
-func (v vector) judgedWith(keys ...string) vector {
+// verifiedWith gives a vector other keys.
+func (v vector) verifiedWith(keys ...string) vector {
 	v.keys = keys
 	return v
 }
 
-// primaryVectors are about what self-signatures say.
+// primaryVectors are about the content of self-signatures.
 func primaryVectors() []vector {
 	primary := signedBy(alice)
 	return []vector{
@@ -60,8 +60,8 @@ func primaryVectors() []vector {
 	}
 }
 
-// primaryStatusVectors are about expiration and revocation.
-func primaryStatusVectors() []vector {
+// statusVectors are about expiration and revocation.
+func statusVectors() []vector {
 	primary := signedBy(alice)
 	return []vector{
 		primary("expired", expired, "expired after it had signed"),
@@ -80,14 +80,14 @@ func primaryStatusVectors() []vector {
 		primary("revocation-by-other", "", "a revocation by another that names itself"),
 		primary("revoked-by-designated", revoked, "a revocation by a designated revoker"),
 		primary("revoked", revoked, "one of two versions of the certificate is revoked").
-			named("key-two-versions").judgedWith("alice", "revoked"),
+			named("key-two-versions").verifiedWith("alice", "revoked"),
 	}
 }
 
-// revocationVectors are about revocations in other files than their keys.
+// revocationVectors are about revocations in separate files.
 func revocationVectors() []vector {
 	apart := func(key, revocation, expect, comment string) vector {
-		return signedBy(alice)(key, expect, comment).named("key-"+revocation).judgedWith(key, revocation)
+		return signedBy(alice)(key, expect, comment).named("key-"+revocation).verifiedWith(key, revocation)
 	}
 	return []vector{
 		apart("alice", "revocation", revoked, "the revocation is in a file of its own"),
@@ -113,7 +113,7 @@ func otherKeyVectors() []vector {
 	}
 }
 
-// archiveVectors accept keys that expired after they had signed.
+// archiveVectors accept keys that expired after signing.
 func archiveVectors() []vector {
 	archive := func(v vector) vector {
 		v.archive = true
@@ -149,7 +149,7 @@ func subkeyVectors() []vector {
 		sub("subkey-revoked", revoked, "revoked after it had signed"),
 		sub("subkey-revoked-bound-again", revoked, "a subkey stays revoked"),
 		sub("stolen-subkey", "", "the subkey of another stays with the one that it certified").
-			judgedWith("stolen-subkey", "subkey"),
+			verifiedWith("stolen-subkey", "subkey"),
 		sub("stolen-subkey", unusable, "the owner of the subkey is not trusted").named("key-stolen-subkey-alone"),
 		signedBy(rsa1024)("subkey-weak", weak, "an RSA subkey of 1024 bits"),
 		signedBy(alice)("subkey", unusable, "the primary key only certifies").named("key-certify-only-primary"),

@@ -10,7 +10,7 @@ import (
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
 )
 
-// Problems, as package openpgp names them.
+// Codes of package openpgp.
 const (
 	malformed = "Malformed"
 	version   = "UnsupportedVersion"
@@ -43,13 +43,13 @@ func accept(name, comment string, signer *pgp.Key, key string, content []byte) v
 	return vector{name: name, comment: comment, signer: signer, keys: []string{key}, content: content}
 }
 
-// acceptAlice and refuse are for messages of which the key is nothing special.
+// acceptAlice and refuse are for messages with an ordinary key.
 func acceptAlice(name, comment string, content []byte) vector {
 	return accept(name, comment, alice, "alice", content)
 }
 
-func refuse(name, problem, comment string, content []byte) vector {
-	return vector{name: name, comment: comment, expect: problem, keys: []string{"alice"}, content: content}
+func refuse(name, code, comment string, content []byte) vector {
+	return vector{name: name, comment: comment, expect: code, keys: []string{"alice"}, content: content}
 }
 
 func algorithmVectors() []vector {
@@ -92,14 +92,14 @@ func algorithmVectors() []vector {
 	return out
 }
 
-// The packets of Alice's, or another's, good message.
+// The packets of a good message.
 func onePass(k *pgp.Key) []byte { return pgp.Packet(pgp.TagOnePass, k.OnePass(standard(k))) }
 func literal() []byte           { return pgp.Packet(pgp.TagLiteral, pgp.Literal(payload)) }
 func signed(k *pgp.Key) []byte {
 	return pgp.Packet(pgp.TagSignature, k.Sign(standard(k), payload))
 }
 
-// dsaMessage is a message that claims to be signed with DSA.
+// dsaMessage returns a message that claims a DSA signature.
 func dsaMessage() []byte {
 	claim := *alice
 	claim.Algorithm = 17
@@ -139,7 +139,7 @@ func framingVectors() []vector {
 	}
 }
 
-// partialCut is a packet whose last chunk is missing.
+// partialCut returns a packet without its last chunk.
 func partialCut(body []byte) []byte {
 	p := pgp.PartialPacket(pgp.TagLiteral, 4, body[:32])
 	return p[:len(p)-1]
@@ -168,7 +168,7 @@ func compressionVectors() []vector {
 		refuse("compressed-bomb-twice", malformed, "a bomb in a second level of BZIP2", compressed(compressedData(3, bzip2TwiceData))),
 		refuse("compressed-unknown", malformed, "algorithm 9", compressed(append([]byte{9}, whole...))),
 		refuse("compressed-empty", malformed, "a packet without a body", compressed(nil)),
-		refuse("zip-damaged", malformed, "cut short", compressed(zip[:len(zip)-4])),
+		refuse("zip-damaged", malformed, "truncated", compressed(zip[:len(zip)-4])),
 		refuse("zlib-damaged", malformed, "its checksum is wrong", compressed(damaged)),
 		refuse("zlib-header", malformed, "not ZLIB", compressed([]byte{2, 0, 0, 0})),
 		refuse("bzip2-damaged", malformed, "not BZIP2", compressed([]byte{3, 'B', 'Z', 'x'})),
@@ -221,7 +221,7 @@ func sequenceVectors() []vector {
 }
 
 func onePassVectors() []vector {
-	// with changes one octet of the one-pass packet.
+	// with modifies one octet of the one-pass packet.
 	with := func(k *pgp.Key, at int, value byte) []byte {
 		ops := k.OnePass(standard(k))
 		ops[at] = value
@@ -314,25 +314,25 @@ func signatureVectors() []vector {
 // longForm gives a subpacket of less than 192 octets a length of five octets.
 func longForm(sub []byte) []byte { return append([]byte{255, 0, 0, 0, sub[0]}, sub[1:]...) }
 
-// withArea is a signature with a hashed area of its own.
+// withArea returns a signature with the given hashed area.
 func withArea(area []byte) pgp.Signature {
 	return pgp.Signature{Version: 4, Type: pgp.TypeBinary, Digest: pgp.SHA512, Hashed: area}
 }
 
-// withVersion is a message whose signature packet claims a version.
+// withVersion returns a message whose signature packet has the given version.
 func withVersion(version byte) []byte {
 	sig := alice.Sign(standard(alice), payload)
 	sig[0] = version
 	return slices.Concat(onePass(alice), literal(), pgp.Packet(pgp.TagSignature, sig))
 }
 
-// altered flips a bit of an octet, counted from the end if it is negative.
+// altered flips a bit of the octet at an index, counted from the end if negative.
 func altered(message []byte, at int) []byte {
 	message[(at+len(message))%len(message)] ^= 1
 	return message
 }
 
-// anonymous is a message whose packets name the key ID zero.
+// anonymous returns a message whose packets name the key ID zero.
 func anonymous(s pgp.Signature) []byte {
 	ops := alice.OnePass(s)
 	copy(ops[4:12], make([]byte, 8))

@@ -1,21 +1,19 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package vectors makes the test vectors of internal/openpgp: certificates in
-// keys and messages in messages, one defect a file. It makes the same bytes every
-// time and with every release of Go: what a compressor has written is kept here
-// as it is.
+// Package vectors generates the test vectors of internal/openpgp: certificates in keys and messages
+// in messages, one defect per file. The output is the same every time and with every release of Go:
+// it contains the output of compressors verbatim.
 //
-// A message file is text: lines of "Name: value", an empty line, and the
-// content in base64. Names:
+// A message file is text: lines of "Name: value", an empty line, and the content in base64. Names:
 //
-//	Comment      what the vector is about
-//	Expect       "Accept", or the problem of the refusal
+//	Comment      the subject of the vector
+//	Expect       "Accept", or the code of the refusal
 //	Key          a file under keys, without its suffix; may be repeated
 //	Fingerprint  the accepted primary key
-//	Archive      "true": signatures by keys that expired later are accepted
+//	Archive      "true": accept signatures by keys that expired later
 //
-// All are judged at the moment that constant now has.
+// All are evaluated at the time of the constant now.
 package vectors
 
 import (
@@ -27,7 +25,7 @@ import (
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
 )
 
-// Moments, in seconds since the epoch.
+// Times, in seconds since the epoch.
 const (
 	keyTime = 1704067200 // 2024-01-01
 	sigTime = 1735689600 // 2025-01-01
@@ -36,7 +34,7 @@ const (
 	year    = 365 * day
 )
 
-// vector is a message and what is expected of it.
+// vector is a message and its expected result.
 type vector struct {
 	name, comment string
 	expect        string // Empty: Accept.

@@ -1,8 +1,8 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Generate writes the test vectors of internal/simplesigning, one a file, in place of those that are
-// in testdata. It is run in internal/simplesigning by go generate.
+// Generate replaces the test vectors of internal/simplesigning in testdata, one file each. go
+// generate runs it in internal/simplesigning.
 package main
 
 import (

@@ -24,7 +24,7 @@ const (
 	plain           = `{` + criticalMember + `,` + optionalMember + `}`
 )
 
-// documents are written out as a whole.
+// documents are complete payloads.
 var documents = map[string]string{
 	"accept-plain": plain,
 	"accept-order-and-white-space": "\n { \"optional\" : { } ,\r\n\t\"critical\" : { \"identity\" : { \"docker-reference\" : \"" + reference +
@@ -51,7 +51,7 @@ var documents = map[string]string{
 	"reject-critical-unknown": `{"critical":{` + typeMember + `,` + imageMember + `,"identity":{"docker-reference":"x"},"must":1},` + optionalMember + `}`,
 }
 
-// edits are the usual payload with another text in place of one.
+// edits are the usual payload with one replaced text.
 func edits() map[string]string {
 	table := map[string][2]string{
 		"accept-reference-1024-bytes":  {reference, strings.Repeat("a", 1024)},
@@ -128,7 +128,7 @@ func optionals() map[string]string {
 		"reject-unknown-duplicate-of-itself": `"x":1,"x":1`,
 		"reject-unknown-malformed":           `"x":[1,]`,
 		"reject-unknown-string-malformed":    `"x":"\q"`,
-		// With the two objects around it, 17 levels.
+		// Including the two enclosing objects, 17 levels.
 		"reject-unknown-too-deep": `"x":` + strings.Repeat("[", 15) + strings.Repeat("]", 15),
 		"reject-too-many-members": zeros(257),
 	}
@@ -139,7 +139,8 @@ func optionals() map[string]string {
 	return all
 }
 
-// numbers writes n members, the last first: the order in a document is not that of the claims.
+// numbers writes n members, the last first: the order in the document differs from that of the
+// claims.
 func numbers(n int) string {
 	var b strings.Builder
 	for i := n - 1; i >= 0; i-- {
