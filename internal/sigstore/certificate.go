@@ -178,17 +178,14 @@ func (id *fulcioIdentity) readExtensions(c *x509.Certificate) error {
 		if !known && arc != arcIssuerV1 && arc != arcIssuerV2 {
 			continue
 		}
-		value := cryptobyte.String(c.Extensions[i].Value)
-		if arc > lastRawArc && (!value.ReadASN1(&value, cryptobyte_asn1.UTF8String)) {
-			return errors.New("an extension of Fulcio is malformed")
-		}
-		if len(value) > maxName || !utf8.Valid(value) {
+		value, ok := extensionText(arc, c.Extensions[i].Value)
+		if !ok {
 			return errors.New("an extension of Fulcio is malformed")
 		}
 		if known {
-			id.extensions[name] = string(value)
+			id.extensions[name] = value
 		} else {
-			issuers[arc] = string(value)
+			issuers[arc] = value
 		}
 	}
 	v1, hasV1 := issuers[arcIssuerV1]
@@ -204,4 +201,12 @@ func (id *fulcioIdentity) readExtensions(c *x509.Certificate) error {
 		id.issuer = v1
 	}
 	return nil
+}
+
+// extensionText returns the text of an extension.
+func extensionText(arc int, raw []byte) (string, bool) {
+	in := cryptobyte.String(raw)
+	text := in
+	ok := arc <= lastRawArc || in.ReadASN1(&text, cryptobyte_asn1.UTF8String) && in.Empty()
+	return string(text), ok && len(text) <= maxName && utf8.Valid(text)
 }
