@@ -102,7 +102,10 @@ func Parse(response []byte) (*Token, error) {
 	if err := t.parseSignedData(signedData); err != nil {
 		return nil, err
 	}
-	return t, t.parseInfo(t.content)
+	if err := t.parseInfo(t.content); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 func explicitTag(n uint8) asn1.Tag { return asn1.Tag(n).ContextSpecific().Constructed() }
@@ -276,7 +279,7 @@ func parseRest(info cryptobyte.String) error {
 			return errMalformed
 		}
 		var critical bool
-		if !extension.ReadOptionalASN1Boolean(&critical, asn1.BOOLEAN, false) {
+		if extension.PeekASN1Tag(asn1.BOOLEAN) && !extension.ReadASN1Boolean(&critical) {
 			return errMalformed
 		}
 		if critical {

@@ -8,6 +8,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"strconv"
@@ -330,4 +331,14 @@ func parseJSON(t testing.TB, document []byte) any {
 		t.Fatal(err)
 	}
 	return v
+}
+
+// decode decodes base64.
+func decode(t testing.TB, text string) []byte {
+	t.Helper()
+	raw, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
 }

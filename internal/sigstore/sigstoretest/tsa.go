@@ -57,6 +57,7 @@ type Stamp struct {
 	ByKey        bool // names the certificate by its key
 	Signers      int
 	Extension    []byte
+	Raw          func([]byte) []byte // changes the TSTInfo
 	Content      func([]byte) []byte // what is signed of the TSTInfo
 	Attributes   func(*cryptobyte.Builder, []byte)
 }
@@ -76,7 +77,7 @@ func (tsa *TSA) Stamp(t testing.TB, message []byte, change ...func(*Stamp)) []by
 	t.Helper()
 	s := &Stamp{
 		Time: Time, Version: 1, Hash: OIDSHA256, Digest: Digest(crypto.SHA256, message), Algorithm: OIDECDSASHA256, Signers: 1,
-		Content: func(b []byte) []byte { return b }, Attributes: attributes,
+		Raw: func(b []byte) []byte { return b }, Content: func(b []byte) []byte { return b }, Attributes: attributes,
 	}
 	for _, f := range change {
 		f(s)
@@ -135,7 +136,7 @@ func Attribute(b *cryptobyte.Builder, oid encoding_asn1.ObjectIdentifier, value 
 
 func (tsa *TSA) signedData(t testing.TB, b *cryptobyte.Builder, s *Stamp) {
 	t.Helper()
-	content := s.info()
+	content := s.Raw(s.info())
 	b.AddASN1Int64(3)
 	b.AddASN1(asn1.SET, func(b *cryptobyte.Builder) { algorithm(b, s.Hash) })
 	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
