@@ -42,7 +42,8 @@ TOOL := $(GO) tool -modfile=hack/tools/go.mod
 GOLANGCI_LINT := $(GO) tool -modfile=hack/tools/lint/go.mod golangci-lint
 
 PURE := $(patsubst %,./%/...,$(wildcard internal/verify internal/openpgp internal/simplesigning \
-	internal/identity internal/manifest internal/strictjson internal/projection))
+	internal/identity internal/manifest internal/strictjson internal/projection \
+	internal/pubkey internal/rfc3161 internal/tlog internal/sigstore))
 
 .PHONY: help
 help: ## List the targets.

@@ -121,7 +121,7 @@ func readLength(in []byte) (length int, rest []byte, err error) {
 func appendHeader(out []byte, tag byte, length int) []byte {
 	out = append(out, tag)
 	if length < shortLengthLimit {
-		return append(out, byte(length))
+		return append(out, byte(length&0xff))
 	}
 	n := 1
 	for length>>(8*n) > 0 {
@@ -129,7 +129,7 @@ func appendHeader(out []byte, tag byte, length int) []byte {
 	}
 	out = append(out, longLength|byte(n))
 	for i := n - 1; i >= 0; i-- {
-		out = append(out, byte(length>>(8*i)))
+		out = append(out, byte(length>>(8*i)&0xff))
 	}
 	return out
 }

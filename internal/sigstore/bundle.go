@@ -199,7 +199,8 @@ func (r *bundleReader) envelope() error {
 		"payloadType": stringInto(r.Decoder, &r.s.payloadType),
 		"signatures": func() error {
 			return r.Array(func() error {
-				if signatures++; signatures > 1 {
+				signatures++
+				if signatures > 1 {
 					return errors.New("an envelope must have exactly one signature")
 				}
 				return r.Known(strictjson.Fields{

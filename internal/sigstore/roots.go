@@ -71,7 +71,7 @@ func NewRoots(caCertificates, rekorKeys []byte) (*Roots, error) {
 	}
 	keys, err := pubkey.ParsePEM(rekorKeys)
 	if err != nil {
-		return nil, fmt.Errorf("Rekor keys: %w", err)
+		return nil, fmt.Errorf("keys of Rekor: %w", err)
 	}
 	for _, key := range keys {
 		r.logs = append(r.logs, tlog.NewLog(key))

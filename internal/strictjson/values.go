@@ -39,7 +39,8 @@ func (d *Decoder) Some(fields Fields) error {
 func (d *Decoder) Elements(limit int, element func() error) error {
 	n := 0
 	return d.Array(func() error {
-		if n++; n > limit {
+		n++
+		if n > limit {
 			return d.fail("an array has more than " + strconv.Itoa(limit) + " elements")
 		}
 		return element()

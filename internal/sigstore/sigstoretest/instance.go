@@ -24,7 +24,6 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"math/big"
-	"net/url"
 	"testing"
 	"time"
 
@@ -220,9 +219,10 @@ func Leaf() *x509.Certificate {
 // WithURI makes a template for a URI.
 func WithURI(t testing.TB, template *x509.Certificate, uri string) *x509.Certificate {
 	t.Helper()
-	u, err := url.Parse(uri)
+	names, err := asn1.Marshal([]asn1.RawValue{{Class: asn1.ClassContextSpecific, Tag: 6, Bytes: []byte(uri)}})
 	check(t, err)
-	template.EmailAddresses, template.URIs = nil, []*url.URL{u}
+	template.EmailAddresses = nil
+	template.ExtraExtensions = append(template.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: names})
 	return template
 }
 
