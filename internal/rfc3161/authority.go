@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -29,6 +30,8 @@ var (
 	ErrSignature = errors.New("the timestamp's signature is wrong")
 	// ErrExpired: a certificate of the authority was not valid at the time that the timestamp states.
 	ErrExpired = errors.New("a certificate of the timestamp authority was not valid at the time of the timestamp")
+	// ErrCertificate: the timestamp brings certificates, and that of the authority is not among them.
+	ErrCertificate = errors.New("the timestamp brings another certificate than that of the timestamp authority")
 	// ErrUsage: the certificate is not one for timestamps.
 	ErrUsage = errors.New("the timestamp's certificate does not have time stamping as its only and critical extended key usage")
 )
@@ -77,12 +80,16 @@ func NewAuthority(chain []*x509.Certificate) (*Authority, error) {
 // What the timestamp is for is up to Covers.
 func (a *Authority) Verify(t *Token) (time.Time, error) {
 	if a.leaf != nil {
-		if !t.signedWith(a.leaf) {
+		isLeaf := func(c *x509.Certificate) bool { return c.Equal(a.leaf) }
+		switch {
+		case !t.signedWith(a.leaf):
 			return time.Time{}, ErrUntrusted
+		case len(t.certificates) > 0 && !slices.ContainsFunc(t.certificates, isLeaf):
+			return time.Time{}, ErrCertificate
 		}
 		return t.verify(a.signer)
 	}
-	leaf, others := t.parseCertificates()
+	leaf, others := t.signerCertificate()
 	if leaf == nil {
 		return time.Time{}, ErrUntrusted
 	}
@@ -102,16 +109,13 @@ func (t *Token) verify(s *signer) (time.Time, error) {
 	return t.time, nil
 }
 
-// parseCertificates returns the certificate that the timestamp names as its signer, nil if it does
-// not bring it, and the others.
-func (t *Token) parseCertificates() (leaf *x509.Certificate, others []*x509.Certificate) {
-	for _, der := range t.certificates {
-		c, err := x509.ParseCertificate(der)
-		switch {
-		case err != nil:
-		case leaf == nil && t.signedWith(c):
+// signerCertificate returns the certificate that the timestamp names as its signer, nil if it does not
+// bring it, and the others.
+func (t *Token) signerCertificate() (leaf *x509.Certificate, others []*x509.Certificate) {
+	for _, c := range t.certificates {
+		if leaf == nil && t.signedWith(c) {
 			leaf = c
-		default:
+		} else {
 			others = append(others, c)
 		}
 	}

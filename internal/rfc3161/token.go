@@ -59,7 +59,7 @@ var errMalformed = errors.New("the timestamp is not a TimeStampResp of RFC 3161"
 
 // Token is a timestamp that was read and not yet verified.
 type Token struct {
-	certificates [][]byte
+	certificates []*x509.Certificate
 	content      []byte // the TSTInfo
 	time         time.Time
 	imprintHash  crypto.Hash
@@ -131,20 +131,29 @@ func (t *Token) parseSignedData(in cryptobyte.String) error {
 		return errors.New("the timestamp has more than one signature")
 	}
 	t.content = content
-	for !certificates.Empty() {
-		var certificate cryptobyte.String
-		var tag asn1.Tag
-		if !certificates.ReadAnyASN1Element(&certificate, &tag) {
+	if err := t.parseCertificates(certificates); err != nil {
+		return err
+	}
+	return t.parseSigner(signer)
+}
+
+// parseCertificates reads the certificates that a timestamp brings.
+func (t *Token) parseCertificates(in cryptobyte.String) error {
+	for !in.Empty() {
+		var der cryptobyte.String
+		if !in.ReadASN1Element(&der, asn1.SEQUENCE) { // no attribute certificates, and no obsolete forms
 			return errMalformed
 		}
 		if len(t.certificates) == maxCertificates {
 			return fmt.Errorf("the timestamp has more than %d certificates", maxCertificates)
 		}
-		if tag == asn1.SEQUENCE { // the others are attribute certificates and obsolete forms
-			t.certificates = append(t.certificates, certificate)
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return errors.New("a certificate of the timestamp is malformed")
 		}
+		t.certificates = append(t.certificates, c)
 	}
-	return t.parseSigner(signer)
+	return nil
 }
 
 // parseSigner reads a SignerInfo (RFC 5652 section 5.3).

@@ -134,9 +134,9 @@ func TestVerified(t *testing.T) {
 		"critical.type": "cosign container image signature", "critical.image.docker-manifest-digest": digest,
 		"critical.identity.docker-reference": reference,
 	}
-	log := func(l *st.Log) map[string]string {
+	log := func(l *st.Log, index string) map[string]string {
 		return map[string]string{
-			"transparencyLog.logID": hex.EncodeToString(l.ID), "transparencyLog.logIndex": "1000",
+			"transparencyLog.logID": hex.EncodeToString(l.ID), "transparencyLog.logIndex": index,
 			"trustedTime": "2026-03-01T12:00:00Z",
 		}
 	}
@@ -158,17 +158,17 @@ func TestVerified(t *testing.T) {
 		}},
 		"blob by Fulcio": {w.sign(w.payload).blob(nil), byFulcio(w.rekorRoots()), &sigstore.Verified{
 			Authority: "fulcio", Statements: []sigstore.Statement{{Name: reference, Digests: []string{digest}}}, Payload: w.payload,
-			SignedAt: st.Time, IssuedTo: issuedTo, IssuedBy: issuedBy, Claims: join(critical, certified, log(w.RekorV1)),
+			SignedAt: st.Time, IssuedTo: issuedTo, IssuedBy: issuedBy, Claims: join(critical, certified, log(w.RekorV1, "1000")),
 		}},
 		"envelope in Rekor 2": {w.envelope(w.statement).v2(), byFulcio(w.roots()), &sigstore.Verified{
 			Authority: "fulcio", Statements: []sigstore.Statement{{Digests: []string{digest}}}, Payload: w.statement,
 			SignedAt: st.Time, IssuedTo: issuedTo, IssuedBy: issuedBy,
-			Claims: join(map[string]string{"predicateType": st.PredicateSign, "subject": digest}, certified, log(w.RekorV2)),
+			Claims: join(map[string]string{"predicateType": st.PredicateSign, "subject": digest}, certified, log(w.RekorV2, "5")),
 		}},
 		"message": {w.sign(theManifest).v1(), byFulcio(w.roots()), &sigstore.Verified{
 			Authority: "fulcio", Statements: []sigstore.Statement{{Digests: []string{digest}}},
 			SignedAt: st.Time, IssuedTo: issuedTo, IssuedBy: issuedBy,
-			Claims: join(map[string]string{"messageDigest": digest}, certified, log(w.RekorV1)),
+			Claims: join(map[string]string{"messageDigest": digest}, certified, log(w.RekorV1, "1000")),
 		}},
 		"blob by PKI": {pki.blob(nil), byPKI(w), &sigstore.Verified{
 			Authority: "pki", Statements: []sigstore.Statement{{Name: reference, Digests: []string{digest}}}, Payload: w.payload,

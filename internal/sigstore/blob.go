@@ -41,7 +41,7 @@ func parseBlob(content []byte) (*Signature, error) {
 			"mimeType": stringInto(d, &mimeType),
 			"payload": func() (err error) {
 				payload = true
-				s.payload, err = d.Base64()
+				s.payload, err = d.Base64Lines()
 				return err
 			},
 			"annotations": func() error {

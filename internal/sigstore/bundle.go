@@ -41,6 +41,7 @@ type bundleReader struct {
 	contents  int // signatures in the bundle, of any form
 	verifiers int // certificates, chains and keys
 	chain     bool
+	keyID     string
 }
 
 // parseBundle reads a sigstore bundle.
@@ -78,6 +79,8 @@ func (r *bundleReader) check() error {
 		return fail(Malformed, "bundle: there must be exactly one signature")
 	case r.verifiers != 1:
 		return fail(Malformed, "bundle: there must be exactly one of certificate, certificate chain and public key")
+	case r.keyID != "" && len(r.s.certificates) > 0:
+		return fail(Malformed, "bundle: the envelope names a key beside the certificate")
 	case r.chain && len(r.s.certificates) == 0:
 		return fail(Malformed, "bundle: the certificate chain is empty")
 	case version >= 3 && r.chain:
@@ -106,7 +109,10 @@ func (r *bundleReader) material() error {
 	return r.Known(strictjson.Fields{
 		"publicKey": func() error {
 			r.verifiers++
-			return r.Known(strictjson.Fields{"hint": func() error { return r.hint() }})
+			return r.Known(strictjson.Fields{"hint": func() error {
+				_, err := r.hint()
+				return err
+			}})
 		},
 		"certificate": func() error {
 			r.verifiers++
@@ -134,13 +140,13 @@ func (r *bundleReader) material() error {
 	})
 }
 
-// hint reads the hint at a key, which is not authenticated and therefore not used.
-func (r *bundleReader) hint() error {
+// hint reads the hint at a key, which is not authenticated. No key is chosen by it.
+func (r *bundleReader) hint() (string, error) {
 	text, err := r.String()
 	if len(text) > maxHint {
-		return fmt.Errorf("a hint is longer than %d bytes", maxHint)
+		return "", fmt.Errorf("a hint is longer than %d bytes", maxHint)
 	}
-	return err
+	return text, err
 }
 
 func (r *bundleReader) certificate() error {
@@ -204,8 +210,11 @@ func (r *bundleReader) envelope() error {
 					return errors.New("an envelope must have exactly one signature")
 				}
 				return r.Known(strictjson.Fields{
-					"sig":   base64Into(r.Decoder, &r.s.signature),
-					"keyid": func() error { return r.hint() },
+					"sig": base64Into(r.Decoder, &r.s.signature),
+					"keyid": func() (err error) {
+						r.keyID, err = r.hint()
+						return err
+					},
 				})
 			})
 		},

@@ -50,7 +50,9 @@ func (id *fulcioIdentity) claim(all *claims) {
 func (e *evidence) claim(all *claims) {
 	for i, entry := range e.entries {
 		all.add(numbered("transparencyLog", i)+".logID", entry.LogID.String())
-		all.add(numbered("transparencyLog", i)+".logIndex", strconv.FormatInt(entry.Index, 10))
+		if entry.Indexed() {
+			all.add(numbered("transparencyLog", i)+".logIndex", strconv.FormatInt(entry.Index, 10))
+		}
 	}
 	for i, t := range e.times {
 		all.add(numbered("trustedTime", i), t.UTC().Format(time.RFC3339))

@@ -6,6 +6,7 @@ package strictjson
 import (
 	"encoding/base64"
 	"strconv"
+	"strings"
 )
 
 // Fields names the members of an object that a reader knows, each with what reads its value.
@@ -48,8 +49,19 @@ func (d *Decoder) Elements(limit int, element func() error) error {
 }
 
 // Base64 reads a string of standard base64 with padding (RFC 4648 section 4) whose unused bits are
-// zero, so that no two spellings without line feeds mean the same bytes.
+// zero, so that no two spellings mean the same bytes.
 func (d *Decoder) Base64() ([]byte, error) {
+	start := d.pos
+	data, err := d.Base64Lines()
+	if err == nil && strings.Contains(d.text[start:d.pos], `\`) {
+		return nil, &Error{Offset: start, Problem: "a string is not base64"}
+	}
+	return data, err
+}
+
+// Base64Lines reads a string as Base64 does, but one that may be broken into lines, as other programs
+// write it.
+func (d *Decoder) Base64Lines() ([]byte, error) {
 	start := d.pos
 	text, err := d.String()
 	if err != nil {

@@ -30,6 +30,10 @@ func readValues(d *strictjson.Decoder, v *values, object func(strictjson.Fields)
 			v.Data, err = d.Base64()
 			return err
 		},
+		"lines": func() (err error) {
+			v.Data, err = d.Base64Lines()
+			return err
+		},
 		"number": func() (err error) {
 			v.Number, err = d.Integer()
 			return err
@@ -51,26 +55,28 @@ func TestValues(t *testing.T) {
 		known    string // part of the error of Known, empty for none
 		some     string // part of the error of Some, empty for none
 	}{
-		"all":              {`{"text":"a","data":"AAE=","number":-7,"list":["x","y"]}`, values{Text: "a", Data: []byte{0, 1}, Number: -7, List: []string{"x", "y"}}, "", ""},
-		"null":             {`{"text":null,"data":null,"number":null,"list":null}`, values{}, "", ""},
-		"number in text":   {`{"number":"9223372036854775807"}`, values{Number: 9223372036854775807}, "", ""},
-		"line feeds":       {`{"data":"AA\nE=\n"}`, values{Data: []byte{0, 1}}, "", ""},
-		"unknown":          {`{"other":[1,{}],"text":"a"}`, values{Text: "a"}, "unknown member", ""},
-		"unknown is bad":   {`{"other":[1,{]}`, values{}, "unknown member", "a string"},
-		"duplicate":        {`{"text":"a","text":"b"}`, values{}, "duplicate", "duplicate"},
-		"duplicate null":   {`{"text":null,"text":"b"}`, values{}, "duplicate", "duplicate"},
-		"nul":              {`{"text":nul}`, values{}, "malformed", "malformed"},
-		"no object":        {`[]`, values{}, "an object should be", "an object should be"},
-		"long list":        {`{"list":["x","y","z"]}`, values{}, "more than 2", "more than 2"},
-		"not base64":       {`{"data":"*"}`, values{}, "not base64", "not base64"},
-		"other spelling":   {`{"data":"AAF="}`, values{}, "not base64", "not base64"},
-		"no padding":       {`{"data":"AAE"}`, values{}, "not base64", "not base64"},
-		"data is number":   {`{"data":1}`, values{}, "a string should be", "a string should be"},
-		"fraction":         {`{"number":1.0}`, values{}, "not an integer", "not an integer"},
-		"leading zero":     {`{"number":"01"}`, values{}, "not an integer", "not an integer"},
-		"too large":        {`{"number":9223372036854775808}`, values{}, "not an integer", "not an integer"},
-		"minus zero":       {`{"number":-0}`, values{}, "not an integer", "not an integer"},
-		"number is object": {`{"number":{}}`, values{}, "a number should be", "a number should be"},
+		"all":               {`{"text":"a","data":"AAE=","number":-7,"list":["x","y"]}`, values{Text: "a", Data: []byte{0, 1}, Number: -7, List: []string{"x", "y"}}, "", ""},
+		"null":              {`{"text":null,"data":null,"number":null,"list":null}`, values{}, "", ""},
+		"number in text":    {`{"number":"9223372036854775807"}`, values{Number: 9223372036854775807}, "", ""},
+		"data in lines":     {`{"data":"AA\nE=\n"}`, values{}, "not base64", "not base64"},
+		"lines":             {`{"lines":"AA\nE=\n"}`, values{Data: []byte{0, 1}}, "", ""},
+		"lines are no text": {`{"lines":1}`, values{}, "a string should be", "a string should be"},
+		"unknown":           {`{"other":[1,{}],"text":"a"}`, values{Text: "a"}, "unknown member", ""},
+		"unknown is bad":    {`{"other":[1,{]}`, values{}, "unknown member", "a string"},
+		"duplicate":         {`{"text":"a","text":"b"}`, values{}, "duplicate", "duplicate"},
+		"duplicate null":    {`{"text":null,"text":"b"}`, values{}, "duplicate", "duplicate"},
+		"nul":               {`{"text":nul}`, values{}, "malformed", "malformed"},
+		"no object":         {`[]`, values{}, "an object should be", "an object should be"},
+		"long list":         {`{"list":["x","y","z"]}`, values{}, "more than 2", "more than 2"},
+		"not base64":        {`{"data":"*"}`, values{}, "not base64", "not base64"},
+		"other spelling":    {`{"data":"AAF="}`, values{}, "not base64", "not base64"},
+		"no padding":        {`{"data":"AAE"}`, values{}, "not base64", "not base64"},
+		"data is number":    {`{"data":1}`, values{}, "a string should be", "a string should be"},
+		"fraction":          {`{"number":1.0}`, values{}, "not an integer", "not an integer"},
+		"leading zero":      {`{"number":"01"}`, values{}, "not an integer", "not an integer"},
+		"too large":         {`{"number":9223372036854775808}`, values{}, "not an integer", "not an integer"},
+		"minus zero":        {`{"number":-0}`, values{}, "not an integer", "not an integer"},
+		"number is object":  {`{"number":{}}`, values{}, "a number should be", "a number should be"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -76,10 +76,10 @@ func ParsePromise(annotation []byte) (*Entry, error) {
 	}
 	err := strictjson.Parse(annotation, promiseLimits, func(d *strictjson.Decoder) error {
 		return d.Known(strictjson.Fields{
-			"SignedEntryTimestamp": once(base64Bytes(d, &e.Promise)),
+			"SignedEntryTimestamp": once(base64Lines(d, &e.Promise)),
 			"Payload": once(func() error {
 				return d.Known(strictjson.Fields{
-					"body":           once(base64Bytes(d, &raw)),
+					"body":           once(base64Lines(d, &raw)),
 					"integratedTime": once(number(d, &e.IntegratedTime)),
 					"logIndex":       once(number(d, &e.Index)),
 					"logID":          once(text(d, &id)),
@@ -184,5 +184,13 @@ func number(d *strictjson.Decoder, to *int64) func() error {
 			return err
 		}
 		return integer(d, to)
+	}
+}
+
+// base64Lines returns what reads base64 that may be broken into lines.
+func base64Lines(d *strictjson.Decoder, to *[]byte) func() error {
+	return func() (err error) {
+		*to, err = d.Base64Lines()
+		return err
 	}
 }

@@ -95,7 +95,8 @@ type Proof struct {
 // Entry is an entry of a log as a signature carries it. Nothing of it can be trusted before Verify.
 type Entry struct {
 	LogID ID
-	// Index is the entry's number in the log, over all of the log's trees.
+	// Index is the entry's number in the log, over all of the log's trees. It is verified if the entry
+	// has a promise, and for Rekor version 2, whose logs have one tree.
 	Index int64
 	// IntegratedTime is when the log says that it took the entry, in seconds since the epoch. It is
 	// signed by the promise alone.
@@ -117,6 +118,7 @@ var (
 	ErrInclusion  = errors.New("the proof does not lead from the entry to the root of the tree")
 	ErrV2Proof    = errors.New("an entry of Rekor version 2 needs a proof")
 	ErrV2Promise  = errors.New("an entry of Rekor version 2 cannot have a promise")
+	ErrV2Index    = errors.New("an entry of Rekor version 2 has the index of its proof")
 )
 
 // Verify checks everything that the entry carries against the log, which must be the one that
@@ -129,6 +131,8 @@ func (e *Entry) Verify(l *Log) (time.Time, error) {
 		return time.Time{}, ErrV2Promise
 	case e.Body.V2() && e.Proof == nil:
 		return time.Time{}, ErrV2Proof
+	case e.Body.V2() && e.Index != e.Proof.Index:
+		return time.Time{}, ErrV2Index
 	case e.Promise == nil && e.Proof == nil:
 		return time.Time{}, ErrNoEvidence
 	}
@@ -167,3 +171,6 @@ func (e *Entry) Origin() string {
 	}
 	return e.Proof.Checkpoint.Origin
 }
+
+// Indexed reports whether Verify confirms the entry's index.
+func (e *Entry) Indexed() bool { return e.Promise != nil || e.Body.V2() }

@@ -65,7 +65,9 @@ func (l *Log) Entry(t testing.TB, body []byte) Object {
 		"kindVersion":       Object{"kind": kind.Kind, "version": kind.APIVersion},
 		"canonicalizedBody": Base64(body), "inclusionProof": l.Proof(t, body, 5, 8),
 	}
-	if _, v2 := l.Key.(ed25519.PrivateKey); !v2 {
+	if _, v2 := l.Key.(ed25519.PrivateKey); v2 {
+		entry["logIndex"] = "5"
+	} else {
 		entry["integratedTime"] = fmt.Sprint(Time.Unix())
 		entry["inclusionPromise"] = Object{"signedEntryTimestamp": Base64(l.Promise(t, body))}
 	}
