@@ -129,6 +129,14 @@ test-engines: ## Test the samples for other admission engines, in a module of th
 test-monitoring: ## Test the alerts and the dashboard with Prometheus's own code, in a module of their own.
 	@$(WITH_CONTROLPLANE) cd test/monitoring && $(GO) vet ./... && $(GO) test ./...
 
+.PHONY: sigstore-client
+sigstore-client: ## Build bin/sigstore-client, by which sigstore-conformance drives Assay's verification of bundles.
+	$(GO) build -o bin/sigstore-client ./test/sigstoreclient
+
+.PHONY: test-sigstore
+test-sigstore: ## Compare the verification of sigstore bundles with that of sigstore-go, in a module of its own (ASSAY_DIFFERENTIAL_INPUTS=1000000).
+	@cd test/sigstore && $(GO) vet ./... && $(GO) test -timeout 0 ./...
+
 .PHONY: build-installer
 build-installer: ## Write config/default as one file, dist/install.yaml.
 	@mkdir -p dist

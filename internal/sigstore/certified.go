@@ -102,7 +102,7 @@ func (c *checker) checkPKI(p *PKI) (*Verified, *Error) {
 	if err := c.readCertificate(); err != nil {
 		return nil, err
 	}
-	ca := &certificateAuthority{anchors: p.Roots, intermediates: p.Intermediates}
+	ca := &certificateAuthority{anchors: pool(p.Roots), intermediates: pool(p.Intermediates)}
 	chains, err := ca.chainTo(c.leaf.Certificate, c.others, c.now)
 	switch {
 	case expired(err):

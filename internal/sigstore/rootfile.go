@@ -144,9 +144,7 @@ func (r *rootReader) certificateAuthority() error {
 		return err
 	}
 	last := len(chain) - 1
-	r.roots.cas = append(r.roots.cas, &certificateAuthority{
-		anchors: chain[last:], intermediates: chain[:last], valid: valid,
-	})
+	r.roots.cas = append(r.roots.cas, newCertificateAuthority(chain[last:], chain[:last], valid))
 	return nil
 }
 

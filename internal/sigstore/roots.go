@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/assay-project/assay/internal/pubkey"
 	"github.com/assay-project/assay/internal/rfc3161"
@@ -39,14 +38,6 @@ type Roots struct {
 	complete bool
 }
 
-// certificateAuthority issues certificates for signing. What its anchors are is for the policy to
-// say; a chain ends at the first one.
-type certificateAuthority struct {
-	anchors       []*x509.Certificate
-	intermediates []*x509.Certificate
-	valid         tlog.Period
-}
-
 // timestampAuthority issues timestamps.
 type timestampAuthority struct {
 	authority *rfc3161.Authority
@@ -67,7 +58,7 @@ func NewRoots(caCertificates, rekorKeys []byte) (*Roots, error) {
 		if err != nil {
 			return nil, fmt.Errorf("CA certificates: %w", err)
 		}
-		r.cas = []*certificateAuthority{{anchors: anchors}}
+		r.cas = []*certificateAuthority{newCertificateAuthority(anchors, nil, tlog.Period{})}
 	}
 	keys, err := pubkey.ParsePEM(rekorKeys)
 	if err != nil {
@@ -119,24 +110,4 @@ func parseTrusted(der []byte) (*x509.Certificate, error) {
 		return nil, err
 	}
 	return c, nil
-}
-
-// chainTo returns the chains from a leaf to an anchor of the authority that are valid at a time.
-func (ca *certificateAuthority) chainTo(leaf *x509.Certificate, others []*x509.Certificate, at time.Time) ([][]*x509.Certificate, error) {
-	options := x509.VerifyOptions{
-		Roots:         x509.NewCertPool(),
-		Intermediates: x509.NewCertPool(),
-		CurrentTime:   at,
-		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
-	}
-	for _, c := range ca.anchors {
-		options.Roots.AddCert(c)
-	}
-	for _, c := range ca.intermediates {
-		options.Intermediates.AddCert(c)
-	}
-	for _, c := range others {
-		options.Intermediates.AddCert(c)
-	}
-	return leaf.Verify(options)
 }
