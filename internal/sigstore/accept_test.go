@@ -95,6 +95,7 @@ func TestAccept(t *testing.T) {
 		"time unsigned in 0.3":           {set(t, w.envelope(w.statement).v2(), "verificationMaterial.tlogEntries.0.integratedTime", "1772366400"), byFulcio(w.roots()), sigstore.Input{}},
 
 		"message by digest":       {w.sign(theManifest).v1(), byFulcio(w.roots()), sigstore.Input{}},
+		"digest by second key":    {keyed(w, w.key, 0).bundle(keyed(w, w.key, 0).material()), w.byKey(nil, ed, w.key), sigstore.Input{}},
 		"message":                 {w.sign(theManifest).v2(), byFulcio(w.roots()), sigstore.Input{Manifest: theManifest}},
 		"message by Ed25519":      {keyed(w, ed, 0).bundle(keyed(w, ed, 0).material()), w.byKey(nil, ed), sigstore.Input{Manifest: theManifest}},
 		"message by Ed25519ph":    {ed25519ph(t, w, ed), w.byKey(nil, ed), sigstore.Input{Manifest: theManifest}},

@@ -126,10 +126,11 @@ func (c *checker) check(a *Authority) (*Verified, *Error) {
 
 // checkKeys checks a signature by a key of the policy.
 func (c *checker) checkKeys(a *Authority) (*Verified, *Error) {
+	failed := fail(UntrustedKey, "the signature is not by a key of the policy")
 	for _, key := range a.Keys {
 		ok, err := c.verifies(key)
-		if err != nil {
-			return nil, err
+		if err != nil && err.further(failed) {
+			failed = err
 		}
 		if !ok {
 			continue
@@ -142,7 +143,7 @@ func (c *checker) checkKeys(a *Authority) (*Verified, *Error) {
 		}
 		return c.verified(key, e, nil)
 	}
-	return nil, fail(UntrustedKey, "the signature is not by a key of the policy")
+	return nil, failed
 }
 
 // entries returns the log entries of the signature.

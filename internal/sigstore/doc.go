@@ -22,15 +22,18 @@
 // Parse bounds and reads the content. Signature.Authenticate checks it against the authorities of a
 // policy, in this order, and the first check that fails names the Code:
 //
-//  1. the certificate, where the authority is not a key: code signing, one subject, one issuer
+//  1. the certificate: code signing, one subject, one issuer
 //  2. transparency log: every entry of a log that is trusted is proven, and is for this signature
 //  3. timestamps: each by an authority that is trusted is for this signature
 //  4. trusted time: from promises and timestamps, never from the content, never in the future
 //  5. chain: all certificates up to the root valid at every trusted time, or now for a plain PKI
-//  6. certificate transparency, where the policy's root has logs for it
-//  7. signature: by the certificate's or the policy's key, which alone determines the algorithm
+//  6. certificate transparency, where the policy has a trusted root
+//  7. signature: by the certificate's key, which alone determines the algorithm
 //  8. signer: issuer, subject and claims of the certificate are those that the policy names
 //  9. payload: strict JSON of the expected type
+//
+// For a key of the policy, the signature is checked first, the log where the policy asks for one, and
+// the payload. For a plain PKI there is no log, and the time is the present.
 //
 // What was signed is returned after all of them. Whether that is the image, and under which name, is
 // the caller's to decide.

@@ -20,8 +20,6 @@ const (
 	Malformed
 	// UnsupportedVersion: the bundle is of a version that is not verified.
 	UnsupportedVersion
-	// NotASignature: the content signs something that is not an image, or is an attestation.
-	NotASignature
 	// InvalidPolicy: no authority, or one that is contradictory. The signature was not checked.
 	InvalidPolicy
 	// UntrustedKey: no key of the policy verifies the signature.
@@ -62,6 +60,8 @@ const (
 	InvalidSignature
 	// SignerMismatch: the certificate is for another issuer or subject, or lacks a claim.
 	SignerMismatch
+	// NotASignature: what is signed is not an image, or is an attestation about one.
+	NotASignature
 	// MalformedPayload: what was signed is not what the format prescribes.
 	MalformedPayload
 )
@@ -69,7 +69,6 @@ const (
 var codeNames = [...]string{
 	Malformed:            "Malformed",
 	UnsupportedVersion:   "UnsupportedVersion",
-	NotASignature:        "NotASignature",
 	InvalidPolicy:        "InvalidPolicy",
 	UntrustedKey:         "UntrustedKey",
 	NoCertificate:        "NoCertificate",
@@ -89,6 +88,7 @@ var codeNames = [...]string{
 	ContentUnavailable:   "ContentUnavailable",
 	InvalidSignature:     "InvalidSignature",
 	SignerMismatch:       "SignerMismatch",
+	NotASignature:        "NotASignature",
 	MalformedPayload:     "MalformedPayload",
 }
 

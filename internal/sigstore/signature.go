@@ -27,7 +27,7 @@ const (
 	maxTimestamps = 8
 	// maxCertificates is the largest number of certificates of one signature. It bounds the chains
 	// that are tried.
-	maxCertificates = 5
+	maxCertificates = 4
 	// maxCertificate is the largest certificate. Those of Fulcio have less than 3 KiB.
 	maxCertificate = 32 << 10
 	// maxSignature is the largest signature: RSA of 8192 bits has 1024.
