@@ -51,24 +51,23 @@ func (d *Decoder) Elements(limit int, element func() error) error {
 // Base64 reads a string of standard base64 with padding (RFC 4648 section 4) whose unused bits are
 // zero, so that no two spellings mean the same bytes.
 func (d *Decoder) Base64() ([]byte, error) {
-	start := d.pos
-	data, err := d.Base64Lines()
-	if err == nil && strings.Contains(d.text[start:d.pos], `\`) {
-		return nil, &Error{Offset: start, Problem: "a string is not base64"}
-	}
-	return data, err
+	return d.base64(false)
 }
 
-// Base64Lines reads a string as Base64 does, but one that may be broken into lines, as other programs
+// Base64Lines reads a string as Base64 does, but one that may be broken into lines, as some programs
 // write it.
 func (d *Decoder) Base64Lines() ([]byte, error) {
+	return d.base64(true)
+}
+
+func (d *Decoder) base64(lines bool) ([]byte, error) {
 	start := d.pos
 	text, err := d.String()
 	if err != nil {
 		return nil, err
 	}
-	data, err := base64.StdEncoding.Strict().DecodeString(text)
-	if err != nil {
+	data, err := base64.StdEncoding.Strict().DecodeString(text) // which passes over line feeds
+	if err != nil || !lines && strings.ContainsAny(text, "\r\n") {
 		return nil, &Error{Offset: start, Problem: "a string is not base64"}
 	}
 	return data, nil

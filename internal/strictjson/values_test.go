@@ -56,6 +56,7 @@ func TestValues(t *testing.T) {
 		some     string // part of the error of Some, empty for none
 	}{
 		"all":               {`{"text":"a","data":"AAE=","number":-7,"list":["x","y"]}`, values{Text: "a", Data: []byte{0, 1}, Number: -7, List: []string{"x", "y"}}, "", ""},
+		"escapes":           {`{"data":"AA\u0045\u003d"}`, values{Data: []byte{0, 1}}, "", ""},
 		"null":              {`{"text":null,"data":null,"number":null,"list":null}`, values{}, "", ""},
 		"number in text":    {`{"number":"9223372036854775807"}`, values{Number: 9223372036854775807}, "", ""},
 		"data in lines":     {`{"data":"AA\nE=\n"}`, values{}, "not base64", "not base64"},
