@@ -131,6 +131,11 @@ func (t *Token) parseSignedData(in cryptobyte.String) error {
 		return errors.New("the timestamp has more than one signature")
 	}
 	t.content = content
+	for !algorithms.Empty() {
+		if _, ok := algorithm(&algorithms); !ok {
+			return errMalformed
+		}
+	}
 	if err := t.parseCertificates(certificates); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Bounds of a checkpoint.
@@ -51,7 +52,7 @@ func ParseCheckpoint(note string) (*Checkpoint, error) {
 		return nil, fmt.Errorf("the checkpoint is larger than %d bytes", MaxCheckpoint)
 	}
 	text, tail, ok := strings.Cut(note, "\n\n")
-	if !ok || !strings.HasPrefix(tail, signaturePrefix) || !strings.HasSuffix(tail, "\n") {
+	if !ok || strings.IndexFunc(note, isControl) >= 0 || !strings.HasPrefix(tail, signaturePrefix) || !strings.HasSuffix(tail, "\n") {
 		return nil, errors.New("the checkpoint is not a signed note")
 	}
 	c := &Checkpoint{text: text + "\n"}
@@ -66,7 +67,7 @@ func ParseCheckpoint(note string) (*Checkpoint, error) {
 		rest, ok := strings.CutPrefix(line, signaturePrefix)
 		name, encoded, spaced := strings.Cut(rest, " ")
 		raw, err := base64.StdEncoding.Strict().DecodeString(encoded)
-		if !ok || !spaced || name == "" || err != nil || len(raw) <= keyHashSize {
+		if !ok || !spaced || !isKeyName(name) || err != nil || len(raw) <= keyHashSize {
 			return nil, errors.New("a signature line of the checkpoint is malformed")
 		}
 		s := noteSignature{name: name, signature: raw[keyHashSize:]}
@@ -74,6 +75,14 @@ func ParseCheckpoint(note string) (*Checkpoint, error) {
 		c.signatures = append(c.signatures, s)
 	}
 	return c, nil
+}
+
+// isControl reports whether a character cannot be in a note.
+func isControl(r rune) bool { return r < ' ' && r != '\n' }
+
+// isKeyName reports whether a signature line can begin with a name.
+func isKeyName(name string) bool {
+	return name != "" && !strings.ContainsRune(name, '+') && strings.IndexFunc(name, unicode.IsSpace) < 0
 }
 
 // parseText reads the part of a checkpoint that is signed.
@@ -99,18 +108,21 @@ func (c *Checkpoint) parseText(text string) error {
 	return nil
 }
 
-// signedBy reports whether the log that an entry names has signed the checkpoint. Other signatures,
-// of witnesses and of keys that nobody knows, do not count and do no harm.
+// signedBy reports whether the log that an entry names has signed the checkpoint, and every signature
+// in its name by its key is right. Other signatures, of witnesses and of keys that nobody knows, do
+// not count and do no harm.
 func (c *Checkpoint) signedBy(l *Log, entryLog ID, v2 bool) bool {
+	signed := false
 	for _, s := range c.signatures {
 		if [keyHashSize]byte(entryLog[:keyHashSize]) != s.keyHash || !c.names(s.name, v2) {
 			continue
 		}
-		if l.Key.Verify([]byte(c.text), s.signature) {
-			return true
+		if !l.Key.Verify([]byte(c.text), s.signature) {
+			return false
 		}
+		signed = true
 	}
-	return false
+	return signed
 }
 
 // names reports whether a signature's name is that of the checkpoint's origin: the same for Rekor

@@ -114,6 +114,7 @@ var stricter = []struct{ part, why string }{
 	{"InvalidTimestamp: ", "each timestamp by an authority that is trusted is valid, also where there is another time"},
 	{"the proof is for another tree", "size and root of a proof are those of the checkpoint"},
 	{"the checkpoint is not signed by the log", "the name beside the signature of a checkpoint is that of its origin"},
+	{"a signature line of the checkpoint is malformed", "every signature line of a checkpoint is well-formed"},
 	{"has the index of its proof", "what a bundle states of an entry of Rekor version 2 is what the log has"},
 	{"Malformed: bundle: log entry: ", "what a bundle states of an entry of Rekor version 2 is what the log has"},
 	{"the proof does not lead", "what a bundle states of an entry of Rekor version 2 is what the log has"},
@@ -191,10 +192,19 @@ func difference(t *testing.T, original, changed []byte) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := 0
-	for i < len(before) && i < len(changed) && before[i] == changed[i] {
-		i++
+	if common(original, changed) > common(before, changed) {
+		before = original
 	}
+	i := common(before, changed)
 	around := func(b []byte) string { return strconv.Quote(string(b[max(0, min(i-60, len(b))):min(len(b), i+60)])) }
 	return around(before) + " became " + around(changed)
+}
+
+// common returns how many bytes two texts have in common from their start.
+func common(a, b []byte) int {
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	return i
 }
