@@ -7,7 +7,7 @@ SHELL := /bin/sh
 GO ?= go
 
 # Kubernetes version of the control plane for the demo and the tests. Empty is the one
-# that internal/controlplane/assets names.
+# that internal/testenv/controlplane/assets names.
 K8S_VERSION ?=
 
 # How long each fuzz target runs, and how long it may look for a shorter form of an input
@@ -41,8 +41,8 @@ WITH_CONTROLPLANE = KUBEBUILDER_ASSETS="$$($(INSTALL_CONTROLPLANE))" && export K
 TOOL := $(GO) tool -modfile=hack/tools/go.mod
 GOLANGCI_LINT := $(GO) tool -modfile=hack/tools/lint/go.mod golangci-lint
 
-PURE := $(patsubst %,./%/...,$(wildcard internal/verify internal/openpgp internal/simplesigning \
-	internal/identity internal/manifest internal/strictjson internal/projection \
+PURE := $(patsubst %,./%/...,$(wildcard internal/verify internal/signature internal/openpgp internal/simplesigning \
+	internal/imageref internal/manifest internal/strictjson internal/safetext internal/allowlist \
 	internal/pubkey internal/rfc3161 internal/tlog internal/sigstore))
 
 .PHONY: help
@@ -160,7 +160,7 @@ comma := ,
 PROGRAMS = $(foreach platform,$(subst $(comma), ,$(PLATFORMS)),../../dist/assay-$(subst /,-,$(platform)))
 
 .PHONY: sbom
-sbom: image ## Write what the programs are made of as CycloneDX, dist/assay.cdx.json.
+sbom: image ## List the modules in the programs as CycloneDX, dist/assay.cdx.json.
 	@$(GO) run -C hack/release ./sbom -version $(VERSION) $(PROGRAMS) > dist/assay.cdx.json.new
 	@mv dist/assay.cdx.json.new dist/assay.cdx.json
 
@@ -205,9 +205,12 @@ fmt-check: ## Fail if Go code is not formatted.
 	$(GOLANGCI_LINT) fmt --diff
 
 .PHONY: lint
-lint: ## Run the linters (.golangci.yml).
+lint: ## Run the linters (.golangci.yml) over every module.
 	$(GOLANGCI_LINT) run ./...
-	cd hack/release && $(GO) tool -modfile=../tools/lint/go.mod golangci-lint run --config ../../.golangci.yml ./...
+	cd bench && $(GO) tool -modfile=../hack/tools/lint/go.mod golangci-lint run --config ../.golangci.yml --build-tags $(BENCH_TAGS) ./...
+	set -e; for module in hack/release test/engines test/monitoring test/sigstore; do \
+		(cd $$module && $(GO) tool -modfile=../../hack/tools/lint/go.mod golangci-lint run --config ../../.golangci.yml ./...); \
+	done
 
 .PHONY: lint-workflows
 lint-workflows: ## Check the GitHub workflows, and that they run no action but pinned ones.

@@ -1,7 +1,7 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package controllers
+package controllers_test
 
 import (
 	"testing"

@@ -1,7 +1,7 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package controllers
+package controllers_test
 
 import (
 	"context"
@@ -22,6 +22,11 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/controllers/image"
+	"github.com/assay-project/assay/internal/signature"
+	"github.com/assay-project/assay/internal/trust"
+	"github.com/assay-project/assay/internal/verdictcache"
+	"github.com/assay-project/assay/internal/verify"
 )
 
 // errKilled stands for a process that ends in the middle of a reconciliation.
@@ -37,7 +42,7 @@ type writeHooks struct {
 
 // reconciler returns a reconciler of its own, beside the running operator, that reads the
 // API server itself and whose clock stands still at now.
-func (h *writeHooks) reconciler(f *fixture, now time.Time) *ImageReconciler {
+func (h *writeHooks) reconciler(f *fixture, now time.Time) *image.Reconciler {
 	f.Helper()
 	direct, err := client.NewWithWatch(testConfig, client.Options{Scheme: testClient.Scheme()})
 	if err != nil {
@@ -63,11 +68,24 @@ func (h *writeHooks) reconciler(f *fixture, now time.Time) *ImageReconciler {
 			return c.SubResource(sub).Patch(ctx, obj, patch, opts...)
 		},
 	})
-	return &ImageReconciler{
-		Client: hooked, Trust: &TrustStore{Client: direct, Namespace: testNamespace},
-		Recorder: events.NewFakeRecorder(16), Clock: clocktesting.NewFakePassiveClock(now), ProbeInterval: time.Hour,
+	return &image.Reconciler{
+		Client: hooked, Evaluator: newEvaluator(direct, now), Recorder: events.NewFakeRecorder(16), RecheckInterval: time.Hour,
 	}
 }
+
+// newEvaluator returns an evaluator of its own, whose clock stands still at now.
+func newEvaluator(reader client.Reader, now time.Time) *image.Evaluator {
+	return &image.Evaluator{
+		Client:   reader,
+		Trust:    &trust.Store{Client: reader, Namespace: testNamespace, Formats: signature.Formats()},
+		Verifier: verify.New(signature.Formats()...),
+		Verdicts: verdictcache.New(),
+		Clock:    clocktesting.NewFakePassiveClock(now),
+	}
+}
+
+// conflictRetry bounds how soon a write that conflicted is tried again.
+const conflictRetry = time.Second
 
 // reconcile reconciles the fixture's image once, with the hooks in place.
 func (h *writeHooks) reconcile(f *fixture, now time.Time) (ctrl.Result, error) {
@@ -207,7 +225,7 @@ func TestProbeOnRequest(t *testing.T) {
 	f, image := verifiedAtRest(t)
 	const request = "2026-01-02T03:04:05Z"
 	update(f, image, func(i *imagev1.Image) {
-		i.Annotations = map[string]string{assayv1alpha1.ProbeRequestedAtAnnotation: request}
+		i.Annotations = map[string]string{assayv1alpha1.RecheckRequestedAtAnnotation: request}
 	})
 	hooks := &writeHooks{}
 	soon := testNow.Add(time.Second)
@@ -217,8 +235,8 @@ func TestProbeOnRequest(t *testing.T) {
 		}
 	}
 	got := f.get()
-	if got.Status.LastHandledProbeRequest != request {
-		t.Errorf("lastHandledProbeRequest %q, want %q", got.Status.LastHandledProbeRequest, request)
+	if got.Status.LastHandledRecheckRequest != request {
+		t.Errorf("lastHandledRecheckRequest %q, want %q", got.Status.LastHandledRecheckRequest, request)
 	}
 	if at := got.Signatures[0].Conditions[0].LastProbeTime; !at.Time.Equal(soon) {
 		t.Errorf("lastProbeTime %s, want %s", at, soon)
@@ -240,7 +258,7 @@ func TestConflictingWriterLosesNothing(t *testing.T) {
 		return nil
 	}
 	result, err := hooks.reconcile(f, testNow)
-	if err != nil || result.RequeueAfter != conflictRetry {
+	if err != nil || result.RequeueAfter <= 0 || result.RequeueAfter > conflictRetry {
 		t.Fatalf("got %+v, %v; want a retry without an error", result, err)
 	}
 	if _, err := hooks.reconcile(f, testNow); err != nil {
@@ -289,7 +307,7 @@ func TestStatusIsWrittenWhenSignaturesCannotBe(t *testing.T) {
 func TestImageThatGoesMeanwhile(t *testing.T) {
 	f, image := byHand(t)
 	hooks := &writeHooks{beforePatch: func() error { return testClient.Delete(f.ctx, image) }}
-	if result, err := hooks.reconcile(f, testNow); err != nil || !result.IsZero() && result.RequeueAfter != conflictRetry {
+	if result, err := hooks.reconcile(f, testNow); err != nil || result.RequeueAfter > conflictRetry {
 		t.Errorf("got %+v, %v; want no error", result, err)
 	}
 	if result, err := (&writeHooks{}).reconcile(f, testNow); err != nil || !result.IsZero() {

@@ -1,7 +1,7 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package controllers
+package controllers_test
 
 import (
 	"context"
@@ -17,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/client-go/rest"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,7 +25,9 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/controlplane"
+	"github.com/assay-project/assay/controllers"
+	"github.com/assay-project/assay/controllers/image"
+	"github.com/assay-project/assay/internal/testenv/controlplane"
 )
 
 // testNamespace is the operator's namespace in these tests.
@@ -94,25 +95,9 @@ func startOperator(ctx context.Context) (<-chan error, error) {
 	if err := testClient.Create(ctx, namespace); err != nil {
 		return nil, err
 	}
-	trust := &TrustStore{Client: mgr.GetClient(), Namespace: testNamespace}
-	verified := NewVerifiedImages()
-	images := &ImageReconciler{
-		Client: mgr.GetClient(), Trust: trust, Recorder: mgr.GetEventRecorder("assay-manager"),
-		Clock: clock.RealClock{}, ProbeInterval: time.Hour, Workers: 2, Verified: verified,
-	}
-	if err := images.SetupWithManager(mgr); err != nil {
-		return nil, err
-	}
-	policies := &TrustPolicyReconciler{
-		Client: mgr.GetClient(), Trust: trust, Recorder: mgr.GetEventRecorder("assay-manager"), Clock: clock.RealClock{},
-	}
-	if err := policies.SetupWithManager(mgr); err != nil {
-		return nil, err
-	}
-	list := &ProjectionReconciler{
-		Client: mgr.GetClient(), Trust: trust, Verified: verified, Namespace: testNamespace, Clock: clock.RealClock{}, ValidFor: time.Hour,
-	}
-	if err := list.SetupWithManager(mgr); err != nil {
+	if err := controllers.Setup(ctx, mgr, controllers.Options{
+		Namespace: testNamespace, RecheckInterval: time.Hour, Workers: 2, AllowlistTTL: time.Hour,
+	}); err != nil {
 		return nil, err
 	}
 	done := make(chan error, 1)
@@ -144,7 +129,7 @@ func newTestManager() (ctrl.Manager, error) {
 		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
 			&corev1.Secret{}:    {Namespaces: map[string]cache.Config{testNamespace: {}}},
 			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{testNamespace: {}}},
-			&imagev1.Image{}:    {Label: labels.NewSelector().Add(*notByHand), Transform: CompactImage},
+			&imagev1.Image{}:    {Label: labels.NewSelector().Add(*notByHand), Transform: image.CompactImage},
 		}},
 	})
 }

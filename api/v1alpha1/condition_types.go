@@ -19,9 +19,9 @@ const (
 	ReadyCondition = "Ready"
 )
 
-// ProbeRequestedAtAnnotation, when its value changes, makes Assay check the Image again
+// RecheckRequestedAtAnnotation, when its value changes, makes Assay check the Image again
 // at once. By convention the value is the time of the request in RFC 3339.
-const ProbeRequestedAtAnnotation = "assay.dev/probe-requested-at"
+const RecheckRequestedAtAnnotation = "assay.dev/recheck-requested-at"
 
 // Reasons of a verified signature or image.
 const (
@@ -78,6 +78,9 @@ const (
 	ReasonDigestUnknown = "DigestUnknown"
 	// ReasonUnsupportedType: the signature's type is not one that Assay verifies.
 	ReasonUnsupportedType = "UnsupportedType"
+	// ReasonUnsupportedAlgorithm: the signature or its key has an algorithm that this version of
+	// Assay does not know, and that is not known to be weak.
+	ReasonUnsupportedAlgorithm = "UnsupportedAlgorithm"
 )
 
 // Reasons of the Ready condition of a TrustPolicy.

@@ -60,6 +60,15 @@ type TrustPolicySpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	Keys []TrustedKey `json:"keys"`
 
+	// revokedKeys are keys by which no signature is accepted, under this TrustPolicy or any
+	// other, whatever a key file says. A revocation that is listed here is not lost when a
+	// Secret is created again from an older copy of a key.
+	// +optional
+	// +listType=map
+	// +listMapKey=fingerprint
+	// +kubebuilder:validation:MaxItems=256
+	RevokedKeys []RevokedKey `json:"revokedKeys,omitempty"`
+
 	// signedIdentity says how the name that was signed must agree with the image's reference.
 	// +optional
 	// +kubebuilder:default={matchPolicy: MatchRepoDigestOrExact}
@@ -136,6 +145,26 @@ type TrustedKey struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=65536
 	Inline string `json:"inline,omitempty"`
+}
+
+// Fingerprint is the fingerprint of a public key in hexadecimal: for an OpenPGP key, that of
+// the primary key or of the subkey that signs.
+//
+// +kubebuilder:validation:MinLength=40
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9a-fA-F]{40}|[0-9a-fA-F]{64})$')",message="a fingerprint has 40 or 64 hexadecimal digits, without 0x and spaces"
+type Fingerprint string
+
+// RevokedKey is a key by which no signature is accepted.
+type RevokedKey struct {
+	// fingerprint of the key.
+	// +required
+	Fingerprint Fingerprint `json:"fingerprint"`
+
+	// comment is for people: why the key is revoked, and where to read about it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Comment string `json:"comment,omitempty"`
 }
 
 // KeySourceRef names a Secret or ConfigMap in the operator's namespace.
@@ -247,6 +276,10 @@ type RemapIdentityRule struct {
 
 // TrustPolicyStatus is what Assay made of a TrustPolicy.
 type TrustPolicyStatus struct {
+	// observedGeneration is the generation of the spec that the status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
 	// conditions of the policy: Ready.
 	// +optional
 	// +listType=map

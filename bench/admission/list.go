@@ -15,8 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/assay-project/assay/internal/operator"
-	"github.com/assay-project/assay/internal/projection"
+	"github.com/assay-project/assay/internal/allowlist"
+	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
 const (
@@ -32,17 +32,18 @@ const (
 // real ones are.
 func verified(n int) string {
 	const spread = 0x9e3779b97f4a7c15 // 2⁶⁴ divided by the golden ratio.
-	return fmt.Sprintf("%s/team-%d/service-%d@sha256:%016x%048x", scope, n%10, n%repositories, uint64(n+1)*spread, n)
+	position := uint64(n+1) * spread  //nolint:gosec // n counts from zero, and the product may wrap.
+	return fmt.Sprintf("%s/team-%d/service-%d@sha256:%016x%048x", scope, n%10, n%repositories, position, n)
 }
 
 // writeList writes a list of so many images, as the operator does, and returns the number of
 // shards when the API server judges by it.
 func (b *bench) writeList(ctx context.Context, images int) (shards int, err error) {
-	state := projection.State{Scopes: map[string]projection.Level{scope: projection.Enforce}}
+	state := allowlist.State{Scopes: map[string]allowlist.Level{scope: allowlist.Enforce}}
 	for n := range images {
 		state.Images = append(state.Images, verified(n))
 	}
-	list, err := projection.Encode(state, 0)
+	list, err := allowlist.Encode(state, 0)
 	if err != nil {
 		return 0, err
 	}
@@ -52,7 +53,7 @@ func (b *bench) writeList(ctx context.Context, images int) (shards int, err erro
 	for i := range list {
 		list[i].SetValidUntil(time.Now().Add(24 * time.Hour))
 		err := b.Create(ctx, &corev1.ConfigMap{
-			ObjectMeta: metav1.ObjectMeta{Namespace: operator.Namespace, Name: list[i].Name, Labels: list[i].Labels},
+			ObjectMeta: metav1.ObjectMeta{Namespace: manager.Namespace, Name: list[i].Name, Labels: list[i].Labels},
 			Data:       list[i].Data,
 		})
 		if err != nil {
@@ -70,8 +71,8 @@ func (b *bench) writeList(ctx context.Context, images int) (shards int, err erro
 }
 
 func (b *bench) removeList(ctx context.Context) error {
-	return b.DeleteAllOf(ctx, &corev1.ConfigMap{}, client.InNamespace(operator.Namespace),
-		client.MatchingLabels{projection.Label: projection.LabelValue})
+	return b.DeleteAllOf(ctx, &corev1.ConfigMap{}, client.InNamespace(manager.Namespace),
+		client.MatchingLabels{allowlist.Label: allowlist.LabelValue})
 }
 
 // await returns when the API server admits a Pod with an image, or refuses it as one that is

@@ -15,7 +15,7 @@ import (
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	"github.com/assay-project/assay/bench/cluster"
 	"github.com/assay-project/assay/bench/team"
-	"github.com/assay-project/assay/internal/controlplane"
+	"github.com/assay-project/assay/internal/testenv/controlplane"
 )
 
 // kustomization is config/default with the component enforce.

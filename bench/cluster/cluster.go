@@ -17,9 +17,9 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/controlplane"
-	"github.com/assay-project/assay/internal/kustomize"
-	"github.com/assay-project/assay/internal/operator"
+	"github.com/assay-project/assay/internal/testenv/controlplane"
+	"github.com/assay-project/assay/internal/testenv/kustomize"
+	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
 // Cluster is a control plane with a kustomization of the repository on it, and the program.
@@ -43,11 +43,11 @@ func New(ctx context.Context, kustomization string, o controlplane.Options) (c *
 			err = errors.Join(err, c.Close())
 		}
 	}()
-	root, err := operator.Root(ctx)
+	root, err := manager.Root(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := operator.Build(ctx, root, c.program()); err != nil {
+	if err := manager.Build(ctx, root, c.program()); err != nil {
 		return nil, err
 	}
 	if c.ControlPlane, err = controlplane.Start(ctx, o); err != nil {
@@ -75,7 +75,7 @@ func (c *Cluster) install(ctx context.Context, dir string) error {
 	if c.WithWatch, err = client.NewWithWatch(c.Config(), client.Options{Scheme: scheme}); err != nil {
 		return err
 	}
-	c.kubeconfig, err = c.KubeconfigFor(ctx, operator.Namespace, operator.ServiceAccount)
+	c.kubeconfig, err = c.KubeconfigFor(ctx, manager.Namespace, manager.ServiceAccount)
 	return err
 }
 
@@ -91,8 +91,8 @@ func (c *Cluster) Close() error {
 }
 
 // StartManager runs the manager with further flags.
-func (c *Cluster) StartManager(args ...string) (*operator.Manager, error) {
-	return operator.Start(operator.Options{
+func (c *Cluster) StartManager(args ...string) (*manager.Manager, error) {
+	return manager.Start(manager.Options{
 		Program: c.program(), Kubeconfig: c.kubeconfig, LogFile: filepath.Join(c.dir, "manager.log"), Args: args,
 	})
 }

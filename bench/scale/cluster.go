@@ -7,7 +7,7 @@ import (
 	"context"
 
 	"github.com/assay-project/assay/bench/cluster"
-	"github.com/assay-project/assay/internal/controlplane"
+	"github.com/assay-project/assay/internal/testenv/controlplane"
 )
 
 // etcdQuota lets etcd keep every version of every image until it is compacted, which an API

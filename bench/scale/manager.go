@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/assay-project/assay/internal/operator"
+	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
 // lookEvery is how often the manager's metrics are read. It is the precision of a time.
@@ -26,17 +26,17 @@ const lookEvery = 200 * time.Millisecond
 var scraper = &http.Client{Transport: &http.Transport{DisableCompression: true}}
 
 // manager is a running manager with its metrics.
-type manager struct {
-	*operator.Manager
+type testManager struct {
+	*manager.Manager
 	address string
 }
 
-func (c *bench) startManager() (*manager, error) {
+func (c *bench) startManager() (*testManager, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	m := &manager{address: listener.Addr().String()}
+	m := &testManager{address: listener.Addr().String()}
 	if err := listener.Close(); err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ type state struct {
 }
 
 // metrics reads the manager's metrics.
-func (m *manager) metrics(ctx context.Context) (s state, err error) {
+func (m *testManager) metrics(ctx context.Context) (s state, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+m.address+"/metrics", http.NoBody)
 	if err != nil {
 		return s, err
@@ -99,7 +99,7 @@ func (s *state) add(series string, value float64) {
 }
 
 // until looks at the metrics until they are as wanted.
-func (m *manager) until(ctx context.Context, wanted func(state) bool) (state, error) {
+func (m *testManager) until(ctx context.Context, wanted func(state) bool) (state, error) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
@@ -118,7 +118,7 @@ func (m *manager) until(ctx context.Context, wanted func(state) bool) (state, er
 }
 
 // idle waits until so many images have been checked and nothing is left to do.
-func (m *manager) idle(ctx context.Context, images int) error {
+func (m *testManager) idle(ctx context.Context, images int) error {
 	_, err := m.until(ctx, func(s state) bool {
 		return s.known >= float64(images) && s.verified >= float64(images) && s.queued == 0 && s.pending == 0
 	})
@@ -127,7 +127,7 @@ func (m *manager) idle(ctx context.Context, images int) error {
 
 // resident returns the bytes of memory that the manager has after a while, in which its
 // garbage collector gives back what it does not need.
-func (m *manager) resident(ctx context.Context, settle time.Duration) (float64, error) {
+func (m *testManager) resident(ctx context.Context, settle time.Duration) (float64, error) {
 	timer := time.NewTimer(settle)
 	defer timer.Stop()
 	select {

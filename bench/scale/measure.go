@@ -22,8 +22,8 @@ import (
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/bench/team"
-	"github.com/assay-project/assay/internal/operator"
-	"github.com/assay-project/assay/internal/projection"
+	"github.com/assay-project/assay/internal/allowlist"
+	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
 // results are all that was measured. Memory is in bytes.
@@ -87,7 +87,7 @@ func measure(ctx context.Context, p plan, say progress) (r results, err error) {
 
 // measureMemory fills the cluster with all images, starts the manager once more over them,
 // and returns that manager.
-func (c *bench) measureMemory(ctx context.Context, p plan, images []*imagev1.Image, r *results, say progress) (*manager, error) {
+func (c *bench) measureMemory(ctx context.Context, p plan, images []*imagev1.Image, r *results, say progress) (*testManager, error) {
 	m, err := c.startManager()
 	if err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (c *bench) measureMemory(ctx context.Context, p plan, images []*imagev1.Ima
 	return c.measureRestart(ctx, p, r, say)
 }
 
-func (c *bench) measureRestart(ctx context.Context, p plan, r *results, say progress) (*manager, error) {
+func (c *bench) measureRestart(ctx context.Context, p plan, r *results, say progress) (*testManager, error) {
 	say("starting over %d verified images", p.images)
 	before, err := c.versions(ctx)
 	if err != nil {
@@ -194,7 +194,7 @@ func (c *bench) versions(ctx context.Context) (map[string]string, error) {
 
 // measureChanges revokes first the key of a few images, then that of all the others, and
 // makes new images meanwhile.
-func (c *bench) measureChanges(ctx context.Context, p plan, m *manager, all teams, r *results, say progress) (err error) {
+func (c *bench) measureChanges(ctx context.Context, p plan, m *testManager, all teams, r *results, say progress) (err error) {
 	defer func() { err = errors.Join(err, m.Stop()) }()
 	say("revoking the key of %d images", p.revoked)
 	unlisted := make(chan error, 1)
@@ -264,7 +264,7 @@ func (c *bench) awaitUnlisted(ctx context.Context, t *team.Team) error {
 	defer ticker.Stop()
 	for {
 		var shards corev1.ConfigMapList
-		err := c.List(ctx, &shards, client.InNamespace(operator.Namespace), client.MatchingLabels{projection.Label: projection.LabelValue})
+		err := c.List(ctx, &shards, client.InNamespace(manager.Namespace), client.MatchingLabels{allowlist.Label: allowlist.LabelValue})
 		if err != nil {
 			return err
 		}

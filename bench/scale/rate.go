@@ -98,7 +98,7 @@ func (c *bench) watchImages(ctx context.Context) (stop func(), err error) {
 		cancel()
 		return nil, err
 	}
-	response, err := httpClient.Do(request)
+	response, err := httpClient.Do(request) //nolint:bodyclose // The goroutine below closes it.
 	if err != nil {
 		cancel()
 		return nil, err

@@ -15,7 +15,7 @@ import (
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
-	"github.com/assay-project/assay/internal/operator"
+	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
 const (
@@ -48,7 +48,7 @@ func (t *Team) Secret(revoked bool) *corev1.Secret {
 	}
 	parts = append(parts, t.key.User(userID, t.key.Standard(pgp.TypePositiveCert, made, pgp.Flags(pgp.FlagCertify|pgp.FlagSign))))
 	return &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: operator.Namespace, Name: t.Name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: manager.Namespace, Name: t.Name},
 		Data:       map[string][]byte{"key.asc": pgp.Armor("PGP PUBLIC KEY BLOCK", t.key.Certificate(parts...))},
 	}
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/openpgp"
+	"github.com/assay-project/assay/internal/signature"
 	"github.com/assay-project/assay/internal/verify"
 )
 
@@ -33,7 +34,7 @@ func newMessage(f fixture) (contender, error) {
 	}
 	options := openpgp.Options{Now: time.Now()}
 	return func() error {
-		message, err := openpgp.ReadMessage(f.content)
+		message, err := openpgp.ParseMessage(f.content)
 		if err != nil {
 			return err
 		}
@@ -51,7 +52,7 @@ func newVerdict(f fixture) (contender, error) {
 		return nil, err
 	}
 	in.Image.Manifest = verify.Manifest{Digest: digest.FromBytes(f.manifest)}
-	return func() error { return accepted(verify.Check(in)) }, nil
+	return func() error { return accepted(verifier.Check(in)) }, nil
 }
 
 // newImage makes the contender that does all that policy evaluation does, which is given
@@ -63,29 +64,33 @@ func newImage(f fixture) (contender, error) {
 		return nil, err
 	}
 	return func() error {
-		in.Image.Manifest = verify.ReadManifest(f.manifest, "")
-		return accepted(verify.Check(in))
+		in.Image.Manifest = verify.ParseManifest(f.manifest, "")
+		return accepted(verifier.Check(in))
 	}, nil
 }
 
 func newInput(f fixture) (verify.Input, error) {
-	keyring, err := newKeyring(f)
+	file, err := signature.ParseKeyFile(signature.Formats(), f.certificate)
 	if err != nil {
 		return verify.Input{}, err
 	}
-	matcher, err := identity.NewMatcher(identity.Rule{Match: identity.MatchRepoDigestOrExact})
+	trust := signature.NewTrust(signature.Formats(), []verify.NamedKeyFile{{Entry: "release", File: file}})
+	matcher, err := imageref.NewMatcher(imageref.Rule{Match: imageref.MatchRepoDigestOrExact})
 	if err != nil {
 		return verify.Input{}, err
 	}
 	return verify.Input{
 		Now: time.Now(),
 		Image: verify.Image{
-			Reference:  verify.ReadReference(imageReference),
+			Reference:  verify.ParseReference(imageReference),
 			Signatures: []verify.Signature{{Type: imagev1.SignatureTypeAtomic, Content: f.content}},
 		},
-		Policies: []verify.Policy{{Name: "release", Scope: imageScope, Keys: keyring, Identity: matcher}},
+		Policies: []verify.Policy{{Name: "release", Scope: imageScope, Trust: trust, Identity: matcher}},
 	}, nil
 }
+
+// verifier has the formats of the product.
+var verifier = verify.New(signature.Formats()...)
 
 func accepted(v verify.Verdict) error {
 	if v.Outcome != verify.Verified {

@@ -15,7 +15,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"github.com/assay-project/assay/internal/kustomize"
+	"github.com/assay-project/assay/internal/testenv/kustomize"
 )
 
 func main() {

@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
-	"github.com/assay-project/assay/internal/kustomize"
+	"github.com/assay-project/assay/internal/testenv/kustomize"
 )
 
 const defaultDir = "../../config/default"

@@ -12,9 +12,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/assay-project/assay/internal/controlplane"
-	"github.com/assay-project/assay/internal/kustomize"
-	"github.com/assay-project/assay/internal/operator"
+	"github.com/assay-project/assay/internal/testenv/controlplane"
+	"github.com/assay-project/assay/internal/testenv/kustomize"
+	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
 // demo is one run. What it starts and makes is undone by close.
@@ -25,7 +25,7 @@ type demo struct {
 	root     string // of the repository
 	dir      string // for the program and its log
 	cp       *controlplane.ControlPlane
-	manager  *operator.Manager
+	manager  *manager.Manager
 	verdicts *verdicts
 }
 
@@ -56,14 +56,14 @@ func (d *demo) run(ctx context.Context) (err error) {
 // prepare finds the repository and builds the operator from it.
 func (d *demo) prepare(ctx context.Context) error {
 	var err error
-	if d.root, err = operator.Root(ctx); err != nil {
+	if d.root, err = manager.Root(ctx); err != nil {
 		return err
 	}
 	if d.dir, err = os.MkdirTemp("", "assay-demo-"); err != nil {
 		return err
 	}
 	return d.out.step("Building the operator", func() error {
-		return operator.Build(ctx, d.root, d.program())
+		return manager.Build(ctx, d.root, d.program())
 	})
 }
 
@@ -80,7 +80,7 @@ func (d *demo) bringUp(ctx context.Context) error {
 		return err
 	}
 	// Nothing here runs Pods, so the Deployment stays without any: there is no scheduler and no node.
-	if err := d.out.step("Running the operator as "+operator.Namespace+"/"+operator.ServiceAccount, func() error {
+	if err := d.out.step("Running the operator as "+manager.Namespace+"/"+manager.ServiceAccount, func() error {
 		return d.startOperator(ctx)
 	}); err != nil {
 		return err
@@ -113,11 +113,11 @@ func (d *demo) startControlPlane(ctx context.Context) error {
 // startOperator runs the operator with the token of the account that config/rbac makes, so
 // that it may do what it may do in a cluster and nothing else.
 func (d *demo) startOperator(ctx context.Context) error {
-	kubeconfig, err := d.cp.KubeconfigFor(ctx, operator.Namespace, operator.ServiceAccount)
+	kubeconfig, err := d.cp.KubeconfigFor(ctx, manager.Namespace, manager.ServiceAccount)
 	if err != nil {
 		return err
 	}
-	d.manager, err = operator.Start(operator.Options{
+	d.manager, err = manager.Start(manager.Options{
 		Program: d.program(), Kubeconfig: kubeconfig, LogFile: d.logFile(),
 		// As the Deployment does.
 		Args: []string{"--leader-elect"},

@@ -18,7 +18,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/operator"
+	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
 // show prints the Images and the TrustPolicies as kubectl get does, why images are not
@@ -111,5 +111,5 @@ config/default also made a Deployment. Nothing runs Pods here, so the operator r
 instead, with the permissions of the Deployment's service account. Its log: %[4]s
 
 Press Ctrl-C to stop.
-`, d.cp.Kubeconfig(), operator.Namespace, d.root, d.logFile())
+`, d.cp.Kubeconfig(), manager.Namespace, d.root, d.logFile())
 }

@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/assay-project/assay/internal/controlplane/assets"
+	"github.com/assay-project/assay/internal/testenv/controlplane/assets"
 )
 
 // stopGrace is how long an interrupted go command may take to stop by itself.

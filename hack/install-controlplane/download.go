@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/assay-project/assay/internal/controlplane/assets"
+	"github.com/assay-project/assay/internal/testenv/controlplane/assets"
 )
 
 const (

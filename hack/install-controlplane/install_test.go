@@ -18,7 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/assay-project/assay/internal/controlplane/assets"
+	"github.com/assay-project/assay/internal/testenv/controlplane/assets"
 )
 
 func quiet() *progress { return &progress{out: io.Discard} }

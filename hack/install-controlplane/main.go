@@ -33,7 +33,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/assay-project/assay/internal/controlplane/assets"
+	"github.com/assay-project/assay/internal/testenv/controlplane/assets"
 )
 
 // versionTimeout bounds one run of a program with --version. A cold start of the

@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/assay-project/assay/internal/controlplane/assets"
+	"github.com/assay-project/assay/internal/testenv/controlplane/assets"
 )
 
 // Modules that a control plane is built from.

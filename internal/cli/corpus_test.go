@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/assay-project/assay/internal/cli"
-	"github.com/assay-project/assay/internal/corpustest"
+	"github.com/assay-project/assay/internal/testenv/corpus"
 )
 
 // maxAllocation bounds what one decision allocates, in bytes, all files included. There
@@ -24,7 +24,7 @@ const maxProcessorTime = 2 * time.Second
 
 // TestCorpus gives every case of the corpus to `assay verify`.
 func TestCorpus(t *testing.T) {
-	for _, c := range corpustest.OpenPGP(t) {
+	for _, c := range corpus.OpenPGP(t) {
 		t.Run(c.Name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
@@ -68,7 +68,7 @@ func processorTime(t *testing.T) time.Duration {
 }
 
 // corpusFlags writes a case as a command line.
-func corpusFlags(c *corpustest.Case) flags {
+func corpusFlags(c *corpus.Case) flags {
 	f := flags{
 		"signature":    {c.Path(c.ContentFile)},
 		"image":        {c.ImageReference},

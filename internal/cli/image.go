@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/manifest"
 	"github.com/assay-project/assay/internal/openpgp"
 )
@@ -105,7 +105,7 @@ func (o *imageCreateOptions) run(args []string, stdin io.Reader, stdout io.Write
 	if problems := validation.IsDNS1123Subdomain(o.name); o.name != "" && len(problems) > 0 {
 		return usagef("--name is not the name of an object: %s", problems[0])
 	}
-	named, err := identity.ParseImage(args[0])
+	named, err := imageref.ParseImage(args[0])
 	if err != nil {
 		return usageError{err}
 	}
@@ -159,7 +159,7 @@ func (o *imageCreateOptions) readManifest(named reference.Named, image *imageDoc
 func (o *imageCreateOptions) contents(named reference.Named, imageDigest digest.Digest, stdin io.Reader) ([][]byte, error) {
 	var all [][]byte
 	add := func(where string, content []byte) error {
-		if _, err := openpgp.ReadMessage(content); err != nil {
+		if _, err := openpgp.ParseMessage(content); err != nil {
 			return fmt.Errorf("%s is no signature: %w", where, err)
 		}
 		if slices.ContainsFunc(all, func(other []byte) bool { return bytes.Equal(other, content) }) {

@@ -22,33 +22,32 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/controllers"
+	"github.com/assay-project/assay/controllers/image"
 )
 
-// Bounds of --probe-interval. Below a minute, probes of a large cluster would be all that
-// its API server does.
+// Bounds of --recheck-interval. Below a minute, rechecks of a large cluster would keep its
+// API server busy.
 const (
-	defaultProbeInterval = 12 * time.Hour
-	minProbeInterval     = time.Minute
+	defaultRecheckInterval = 12 * time.Hour
+	minRecheckInterval     = time.Minute
 )
 
-// Bounds of --admission-valid-for, other than 0. The list is renewed when half of the time
-// is left; a new leader has to be found and to look at every image within the other half.
+// Bounds of --allowlist-ttl, other than 0. The allowlist is renewed when half of its TTL is
+// left; a new leader must be elected and evaluate every image within the other half.
 const (
-	defaultAdmissionValidFor = 24 * time.Hour
-	minAdmissionValidFor     = 10 * time.Minute
+	defaultAllowlistTTL = 24 * time.Hour
+	minAllowlistTTL     = 10 * time.Minute
 )
 
 // gcPercent is GOGC where the environment has none. An operator at rest keeps what its heap
@@ -68,9 +67,9 @@ type managerOptions struct {
 	metricsAddress    string
 	metricsSecure     bool
 	probeAddress      string
-	probeInterval     time.Duration
+	recheckInterval   time.Duration
 	workers           int
-	admissionValidFor time.Duration
+	allowlistTTL      time.Duration
 	zap               zap.Options
 }
 
@@ -101,10 +100,10 @@ func newManagerCommand() *cobra.Command {
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "address of the metrics endpoint, for example :8443; 0 turns it off")
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve metrics over HTTPS, to those who may get /metrics")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
-	flags.DurationVar(&o.probeInterval, "probe-interval", defaultProbeInterval, "how often an unchanged verdict is confirmed by a new lastProbeTime")
+	flags.DurationVar(&o.recheckInterval, "recheck-interval", defaultRecheckInterval, "how often an unchanged verdict is confirmed by a new lastProbeTime")
 	flags.IntVar(&o.workers, "workers", 8, "how many Images are checked at the same time")
-	flags.DurationVar(&o.admissionValidFor, "admission-valid-for", defaultAdmissionValidFor,
-		"how long admission trusts the list of verified images when no operator renews it; 0 for ever")
+	flags.DurationVar(&o.allowlistTTL, "allowlist-ttl", defaultAllowlistTTL,
+		"how long the allowlist is valid when no operator renews it; 0 means for ever")
 	addLogFlags(cmd, &o.zap)
 	return cmd
 }
@@ -122,7 +121,12 @@ func (o *managerOptions) run(ctx context.Context, log logr.Logger) error {
 	if err != nil {
 		return err
 	}
-	if err := o.addControllers(mgr); err != nil {
+	if err := controllers.Setup(ctx, mgr, controllers.Options{
+		Namespace:       o.operatorNamespace,
+		RecheckInterval: o.recheckInterval,
+		Workers:         o.workers,
+		AllowlistTTL:    o.allowlistTTL,
+	}); err != nil {
 		return err
 	}
 	if os.Getenv("GOGC") == "" {
@@ -134,11 +138,11 @@ func (o *managerOptions) run(ctx context.Context, log logr.Logger) error {
 
 // complete checks the options and fills in what was not given.
 func (o *managerOptions) complete() error {
-	if o.probeInterval < minProbeInterval {
-		return usagef("--probe-interval must be at least %s", minProbeInterval)
+	if o.recheckInterval < minRecheckInterval {
+		return usagef("--recheck-interval must be at least %s", minRecheckInterval)
 	}
-	if o.admissionValidFor != 0 && o.admissionValidFor < minAdmissionValidFor {
-		return usagef("--admission-valid-for must be 0 or at least %s", minAdmissionValidFor)
+	if o.allowlistTTL != 0 && o.allowlistTTL < minAllowlistTTL {
+		return usagef("--allowlist-ttl must be 0 or at least %s", minAllowlistTTL)
 	}
 	if o.workers < 1 {
 		return usagef("--workers must be at least 1")
@@ -146,7 +150,7 @@ func (o *managerOptions) complete() error {
 	if o.operatorNamespace == "" {
 		data, err := os.ReadFile(namespaceFile)
 		if err != nil {
-			return usagef("outside of a Pod, --operator-namespace is needed: the namespace of the Secrets and ConfigMaps with keys")
+			return usagef("--operator-namespace is required outside of a Pod: the namespace of the Secrets and ConfigMaps with keys")
 		}
 		o.operatorNamespace = strings.TrimSpace(string(data))
 	}
@@ -182,7 +186,7 @@ func (o *managerOptions) newManager(config *rest.Config) (ctrl.Manager, error) {
 			ByObject: map[client.Object]cache.ByObject{
 				&corev1.Secret{}:    {Namespaces: map[string]cache.Config{o.operatorNamespace: {}}},
 				&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{o.operatorNamespace: {}}},
-				&imagev1.Image{}:    {Transform: controllers.CompactImage},
+				&imagev1.Image{}:    {Transform: image.CompactImage},
 			},
 		},
 		Metrics:                o.metricsOptions(),
@@ -217,42 +221,4 @@ func (o *managerOptions) metricsOptions() metricsserver.Options {
 		options.TLSOpts = []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }}
 	}
 	return options
-}
-
-func (o *managerOptions) addControllers(mgr ctrl.Manager) error {
-	trust := &controllers.TrustStore{Client: mgr.GetClient(), Namespace: o.operatorNamespace}
-	verified := controllers.NewVerifiedImages()
-	images := &controllers.ImageReconciler{
-		Client:        mgr.GetClient(),
-		Trust:         trust,
-		Recorder:      mgr.GetEventRecorder("assay-manager"),
-		Clock:         clock.RealClock{},
-		ProbeInterval: o.probeInterval,
-		Workers:       o.workers,
-		Verified:      verified,
-	}
-	if err := images.SetupWithManager(mgr); err != nil {
-		return err
-	}
-	if err := metrics.Registry.Register(&controllers.StateCollector{Client: mgr.GetClient(), Clock: clock.RealClock{}}); err != nil {
-		return err
-	}
-	policies := &controllers.TrustPolicyReconciler{
-		Client:   mgr.GetClient(),
-		Trust:    trust,
-		Recorder: mgr.GetEventRecorder("assay-manager"),
-		Clock:    clock.RealClock{},
-	}
-	if err := policies.SetupWithManager(mgr); err != nil {
-		return err
-	}
-	list := &controllers.ProjectionReconciler{
-		Client:    mgr.GetClient(),
-		Trust:     trust,
-		Verified:  verified,
-		Namespace: o.operatorNamespace,
-		Clock:     clock.RealClock{},
-		ValidFor:  o.admissionValidFor,
-	}
-	return list.SetupWithManager(mgr)
 }

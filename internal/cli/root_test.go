@@ -31,7 +31,7 @@ func TestCommands(t *testing.T) {
 		"an unknown flag":          {args: []string{"--verify"}, exit: cli.ExitError, stderr: `Run "assay --help"`},
 		"manager, no workers":      {args: []string{"manager", "--workers", "0"}, exit: cli.ExitError, stderr: "--workers must be at least 1"},
 		"manager, probing too often": {
-			args: []string{"manager", "--probe-interval", "59s"}, exit: cli.ExitError, stderr: "--probe-interval must be at least 1m0s",
+			args: []string{"manager", "--recheck-interval", "59s"}, exit: cli.ExitError, stderr: "--recheck-interval must be at least 1m0s",
 		},
 		"manager, an argument": {args: []string{"manager", "start"}, exit: cli.ExitError, stderr: `Run "assay manager --help"`},
 		"manager, no cluster": {

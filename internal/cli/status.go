@@ -18,7 +18,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/assay-project/assay/internal/status"
+	"github.com/assay-project/assay/internal/cli/summary"
 )
 
 const (
@@ -101,15 +101,15 @@ func (o *statusOptions) run(ctx context.Context, stdout, stderr io.Writer) error
 	if err != nil {
 		return err
 	}
-	reader, err := status.NewReader(config)
+	reader, err := summary.NewReader(config)
 	if err != nil {
 		return err
 	}
 	reader.Interval, reader.Progress = printInterval, progressTo(stderr)
 	last := ""
-	show := func(c *status.Cluster) error {
+	show := func(c *summary.Cluster) error {
 		now := time.Now()
-		s := c.Of(status.Options{Now: now, ExpiringWithin: o.expiringWithin, Limit: o.limit})
+		s := c.Of(summary.Options{Now: now, ExpiringWithin: o.expiringWithin, Limit: o.limit})
 		var b strings.Builder
 		if err := write(&b, &s, now); err != nil || b.String() == last {
 			return err
@@ -130,18 +130,18 @@ func (o *statusOptions) run(ctx context.Context, stdout, stderr io.Writer) error
 
 // followStatus shows the status until it is interrupted, which is no error. Once it has been
 // shown, a cluster that does not answer is asked again.
-func followStatus(ctx context.Context, reader *status.Reader, stderr io.Writer, show func(*status.Cluster) error) error {
+func followStatus(ctx context.Context, reader *summary.Reader, stderr io.Writer, show func(*summary.Cluster) error) error {
 	shown := false
 	for {
-		err := reader.Read(ctx, true, func(c *status.Cluster) error {
+		err := reader.Read(ctx, true, func(c *summary.Cluster) error {
 			shown = true
 			return show(c)
 		})
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, status.ErrChanged):
-		case !shown || errors.Is(err, status.ErrNotShown):
+		case errors.Is(err, summary.ErrChanged):
+		case !shown || errors.Is(err, summary.ErrNotShown):
 			return err
 		default:
 			// Nothing can be done about an error stream that cannot be written to.

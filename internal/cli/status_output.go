@@ -15,25 +15,25 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 	"sigs.k8s.io/yaml"
 
-	"github.com/assay-project/assay/internal/status"
+	"github.com/assay-project/assay/internal/cli/summary"
 )
 
 // statusWriter returns the writer for a format.
-func statusWriter(format string) (func(io.Writer, *status.Status, time.Time) error, error) {
+func statusWriter(format string) (func(io.Writer, *summary.Status, time.Time) error, error) {
 	switch format {
 	case "table", "wide":
-		return func(w io.Writer, s *status.Status, now time.Time) error {
+		return func(w io.Writer, s *summary.Status, now time.Time) error {
 			return writeStatusTable(w, s, now, format == "wide")
 		}, nil
 	case "json":
-		return func(w io.Writer, s *status.Status, _ time.Time) error {
+		return func(w io.Writer, s *summary.Status, _ time.Time) error {
 			encoder := json.NewEncoder(w)
 			encoder.SetEscapeHTML(false)
 			encoder.SetIndent("", "  ")
 			return encoder.Encode(s)
 		}, nil
 	case "yaml":
-		return func(w io.Writer, s *status.Status, _ time.Time) error {
+		return func(w io.Writer, s *summary.Status, _ time.Time) error {
 			data, err := yaml.Marshal(s)
 			if err != nil {
 				return err
@@ -47,7 +47,7 @@ func statusWriter(format string) (func(io.Writer, *status.Status, time.Time) err
 }
 
 // writeStatusTable writes one table for each part of the status that has something in it.
-func writeStatusTable(w io.Writer, s *status.Status, now time.Time, wide bool) error {
+func writeStatusTable(w io.Writer, s *summary.Status, now time.Time, wide bool) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d images: %d verified, %d refused, %d could not be checked, %d pending\n",
 		s.Images.Total, s.Images.Verified, s.Images.Refused, s.Images.Unknown, s.Images.Pending)
@@ -71,7 +71,7 @@ func writeStatusTable(w io.Writer, s *status.Status, now time.Time, wide bool) e
 	return err
 }
 
-func policyRows(policies []status.Policy, wide bool) [][]string {
+func policyRows(policies []summary.Policy, wide bool) [][]string {
 	rows := [][]string{{"POLICY", "ENFORCEMENT", "READY", "KEYS", "VERIFIED", "FAILED", "UNKNOWN"}}
 	if wide {
 		rows[0] = append(rows[0], "SCOPES", "MESSAGE")
@@ -90,7 +90,7 @@ func policyRows(policies []status.Policy, wide bool) [][]string {
 	return rows
 }
 
-func keyRows(keys []status.Key, now time.Time, wide bool) [][]string {
+func keyRows(keys []summary.Key, now time.Time, wide bool) [][]string {
 	rows := [][]string{{"KEY", "POLICY", "EXPIRES", "REASON", "OWNER"}}
 	if wide {
 		rows[0] = append(rows[0], "SOURCE", "MESSAGE")
@@ -111,7 +111,7 @@ func keyRows(keys []status.Key, now time.Time, wide bool) [][]string {
 }
 
 // expiry says when a key expires, as seen from now.
-func expiry(k *status.Key, now time.Time) string {
+func expiry(k *summary.Key, now time.Time) string {
 	switch {
 	case k.Expires == nil:
 		return ""
@@ -122,7 +122,7 @@ func expiry(k *status.Key, now time.Time) string {
 	}
 }
 
-func imageRows(images []status.Image) [][]string {
+func imageRows(images []summary.Image) [][]string {
 	rows := [][]string{{"IMAGE", "REFERENCE", "VERIFIED", "REASON", "MESSAGE"}}
 	for i := range images {
 		image := &images[i]

@@ -15,26 +15,26 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/status"
+	"github.com/assay-project/assay/internal/cli/summary"
 )
 
 var statusNow = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func someStatus() *status.Status {
+func someStatus() *summary.Status {
 	soon, past := metav1.NewTime(statusNow.Add(6*24*time.Hour)), metav1.NewTime(statusNow.Add(-50*time.Hour))
-	return &status.Status{
-		Images:  status.ImageCounts{Total: 5, Verified: 1, Refused: 2, Unknown: 1, Pending: 1},
-		Reasons: []status.ReasonCount{{Verified: "False", Reason: "KeyRevoked", Count: 2}, {Verified: "Unknown", Reason: "NoTrustPolicy", Count: 1}, {Verified: "True", Reason: "Verified", Count: 1}},
-		Policies: []status.Policy{
+	return &summary.Status{
+		Images:  summary.ImageCounts{Total: 5, Verified: 1, Refused: 2, Unknown: 1, Pending: 1},
+		Reasons: []summary.ReasonCount{{Verified: "False", Reason: "KeyRevoked", Count: 2}, {Verified: "Unknown", Reason: "NoTrustPolicy", Count: 1}, {Verified: "True", Reason: "Verified", Count: 1}},
+		Policies: []summary.Policy{
 			{Name: "shop", Scopes: []string{"registry.example.com/shop", "*.example.net"}, Enforcement: "Enforce", Ready: "True", Reason: "Ready", Keys: "2/3", Images: &assayv1alpha1.ImageCounts{Verified: 1, Failed: 2}},
 			{Name: "new"},
 		},
-		Keys: []status.Key{
+		Keys: []summary.Key{
 			{Policy: "shop", Name: "release", Fingerprint: "ABCD", UserID: "Mallory\x1b[2J\t<m@example.com>", Expires: &past, Reason: "KeyExpired", Source: "Secret/keys[a.asc]", Message: "expired"},
 			{Policy: "shop", Name: "next", Fingerprint: "EF01", Expires: &soon},
 			{Policy: "shop", Name: "lost", Reason: "SourceNotFound"},
 		},
-		Unverified: []status.Image{
+		Unverified: []summary.Image{
 			{Name: "sha256-1", Reference: "registry.example.com/a:1", Verified: "False", Reason: "KeyRevoked", Message: "revoked\nyesterday"},
 			{Name: "sha256-2", Reference: "registry.example.com/a:2"},
 		},
@@ -97,7 +97,7 @@ and 2 more (--limit)
 
 func TestStatusWithoutPolicies(t *testing.T) {
 	var b bytes.Buffer
-	if err := writeStatusTable(&b, &status.Status{}, statusNow, true); err != nil {
+	if err := writeStatusTable(&b, &summary.Status{}, statusNow, true); err != nil {
 		t.Fatal(err)
 	}
 	want := "0 images: 0 verified, 0 refused, 0 could not be checked, 0 pending\n\nThere are no TrustPolicies: no image can be verified.\n"

@@ -16,7 +16,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/openpgp"
+	"github.com/assay-project/assay/internal/signature"
 	"github.com/assay-project/assay/internal/verify"
 )
 
@@ -24,6 +24,9 @@ import (
 // lower (manifests: 4 MiB) and say more; this one keeps a wrong file from filling the
 // memory first.
 const maxFileSize = 8 << 20
+
+// formats are the formats of signatures that the commands verify: all that there are.
+var formats = signature.Formats()
 
 type verifyOptions struct {
 	signature     string
@@ -106,7 +109,7 @@ func (o *verifyOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	verdict := verify.Check(in)
+	verdict := verify.New(formats...).Check(in)
 	result, outcome := o.result(&verdict)
 	if err := write(cmd.OutOrStdout(), result); err != nil {
 		return fmt.Errorf("writing the result: %w", err)
@@ -153,9 +156,9 @@ func (o *verifyOptions) complete() (resultWriter, error) {
 // input reads the files, and checks what the options mean.
 func (o *verifyOptions) input(stdin io.Reader, stderr io.Writer) (verify.Input, error) {
 	in := verify.Input{Now: time.Now()}
-	ref := verify.ReadReference(o.image)
-	if ref.Problem != "" {
-		return in, usagef("--image: %s", ref.Problem)
+	ref := verify.ParseReference(o.image)
+	if ref.Err != nil {
+		return in, usagef("--image: %w", ref.Err)
 	}
 	policy, err := o.policy(stderr)
 	if err != nil {
@@ -193,7 +196,7 @@ func (o *verifyOptions) readManifest() (verify.Manifest, error) {
 	if len(raw) == 0 {
 		return verify.Manifest{}, fmt.Errorf("--manifest: %s is empty", o.manifest)
 	}
-	return verify.ReadManifest(raw, ""), nil
+	return verify.ParseManifest(raw, ""), nil
 }
 
 // policy makes a policy out of the options, as a TrustPolicy would.
@@ -208,26 +211,26 @@ func (o *verifyOptions) policy(stderr io.Writer) (verify.Policy, error) {
 		return policy, err
 	}
 	policy.Identity = matcher
-	var files []*openpgp.KeyFile
+	var files []verify.NamedKeyFile
 	for _, name := range o.trustedKeys {
 		data, err := readFile(name)
 		if err != nil {
 			return policy, fmt.Errorf("--trusted-key: %w", err)
 		}
-		file, err := openpgp.ParseKeyFile(data)
+		file, err := signature.ParseKeyFile(formats, data)
 		if err != nil {
 			// The other files go on working, as the operator's do.
 			warn(stderr, name, err.Error())
 			policy.UnavailableKeys = append(policy.UnavailableKeys, name)
 			continue
 		}
-		for _, problem := range file.Problems {
+		for _, problem := range file.Problems() {
 			warn(stderr, name, problem)
 		}
-		files = append(files, file)
+		files = append(files, verify.NamedKeyFile{Entry: name, File: file})
 	}
 	slices.Sort(policy.UnavailableKeys)
-	policy.Keys = openpgp.NewKeyringFromFiles(files...)
+	policy.Trust = signature.NewTrust(formats, files)
 	return policy, nil
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 )
 
 // identityOptions are the options that say which signed names are accepted.
@@ -43,7 +43,7 @@ func (o *identityOptions) addFlags(flags *pflag.FlagSet) {
 
 // matcher makes the rule. Options that belong to another rule are refused: whoever gave
 // one expects it to count.
-func (o *identityOptions) matcher() (*identity.Matcher, error) {
+func (o *identityOptions) matcher() (*imageref.Matcher, error) {
 	if !slices.Contains(matchPolicies, o.matchPolicy) {
 		return nil, usagef("--match-policy must be %s, and is %q", oneOf(matchPolicies), o.matchPolicy)
 	}
@@ -62,8 +62,8 @@ func (o *identityOptions) matcher() (*identity.Matcher, error) {
 			return nil, usagef("%s is for --match-policy %s, and the rule is %s", option.flag, option.rule, o.matchPolicy)
 		}
 	}
-	matcher, err := identity.NewMatcher(identity.Rule{
-		Match:            identity.Match(o.matchPolicy),
+	matcher, err := imageref.NewMatcher(imageref.Rule{
+		Match:            imageref.Match(o.matchPolicy),
 		DockerReference:  o.exactReference,
 		DockerRepository: o.exactRepository,
 		Prefix:           o.remapPrefix,

@@ -72,8 +72,8 @@ func (o *verifyOptions) result(verdict *verify.Verdict) (*verifyResult, verify.O
 	}
 	if s.Claims != nil {
 		result.ImageIdentity = s.Claims.Identity
-		result.PublicKeyID = "0x" + s.Claims.Fingerprint
-		result.CommonName = s.Claims.UserID
+		result.PublicKeyID = s.Claims.PublicKeyID
+		result.CommonName = s.Claims.Subject.CommonName
 		result.SignedClaims = s.Claims.Signed
 		result.Created = &s.Claims.Created
 	}

@@ -77,7 +77,7 @@ func TestVerifyDecisions(t *testing.T) {
 		"garbage as a signature":   {flags: good.with("signature", in("binary")), exit: 1, reason: "MalformedSignature"},
 		"a key as a signature":     {flags: good.with("signature", in("alice.gpg")), exit: 1, reason: "MalformedSignature", message: "a key, not a signed message"},
 		"an armored signature":     {flags: good.with("signature", in("alice.asc")), exit: 1, reason: "MalformedSignature", message: "gpg --dearmor"},
-		"an unknown key":           {flags: good.with("trusted-key", in("bob.asc")), exit: 1, reason: "UntrustedKey", message: "--trusted-key does not have the key that made the signature"},
+		"an unknown key":           {flags: good.with("trusted-key", in("bob.asc")), exit: 1, reason: "UntrustedKey", message: "--trusted-key does not have key 0x"},
 		"another key is asked for": {flags: good.with("public-key-id", keyID(bob)), exit: 1, reason: "PublicKeyIDMismatch", message: "--public-key-id asks for another key than " + keyID(alice)},
 		"another manifest":         {flags: good.with("manifest", in("other.json")), exit: 1, reason: "DigestMismatch", message: "the signature is for " + appDigest},
 		"another name":             {flags: good.with("image", "registry.example.com/team/app:v2"), exit: 1, reason: "IdentityMismatch"},
@@ -270,17 +270,17 @@ func TestVerifyOutput(t *testing.T) {
 		},
 		"could not be checked": {
 			flags: good.with("type", "cosign"),
-			text: "could not be checked (UnsupportedType): signatures of this type are not verified; AtomicImageV1 and atomic are\n" +
+			text: "could not be checked (UnsupportedType): signatures of this type are not verified; supported types: AtomicImageV1, atomic\n" +
 				"  image:  " + appDigest + "\n",
 			json: map[string]any{
 				"verified": false,
 				"outcome":  "could not be checked",
 				"reason":   "UnsupportedType",
-				"message":  "signatures of this type are not verified; AtomicImageV1 and atomic are",
+				"message":  "signatures of this type are not verified; supported types: AtomicImageV1, atomic",
 				"digest":   appDigest,
 				"conditions": []any{
-					map[string]any{"type": "Complete", "status": "Unknown", "reason": "UnsupportedType", "message": "signatures of this type are not verified; AtomicImageV1 and atomic are"},
-					map[string]any{"type": "Failed", "status": "Unknown", "reason": "UnsupportedType", "message": "signatures of this type are not verified; AtomicImageV1 and atomic are"},
+					map[string]any{"type": "Complete", "status": "Unknown", "reason": "UnsupportedType", "message": "signatures of this type are not verified; supported types: AtomicImageV1, atomic"},
+					map[string]any{"type": "Failed", "status": "Unknown", "reason": "UnsupportedType", "message": "signatures of this type are not verified; supported types: AtomicImageV1, atomic"},
 				},
 			},
 		},

@@ -21,14 +21,14 @@ func benchmarkCases(b *testing.B) map[string]struct {
 } {
 	read := func(name string) (messageVector, *signature, *publicKey) {
 		v := readVectorNamed(b, name)
-		m, err := ReadMessage(v.content)
+		m, err := ParseMessage(v.content)
 		if err != nil {
 			b.Fatal(err)
 		}
 		return v, &m.signature, readKeys(b, v.keys...)[0].primary
 	}
 	payload := func(v messageVector, s *signature) []byte {
-		m, _ := ReadMessage(v.content)
+		m, _ := ParseMessage(v.content)
 		return append(append(m.untrustedPayload, s.hashed...), 4, 0xff, 0, 0, 0, byte(len(s.hashed)))
 	}
 	cases := map[string]struct {

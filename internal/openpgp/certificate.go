@@ -117,7 +117,7 @@ func (c *Certificate) Check(now time.Time) error {
 		}
 		// What a signing subkey lacks says more than that the primary key is
 		// not for signing.
-		if worst == nil || worst.Problem == UnusableKey && fault.Problem != UnusableKey {
+		if worst == nil || worst.Code == UnusableKey && fault.Code != UnusableKey {
 			worst = c.attribute(fault, i)
 		}
 	}

@@ -20,7 +20,7 @@ type summary struct {
 	UserID, Algorithm string
 	Created, Expires  int64 // 0: never.
 	Revoked           bool
-	Check             string // Problem and detail; empty if it may sign.
+	Check             string // Code and detail; empty if it may sign.
 }
 
 func summarise(t testing.TB, c *Certificate) summary {
@@ -31,7 +31,7 @@ func summarise(t testing.TB, c *Certificate) summary {
 	}
 	if err := c.Check(testNow); err != nil {
 		fault := asError(t, err)
-		s.Check = fault.Problem.String() + ": " + fault.Detail
+		s.Check = fault.Code.String() + ": " + fault.Detail
 	}
 	return s
 }
@@ -95,7 +95,7 @@ func TestCertificate(t *testing.T) {
 // TestCheckNamesTheKey: a refusal says which certificate and key it is about.
 func TestCheckNamesTheKey(t *testing.T) {
 	c := readKeys(t, "subkey-revoked")[0]
-	want := &Error{Problem: KeyRevoked, Detail: "the subkey is revoked",
+	want := &Error{Code: KeyRevoked, Detail: "the subkey is revoked",
 		Fingerprint: c.Fingerprint(), SigningFingerprint: c.subkeys[0].fingerprintText()}
 	if diff := cmp.Diff(error(want), c.Check(testNow)); diff != "" {
 		t.Error(diff)
@@ -165,7 +165,7 @@ func TestMerge(t *testing.T) {
 			t.Errorf("%v: in one file it is another: %s", order, diff)
 		}
 		_, err := verify(merged, message, Options{Now: testNow})
-		if asError(t, err).Problem != KeyRevoked {
+		if asError(t, err).Code != KeyRevoked {
 			t.Errorf("%v: got %v, want KeyRevoked", order, err)
 		}
 	}
@@ -209,7 +209,7 @@ func TestSubkeyOfAnotherVersion(t *testing.T) {
 		sub := pgp.Ed25519(10-version, testKeyTime, "sub")
 		certificate := readKeysFrom(t, join(primary.Simple("a"), primary.Subkey(sub, primary.Binding(sub, testKeyTime))))
 		message := sub.Message(sub.Standard(pgp.TypeBinary, testKeyTime), []byte("payload"))
-		if got, err := verify(NewKeyring(certificate), message, Options{Now: testNow}); err == nil || asError(t, err).Problem != UnknownKey {
+		if got, err := verify(NewKeyring(certificate), message, Options{Now: testNow}); err == nil || asError(t, err).Code != UnknownKey {
 			t.Errorf("version %d: %v, %v", version, got, err)
 		}
 	}

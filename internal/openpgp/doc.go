@@ -7,7 +7,7 @@
 // # The message
 //
 // An atomic container signature (containers-signature(5)) is a binary OpenPGP
-// signed message. [ReadMessage] accepts exactly one shape of it:
+// signed message. [ParseMessage] accepts exactly one shape of it:
 //
 //	message    = signed | compressed(signed) | compressed(compressed(signed))
 //	signed     = one-pass signature (last = 1), literal data, signature

@@ -93,7 +93,7 @@ func TestContentSize(t *testing.T) {
 		maxContentSize:     "the content is not an OpenPGP message",
 		maxContentSize + 1: "the content is larger than 256 KiB, and signatures have a few kilobytes at most",
 	} {
-		if _, err := ReadMessage(make([]byte, size)); err == nil || err.Error() != want {
+		if _, err := ParseMessage(make([]byte, size)); err == nil || err.Error() != want {
 			t.Errorf("%d bytes: %v", size, err)
 		}
 	}
@@ -107,7 +107,7 @@ func TestDecompressedSize(t *testing.T) {
 		maxDecompressedSize + 1: "the message decompresses to more than a signature can hold",
 	} {
 		for _, algorithm := range []byte{compressionZIP, compressionZLIB} {
-			_, err := ReadMessage(pgp.Packet(pgp.TagCompressed, deflated(t, algorithm, make([]byte, size))))
+			_, err := ParseMessage(pgp.Packet(pgp.TagCompressed, deflated(t, algorithm, make([]byte, size))))
 			if err == nil || err.Error() != want {
 				t.Errorf("algorithm %d of %d bytes: %v", algorithm, size, err)
 			}
@@ -142,14 +142,14 @@ func TestBombs(t *testing.T) {
 		"BZIP2 in nothing": {pgp.Packet(pgp.TagCompressed, append([]byte{compressionNone}, bzip2Bomb...)), growth + 9*block},
 	} {
 		want := "the message decompresses to more than a signature can hold"
-		if _, err := ReadMessage(test.content); err == nil || err.Error() != want {
+		if _, err := ParseMessage(test.content); err == nil || err.Error() != want {
 			t.Errorf("%s: %v", name, err)
 		}
 		const runs = 5
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		for range runs {
-			_, _ = ReadMessage(test.content)
+			_, _ = ParseMessage(test.content)
 		}
 		runtime.ReadMemStats(&after)
 		if got := (after.TotalAlloc - before.TotalAlloc) / runs; got > test.limit {
@@ -159,7 +159,7 @@ func TestBombs(t *testing.T) {
 }
 
 func TestProblemString(t *testing.T) {
-	for p, want := range map[Problem]string{0: "Problem(0)", Malformed: "Malformed", SignatureInFuture: "SignatureInFuture", 99: "Problem(99)"} {
+	for p, want := range map[Code]string{0: "Code(0)", Malformed: "Malformed", SignatureInFuture: "SignatureInFuture", 99: "Code(99)"} {
 		if got := p.String(); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
@@ -217,7 +217,7 @@ func TestIntegerForms(t *testing.T) {
 		t.Fatal(err)
 	}
 	message[len(message)-33] ^= 1 // In the length of the last integer, which has 32 octets.
-	if got, err := verify(ring, message, Options{Now: testNow}); err == nil || asError(t, err).Problem != Malformed {
+	if got, err := verify(ring, message, Options{Now: testNow}); err == nil || asError(t, err).Code != Malformed {
 		t.Errorf("with another length of an integer: %v, %v", got, err)
 	}
 }
@@ -239,7 +239,7 @@ func TestSubpacketFaults(t *testing.T) {
 		s := testAlice.Standard(pgp.TypeBinary, testKeyTime, test.hashed)
 		s.Unhashed = append(s.Unhashed, test.unhashed...)
 		parsed, fault := parseSignature(testAlice.Sign(s, nil))
-		if fault != nil || parsed.fault == nil || parsed.fault.Problem != Malformed {
+		if fault != nil || parsed.fault == nil || parsed.fault.Code != Malformed {
 			t.Errorf("%s: %v", name, fault)
 		}
 	}

@@ -19,8 +19,8 @@ func FuzzReadMessage(f *testing.F) {
 		f.Add(v.content)
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
-		m, err := ReadMessage(content)
-		again, errAgain := ReadMessage(content)
+		m, err := ParseMessage(content)
+		again, errAgain := ParseMessage(content)
 		if diff := cmp.Diff(err, errAgain); diff != "" {
 			t.Fatalf("reading is not repeatable: %s", diff)
 		}
@@ -46,7 +46,7 @@ func FuzzReadMessage(f *testing.F) {
 func checkError(t *testing.T, err error) {
 	t.Helper()
 	fault := asError(t, err)
-	if fault.Problem <= 0 || int(fault.Problem) >= len(problemNames) || fault.Detail == "" || len(fault.Detail) > 256 {
+	if fault.Code <= 0 || int(fault.Code) >= len(codeNames) || fault.Detail == "" || len(fault.Detail) > 256 {
 		t.Fatalf("not a proper error: %#v", err)
 	}
 }

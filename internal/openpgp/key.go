@@ -18,6 +18,8 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/ed448"
 	"github.com/ProtonMail/go-crypto/openpgp/eddsa"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // publicKey is a primary key or a subkey. It does not change after
@@ -268,29 +270,28 @@ func (k *publicKey) verifyDigest(s *signature, sum []byte) bool {
 // that crypto/ecdsa takes (RFC 3279 section 2.2.3). Integers of more octets than the
 // field of the curve has cannot be right.
 func derSignature(r, s []byte, size int) (der []byte, ok bool) {
-	const (
-		sequence, integer = 0x30, 0x02
-		longForm          = 0x81 // The length follows in one octet.
-		shortest          = 0x80 // The least length that needs the long form.
-	)
 	r, s = bytes.TrimLeft(r, "\x00"), bytes.TrimLeft(s, "\x00")
 	if len(r) == 0 || len(s) == 0 || len(r) > size || len(s) > size {
 		return nil, false
 	}
-	sign := func(i []byte) int { return int(i[0] >> 7) } // A zero keeps it positive.
-	length := 2 + sign(r) + len(r) + 2 + sign(s) + len(s)
-	der = make([]byte, 0, 3+length)
-	der = append(der, sequence)
-	if length >= shortest {
-		der = append(der, longForm)
-	}
-	der = append(der, byte(length)) //nolint:gosec // At most 138: no curve has a field of more than 66 octets.
-	for _, i := range [...][]byte{r, s} {
-		der = append(der, integer, byte(sign(i)+len(i))) //nolint:gosec // At most 67.
-		der = append(der, make([]byte, sign(i))...)
-		der = append(der, i...)
-	}
-	return der, true
+	const overhead = 9 // Of three headers, of which one may be long, and two signs.
+	b := cryptobyte.NewBuilder(make([]byte, 0, overhead+len(r)+len(s)))
+	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		addInteger(b, r)
+		addInteger(b, s)
+	})
+	der, err := b.Bytes()
+	return der, err == nil
+}
+
+// addInteger writes a positive integer without leading zeros as an INTEGER.
+func addInteger(b *cryptobyte.Builder, octets []byte) {
+	b.AddASN1(asn1.INTEGER, func(b *cryptobyte.Builder) {
+		if octets[0]&0x80 != 0 {
+			b.AddUint8(0) // It would be negative otherwise.
+		}
+		b.AddBytes(octets)
+	})
 }
 
 // ed25519Signature returns the octets of RFC 8032. The legacy form has them as

@@ -153,7 +153,7 @@ func TestSameKeyID(t *testing.T) {
 	s.Hashed = join(pgp.Sub32(pgp.SubCreated, testKeyTime), pgp.Sub(pgp.SubIssuerFingerprint, append([]byte{4}, fingerprint...)...))
 	ring := NewKeyring(readKeysFrom(t, testAlice.Simple("alice")))
 	_, err := verify(ring, testAlice.Message(s, nil), Options{Now: testNow})
-	if asError(t, err).Problem != UnknownKey {
+	if asError(t, err).Code != UnknownKey {
 		t.Errorf("got %v", err)
 	}
 }
@@ -169,7 +169,7 @@ func TestLegacyEd25519Integers(t *testing.T) {
 	message := join(pgp.Packet(pgp.TagOnePass, k.OnePass(s)), pgp.Packet(pgp.TagLiteral, pgp.Literal(nil)),
 		pgp.Packet(pgp.TagSignature, body))
 	_, err := verify(ring, message, Options{Now: testNow})
-	if asError(t, err).Problem != BadSignature {
+	if asError(t, err).Code != BadSignature {
 		t.Errorf("got %v", err)
 	}
 }

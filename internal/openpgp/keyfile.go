@@ -21,6 +21,10 @@ type KeyFile struct {
 	// each once, in the order of the file.
 	Problems []string
 
+	// Cost is the processor time that the signatures of the file took to verify, in
+	// microseconds by the estimate of the budget: the same for the same file.
+	Cost int
+
 	// revocations are key revocations that stand by themselves, as gpg
 	// --gen-revoke writes them. They have been applied to Certificates already,
 	// and count for those of other files in [NewKeyringFromFiles].
@@ -33,35 +37,43 @@ type KeyFile struct {
 // file holds more than is read, and says why. A file with nothing but revocations
 // is one without an error. All self-signatures, bindings and revocations are
 // verified here, in less than two seconds whatever the file is; certificates for
-// which that is too short cannot be used.
+// which that is too short cannot be used. With an error, the file holds nothing but
+// its cost.
 //
 // A panic of the library below it is an error of this file alone.
 func ParseKeyFile(data []byte) (file *KeyFile, err error) {
 	defer func() {
 		if recover() != nil {
-			file, err = nil, errors.New("the key file made the reader fail; please report it with the file")
+			file, err = &KeyFile{Cost: maxKeyFileCost}, errors.New("the key file made the reader fail; please report it with the file")
 		}
 	}()
 	if len(data) > maxKeyFileSize {
-		return nil, errors.New("the key file is larger than 1 MiB")
+		return &KeyFile{}, errors.New("the key file is larger than 1 MiB")
 	}
 	r := &keyFileReader{cost: maxKeyFileCost}
 	r.read(data)
+	nothing := &KeyFile{Cost: maxKeyFileCost - r.cost}
 	if r.tooLarge != "" {
-		return nil, errors.New(r.tooLarge)
+		return nothing, errors.New(r.tooLarge)
 	}
-	file = &KeyFile{Problems: r.problems, revocations: r.revocations}
+	file = &KeyFile{Problems: r.problems, Cost: nothing.Cost, revocations: r.revocations}
 	for same := range runs(r.certificates, compareCertificates) {
 		file.Certificates = append(file.Certificates, mergeCertificates(same))
 	}
 	if len(file.Certificates) == 0 && len(file.revocations) == 0 {
 		if len(r.problems) > 0 {
-			return nil, errors.New(r.problems[0])
+			return nothing, errors.New(r.problems[0])
 		}
-		return nil, errors.New("the file holds no OpenPGP public key")
+		return nothing, errors.New("the file holds no OpenPGP public key")
 	}
 	file.Certificates = applyRevocations(file.Certificates, file.revocations)
 	return file, nil
+}
+
+// IsKeyFile reports whether data begins like a key file: with an OpenPGP packet of a key, or
+// with text that has an armor header anywhere. It does not say that the file can be read.
+func IsKeyFile(data []byte) bool {
+	return startsWithKey(data) || bytes.Contains(data, []byte("-----BEGIN PGP "))
 }
 
 type keyFileReader struct {

@@ -203,7 +203,7 @@ func TestFloodedCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = file.Certificates[0].Check(testNow)
-	if fault := asError(t, err); fault.Problem != UnusableKey || !strings.Contains(fault.Detail, "export-clean") {
+	if fault := asError(t, err); fault.Code != UnusableKey || !strings.Contains(fault.Detail, "export-clean") {
 		t.Errorf("got %v", err)
 	}
 	clean := readKeysFrom(t, pgp.Ed25519(4, testKeyTime, "mallory").Simple("mallory"))

@@ -5,6 +5,7 @@ package openpgp
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"time"
 )
@@ -74,6 +75,18 @@ func (k *Keyring) Len() int {
 // Certificates returns the certificates, sorted by fingerprint, each once.
 func (k *Keyring) Certificates() []*Certificate { return slices.Clone(k.certificates) }
 
+// Certificate returns the certificate with a fingerprint in upper-case hexadecimal, as all
+// files of the keyring together have it; nil when there is none.
+func (k *Keyring) Certificate(fingerprint string) *Certificate {
+	i, found := slices.BinarySearchFunc(k.certificates, fingerprint, func(c *Certificate, f string) int {
+		return cmp.Compare(c.Fingerprint(), f)
+	})
+	if !found {
+		return nil
+	}
+	return k.certificates[i]
+}
+
 // Options are the circumstances of a verification.
 type Options struct {
 	// Now is the moment at which keys and signatures are judged.
@@ -142,7 +155,7 @@ func (k *Keyring) Verify(m *Message, o Options) (*Verified, error) {
 		}
 		// A fault of the key that made the signature says more than that
 		// another key did not.
-		if first == nil || first.Problem == BadSignature && fault.Problem != BadSignature {
+		if first == nil || first.Code == BadSignature && fault.Code != BadSignature {
 			first = c.certificate.attribute(fault, c.index)
 		}
 	}

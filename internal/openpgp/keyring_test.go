@@ -69,24 +69,24 @@ func TestRefused(t *testing.T) {
 		keys   []string
 		want   Error
 	}{
-		"no keys": {"ed25519", nil, Error{Problem: UnknownKey, Issuer: "0x" + alice,
+		"no keys": {"ed25519", nil, Error{Code: UnknownKey, Issuer: "0x" + alice,
 			Detail: "the signature names the key 0x" + alice + ", which is not among the trusted keys"}},
-		"no issuer": {"unknown-no-issuer", []string{"alice"}, Error{Problem: UnknownKey,
+		"no issuer": {"unknown-no-issuer", []string{"alice"}, Error{Code: UnknownKey,
 			Detail: "the message does not say which key signed it"}},
-		"key ID only": {"issuer-key-id", []string{"rsa2048"}, Error{Problem: UnknownKey, Issuer: "0x0CEF42A22D6B610B",
+		"key ID only": {"issuer-key-id", []string{"rsa2048"}, Error{Code: UnknownKey, Issuer: "0x0CEF42A22D6B610B",
 			Detail: "the signature names the key 0x0CEF42A22D6B610B, which is not among the trusted keys"}},
-		"altered": {"payload-altered", []string{"alice"}, Error{Problem: BadSignature, Issuer: "0x" + alice,
+		"altered": {"payload-altered", []string{"alice"}, Error{Code: BadSignature, Issuer: "0x" + alice,
 			Detail: "the signature is not valid: content or signature was altered", Fingerprint: alice, SigningFingerprint: alice}},
-		"in the future": {"signature-in-future", []string{"alice"}, Error{Problem: SignatureInFuture, Issuer: "0x" + alice,
+		"in the future": {"signature-in-future", []string{"alice"}, Error{Code: SignatureInFuture, Issuer: "0x" + alice,
 			Detail:      "the signature claims to be made in the future: check the signer's clock",
 			Fingerprint: alice, SigningFingerprint: alice, NotBefore: testNow.Add(24*time.Hour - clockSkew).UTC()}},
-		"weak digest": {"digest-sha1", []string{"rsa2048"}, Error{Problem: WeakAlgorithm, Issuer: "0x" + fingerprintOf(t, "rsa2048"),
+		"weak digest": {"digest-sha1", []string{"rsa2048"}, Error{Code: WeakAlgorithm, Issuer: "0x" + fingerprintOf(t, "rsa2048"),
 			Detail: "the digest of the signature is not accepted: sign with SHA-256 or SHA-512"}},
-		"version 5": {"version-5", []string{"alice"}, Error{Problem: UnsupportedVersion, Issuer: "0x0CEF42A22D6B610B",
+		"version 5": {"version-5", []string{"alice"}, Error{Code: UnsupportedVersion, Issuer: "0x0CEF42A22D6B610B",
 			Detail: "the signature packet is not of version 3, 4 or 6"}},
-		"version 6": {"v6", []string{"alice"}, Error{Problem: UnknownKey, Issuer: "0x" + fingerprintOf(t, "v6"),
+		"version 6": {"v6", []string{"alice"}, Error{Code: UnknownKey, Issuer: "0x" + fingerprintOf(t, "v6"),
 			Detail: "the signature names the key 0x" + fingerprintOf(t, "v6") + ", which is not among the trusted keys"}},
-		"other algorithm": {"algorithm-dsa", []string{"alice"}, Error{Problem: WeakAlgorithm, Issuer: "0x" + dsaFingerprint,
+		"other algorithm": {"algorithm-dsa", []string{"alice"}, Error{Code: WeakAlgorithm, Issuer: "0x" + dsaFingerprint,
 			Detail: "the signature's public-key algorithm is not accepted: sign with RSA, ECDSA or EdDSA"}},
 	}
 	for name, test := range tests {
@@ -125,7 +125,7 @@ func asError(t testing.TB, err error) *Error {
 
 // TestZeroValues: nothing is accepted by what was never filled in.
 func TestZeroValues(t *testing.T) {
-	message, err := ReadMessage(readVectorNamed(t, "ed25519").content)
+	message, err := ParseMessage(readVectorNamed(t, "ed25519").content)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestZeroValues(t *testing.T) {
 // the message.
 func TestPayloadBelongsToCaller(t *testing.T) {
 	v := readVectorNamed(t, "ed25519")
-	m, err := ReadMessage(v.content)
+	m, err := ParseMessage(v.content)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestConcurrentUse(t *testing.T) {
 	v := readVectorNamed(t, "rsa2048-zip")
 	certificates := readKeys(t, "rsa2048", "alice", "subkey", "p256")
 	ring := NewKeyring(certificates...)
-	m, err := ReadMessage(v.content)
+	m, err := ParseMessage(v.content)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestManyClaimants(t *testing.T) {
 	if err != nil || got.Fingerprint != certificates[0].Fingerprint() {
 		t.Errorf("got %v, %v", got, err)
 	}
-	m, err := ReadMessage(message)
+	m, err := ParseMessage(message)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,12 +27,12 @@ type onePass struct {
 	salt   []byte     // Version 6 only.
 }
 
-// ReadMessage reads an atomic container signature: a binary OpenPGP signed
+// ParseMessage reads an atomic container signature: a binary OpenPGP signed
 // message of at most 256 KiB, as the package comment describes it. It checks
 // sizes, packet sequence and the properties that the signature states, and
 // computes no digest. The error is an [*Error]; its problem is Malformed,
 // UnsupportedVersion or WeakAlgorithm.
-func ReadMessage(content []byte) (*Message, error) {
+func ParseMessage(content []byte) (*Message, error) {
 	if len(content) > maxContentSize {
 		return nil, malformed("the content is larger than 256 KiB, and signatures have a few kilobytes at most")
 	}

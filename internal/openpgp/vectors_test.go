@@ -116,7 +116,7 @@ func (v messageVector) options() Options {
 
 // verify reads and verifies content.
 func verify(k *Keyring, content []byte, o Options) (*Verified, error) {
-	m, err := ReadMessage(content)
+	m, err := ParseMessage(content)
 	if err != nil {
 		return nil, err
 	}
@@ -135,8 +135,8 @@ func TestVectors(t *testing.T) {
 				}
 			case !errors.As(err, &fault) || got != nil:
 				t.Errorf("got %v and an error that is not an *Error: %v", got, err)
-			case fault.Problem.String() != v.expect:
-				t.Errorf("got %v (%s), want %s", fault.Problem, fault.Detail, v.expect)
+			case fault.Code.String() != v.expect:
+				t.Errorf("got %v (%s), want %s", fault.Code, fault.Detail, v.expect)
 			case fault.Detail == "" || len(fault.Detail) > 256:
 				t.Errorf("the detail has %d bytes", len(fault.Detail))
 			}
@@ -191,7 +191,7 @@ func TestEveryTruncation(t *testing.T) {
 			continue
 		}
 		for n := range v.content {
-			if _, err := ReadMessage(v.content[:n]); err == nil {
+			if _, err := ParseMessage(v.content[:n]); err == nil {
 				t.Errorf("%s: accepted with %d of %d octets", v.name, n, len(v.content))
 			}
 		}

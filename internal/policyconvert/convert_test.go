@@ -272,6 +272,37 @@ func TestConvertIdentities(t *testing.T) {
 	}
 }
 
+// TestConvertOpenShiftIdentities converts every signedIdentity of OpenShift.
+func TestConvertOpenShiftIdentities(t *testing.T) {
+	tests := map[string]*assayv1alpha1.SignedIdentity{
+		"": nil,
+		"signedIdentity: {matchPolicy: MatchRepoDigestOrExact}": nil,
+		"signedIdentity: {matchPolicy: MatchRepository}":        {MatchPolicy: assayv1alpha1.MatchRepository},
+		"signedIdentity: {matchPolicy: ExactRepository, exactRepository: {repository: b.example/c}}": {
+			MatchPolicy: assayv1alpha1.ExactRepository, ExactRepository: &assayv1alpha1.ExactRepositoryIdentity{Repository: "b.example/c"},
+		},
+		"signedIdentity: {matchPolicy: RemapIdentity, remapIdentity: {prefix: a.example, signedPrefix: b.example/c}}": {
+			MatchPolicy: assayv1alpha1.RemapIdentity, RemapIdentity: &assayv1alpha1.RemapIdentityRule{Prefix: "a.example", SignedPrefix: "b.example/c"},
+		},
+	}
+	for text, want := range tests {
+		t.Run(text, func(t *testing.T) {
+			policies, _ := convert(t, openShiftSpec("scopes: [a.example], policy: {rootOfTrust: {policyType: PKI}, "+text+"}"))
+			if len(policies) != 1 {
+				t.Fatalf("%d TrustPolicies", len(policies))
+			}
+			if diff := cmp.Diff(want, policies[0].Spec.SignedIdentity); diff != "" {
+				t.Errorf("signedIdentity (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// openShiftSpec is a ClusterImagePolicy with a spec in YAML's flow style.
+func openShiftSpec(spec string) string {
+	return "apiVersion: config.openshift.io/v1\nkind: ClusterImagePolicy\nmetadata: {name: a}\nspec: {" + spec + "}\n"
+}
+
 // TestConvertSecrets names files in Secrets when none may be read.
 func TestConvertSecrets(t *testing.T) {
 	c := policyconvert.New(policyconvert.Options{Namespace: "trust", Enforcement: assayv1alpha1.EnforcementAudit})
@@ -309,36 +340,45 @@ func TestConvertSecrets(t *testing.T) {
 func TestConvertRefused(t *testing.T) {
 	one := func(requirement string) string { return docker("a.example", requirement) }
 	tests := map[string]struct{ text, want string }{
-		"nothing":                       {"", "the file is empty"},
-		"only comments":                 {"# nothing\n---\n", "the file is empty"},
-		"no default":                    {`{"transports":{}}`, "default is missing"},
-		"an unknown member":             {`{"default":[{"type":"reject"}],"Transports":{}}`, `member "Transports" is not known`},
-		"a member twice":                {`{"default":[{"type":"reject"}],"default":[{"type":"insecureAcceptAnything"}]}`, "duplicate member"},
-		"a scope twice":                 {`{"default":[{"type":"reject"}],"transports":{"docker":{"a.example":[{"type":"reject"}],"a\u002eexample":[{"type":"reject"}]}}}`, "duplicate member"},
-		"more after it":                 {`{"default":[{"type":"reject"}]} {}`, "more text"},
-		"no requirements":               {one(""), "the list of requirements is empty"},
-		"an unknown requirement":        {one(`{"type":"signedby"}`), `type "signedby" is not known`},
-		"a requirement that is a list":  {one(`[]`), "an array where an object should be"},
-		"an unknown member of reject":   {one(`{"type":"reject","unless":"x"}`), `member "unless" is not known`},
-		"an unknown member of signedBy": {one(signedBy("/keys/bob.asc", `,"KeyData":"x"`)), `member "KeyData" is not known`},
-		"no key":                        {one(`{"type":"signedBy","keyType":"GPGKeys"}`), "exactly one of keyPath, keyPaths and keyData"},
-		"two sources of keys":           {one(signedBy("/keys/bob.asc", `,"keyPaths":[]`)), "exactly one of keyPath, keyPaths and keyData"},
-		"an empty list of keys":         {one(`{"type":"signedBy","keyType":"GPGKeys","keyPaths":[]}`), "is empty"},
-		"an empty path":                 {one(`{"type":"signedBy","keyType":"GPGKeys","keyPaths":["/keys/bob.asc",""]}`), "a path of a key is empty"},
-		"keyData that is no base64":     {one(`{"type":"signedBy","keyType":"GPGKeys","keyData":"!"}`), "keyData is not base64"},
-		"an unknown type of keys":       {one(`{"type":"signedBy","keyType":"PGP","keyPath":"/x"}`), `keyType "PGP" is not known`},
-		"null for a path":               {one(`{"type":"signedBy","keyType":"GPGKeys","keyPath":null}`), "keyPath: "},
-		"an unknown identity":           {one(signedBy("/keys/bob.asc", `,"signedIdentity":{"type":"any"}`)), `type "any" is not known`},
-		"an identity without its name":  {one(signedBy("/keys/bob.asc", `,"signedIdentity":{"type":"exactReference"}`)), "dockerReference is missing"},
-		"deep nesting":                  {strings.Repeat(`{"default":`, 100), "nested more than"},
-		"deep nesting in YAML":          {strings.Repeat("[", 5000), ""},
-		"an alias bomb":                 {aliasBomb(), ""},
-		"too large":                     {strings.Repeat(" ", policyconvert.MaxSize+1), "larger than"},
-		"another kind":                  {"apiVersion: v1\nkind: Pod\n", `kind "Pod" of "v1" is not converted`},
-		"a duplicate in YAML":           {"apiVersion: config.openshift.io/v1\nkind: ClusterImagePolicy\nkind: Pod\n", "neither JSON nor YAML"},
-		"no scopes":                     {"apiVersion: config.openshift.io/v1\nkind: ClusterImagePolicy\nmetadata: {name: a}\nspec: {policy: {rootOfTrust: {policyType: PKI}}}\n", "scopes: between 1 and 256"},
-		"an unknown root of trust":      {"apiVersion: config.openshift.io/v1\nkind: ClusterImagePolicy\nmetadata: {name: a}\nspec: {scopes: [a.example], policy: {rootOfTrust: {policyType: GPG}}}\n", `policyType "GPG" is not known`},
-		"an unknown member of the spec": {"apiVersion: config.openshift.io/v1\nkind: ClusterImagePolicy\nmetadata: {name: a}\nspec: {scopes: [a.example], except: [b]}\n", `member "except" is not known`},
+		"nothing":                             {"", "the file is empty"},
+		"only comments":                       {"# nothing\n---\n", "the file is empty"},
+		"no default":                          {`{"transports":{}}`, "default is missing"},
+		"an unknown member":                   {`{"default":[{"type":"reject"}],"Transports":{}}`, `member "Transports" is not known`},
+		"a member twice":                      {`{"default":[{"type":"reject"}],"default":[{"type":"insecureAcceptAnything"}]}`, "duplicate member"},
+		"a scope twice":                       {`{"default":[{"type":"reject"}],"transports":{"docker":{"a.example":[{"type":"reject"}],"a\u002eexample":[{"type":"reject"}]}}}`, "duplicate member"},
+		"more after it":                       {`{"default":[{"type":"reject"}]} {}`, "more text"},
+		"no requirements":                     {one(""), "the list of requirements is empty"},
+		"an unknown requirement":              {one(`{"type":"signedby"}`), `type "signedby" is not known`},
+		"a requirement that is a list":        {one(`[]`), "an array where an object should be"},
+		"an unknown member of reject":         {one(`{"type":"reject","unless":"x"}`), `member "unless" is not known`},
+		"an unknown member of signedBy":       {one(signedBy("/keys/bob.asc", `,"KeyData":"x"`)), `member "KeyData" is not known`},
+		"no key":                              {one(`{"type":"signedBy","keyType":"GPGKeys"}`), "exactly one of keyPath, keyPaths and keyData"},
+		"two sources of keys":                 {one(signedBy("/keys/bob.asc", `,"keyPaths":[]`)), "exactly one of keyPath, keyPaths and keyData"},
+		"an empty list of keys":               {one(`{"type":"signedBy","keyType":"GPGKeys","keyPaths":[]}`), "is empty"},
+		"an empty path":                       {one(`{"type":"signedBy","keyType":"GPGKeys","keyPaths":["/keys/bob.asc",""]}`), "a path of a key is empty"},
+		"keyData that is no base64":           {one(`{"type":"signedBy","keyType":"GPGKeys","keyData":"!"}`), "keyData is not base64"},
+		"an unknown type of keys":             {one(`{"type":"signedBy","keyType":"PGP","keyPath":"/x"}`), `keyType "PGP" is not known`},
+		"null for a path":                     {one(`{"type":"signedBy","keyType":"GPGKeys","keyPath":null}`), "keyPath: "},
+		"an unknown identity":                 {one(signedBy("/keys/bob.asc", `,"signedIdentity":{"type":"any"}`)), `type "any" is not known`},
+		"an identity without its name":        {one(signedBy("/keys/bob.asc", `,"signedIdentity":{"type":"exactReference"}`)), "dockerReference is missing"},
+		"deep nesting":                        {strings.Repeat(`{"default":`, 100), "nested more than"},
+		"deep nesting in YAML":                {strings.Repeat("[", 5000), ""},
+		"an alias bomb":                       {aliasBomb(), ""},
+		"too large":                           {strings.Repeat(" ", policyconvert.MaxSize+1), "larger than"},
+		"another kind":                        {"apiVersion: v1\nkind: Pod\n", `kind "Pod" of "v1" is not converted`},
+		"a duplicate in YAML":                 {"apiVersion: config.openshift.io/v1\nkind: ClusterImagePolicy\nkind: Pod\n", "neither JSON nor YAML"},
+		"no scopes":                           {openShiftSpec("policy: {rootOfTrust: {policyType: PKI}}"), "scopes: between 1 and 256"},
+		"an unknown root of trust":            {openShiftSpec("scopes: [a.example], policy: {rootOfTrust: {policyType: GPG}}"), `policyType "GPG" is not known`},
+		"an unknown member of the spec":       {openShiftSpec("scopes: [a.example], except: [b]"), `member "except" is not known`},
+		"a member of the spec in capitals":    {openShiftSpec("Scopes: [a.example]"), `member "Scopes" is not known`},
+		"scopes that are no list":             {openShiftSpec("scopes: a.example"), `spec: "json: cannot unmarshal string`},
+		"an unknown member of rootOfTrust":    {openShiftSpec("scopes: [a.example], policy: {rootOfTrust: {policyType: PKI, unless: x}}"), `member "policy.rootOfTrust.unless" is not known`},
+		"an unknown member of signedIdentity": {openShiftSpec("scopes: [a.example], policy: {signedIdentity: {matchpolicy: MatchRepository}}"), `member "policy.signedIdentity.matchpolicy" is not known`},
+		"an unknown matchPolicy":              {openShiftSpec("scopes: [a.example], policy: {signedIdentity: {matchPolicy: Any}}"), "signedIdentity: "},
+		"ExactRepository without its name":    {openShiftSpec("scopes: [a.example], policy: {signedIdentity: {matchPolicy: ExactRepository}}"), "signedIdentity: "},
+		"no name":                             {"apiVersion: config.openshift.io/v1\nkind: ClusterImagePolicy\nmetadata: {}\n", "metadata.name is missing"},
+		"a name that is no text":              {"apiVersion: config.openshift.io/v1\nkind: ClusterImagePolicy\nmetadata: {name: 1}\n", `metadata: "json: cannot unmarshal number`},
+		"an unknown member of metadata":       {"apiVersion: config.openshift.io/v1\nkind: ClusterImagePolicy\nmetadata: {name: a, for: b}\n", `metadata: member "for" is not known`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

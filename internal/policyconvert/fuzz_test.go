@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/policyconvert"
 )
 
@@ -41,7 +41,7 @@ func FuzzConvert(f *testing.F) {
 				t.Errorf("%s: %d scopes and %d keys", p.Name, len(p.Spec.Scopes), len(p.Spec.Keys))
 			}
 			for _, text := range p.Spec.Scopes {
-				if scope, err := identity.ParseScope(text); err != nil || scope.String() != text {
+				if scope, err := imageref.ParseScope(text); err != nil || scope.String() != text {
 					t.Errorf("scope %q: %v", text, err)
 				}
 			}

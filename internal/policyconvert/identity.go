@@ -8,7 +8,7 @@ import (
 	"fmt"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 )
 
 // readIdentity reads the signedIdentity of a requirement (containers-policy.json(5)). The default is nil, because it
@@ -44,20 +44,20 @@ func readIdentity(m members) (signed *assayv1alpha1.SignedIdentity, invalid, err
 }
 
 // ruleOf returns the rule of a signedIdentity and the members that it needs beside its type.
-func ruleOf(values map[string]string) (rule identity.Rule, fields []string, ok bool) {
+func ruleOf(values map[string]string) (rule imageref.Rule, fields []string, ok bool) {
 	switch values["type"] {
 	case "matchExact":
-		return identity.Rule{Match: identity.MatchExact}, nil, true
+		return imageref.Rule{Match: imageref.MatchExact}, nil, true
 	case "matchRepoDigestOrExact":
-		return identity.Rule{Match: identity.MatchRepoDigestOrExact}, nil, true
+		return imageref.Rule{Match: imageref.MatchRepoDigestOrExact}, nil, true
 	case "matchRepository":
-		return identity.Rule{Match: identity.MatchRepository}, nil, true
+		return imageref.Rule{Match: imageref.MatchRepository}, nil, true
 	case "exactReference":
-		return identity.Rule{Match: identity.ExactReference, DockerReference: values["dockerReference"]}, []string{"dockerReference"}, true
+		return imageref.Rule{Match: imageref.ExactReference, DockerReference: values["dockerReference"]}, []string{"dockerReference"}, true
 	case "exactRepository":
-		return identity.Rule{Match: identity.ExactRepository, DockerRepository: values["dockerRepository"]}, []string{"dockerRepository"}, true
+		return imageref.Rule{Match: imageref.ExactRepository, DockerRepository: values["dockerRepository"]}, []string{"dockerRepository"}, true
 	case "remapIdentity":
-		rule = identity.Rule{Match: identity.RemapIdentity, Prefix: values["prefix"], SignedPrefix: values["signedPrefix"]}
+		rule = imageref.Rule{Match: imageref.RemapIdentity, Prefix: values["prefix"], SignedPrefix: values["signedPrefix"]}
 		return rule, []string{"prefix", "signedPrefix"}, true
 	default:
 		return rule, nil, false
@@ -65,8 +65,8 @@ func ruleOf(values map[string]string) (rule identity.Rule, fields []string, ok b
 }
 
 // signedIdentity writes a rule as the API has it.
-func signedIdentity(rule identity.Rule) (*assayv1alpha1.SignedIdentity, error) {
-	if _, err := identity.NewMatcher(rule); err != nil {
+func signedIdentity(rule imageref.Rule) (*assayv1alpha1.SignedIdentity, error) {
+	if _, err := imageref.NewMatcher(rule); err != nil {
 		return nil, err
 	}
 	for _, text := range []string{rule.DockerReference, rule.DockerRepository, rule.Prefix, rule.SignedPrefix} {
@@ -76,20 +76,20 @@ func signedIdentity(rule identity.Rule) (*assayv1alpha1.SignedIdentity, error) {
 	}
 	signed := &assayv1alpha1.SignedIdentity{MatchPolicy: assayv1alpha1.MatchPolicy(rule.Match)}
 	switch rule.Match {
-	case identity.MatchRepoDigestOrExact:
+	case imageref.MatchRepoDigestOrExact:
 		return nil, nil
-	case identity.ExactReference:
+	case imageref.ExactReference:
 		signed.ExactReference = &assayv1alpha1.ExactReferenceIdentity{Reference: rule.DockerReference}
-	case identity.ExactRepository:
+	case imageref.ExactRepository:
 		// The API wants a name without the tag that containers-policy.json(5) ignores.
-		named, err := identity.ParseImage(rule.DockerRepository)
+		named, err := imageref.ParseImage(rule.DockerRepository)
 		if err != nil {
 			return nil, err
 		}
 		signed.ExactRepository = &assayv1alpha1.ExactRepositoryIdentity{Repository: named.Name()}
-	case identity.RemapIdentity:
+	case imageref.RemapIdentity:
 		signed.RemapIdentity = &assayv1alpha1.RemapIdentityRule{Prefix: rule.Prefix, SignedPrefix: rule.SignedPrefix}
-	case identity.MatchExact, identity.MatchRepository:
+	case imageref.MatchExact, imageref.MatchRepository:
 	default:
 		return nil, errors.New("the rule is not known")
 	}

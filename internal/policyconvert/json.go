@@ -4,9 +4,12 @@
 package policyconvert
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	kjson "sigs.k8s.io/json"
 
 	"github.com/assay-project/assay/internal/strictjson"
 )
@@ -54,6 +57,25 @@ func (m members) text(name string) (string, error) {
 		return err
 	})
 	return value, inside(name, err)
+}
+
+// decode reads a member into a type of an API, which stays as it is when the member is absent. Letters are told apart
+// by case, which encoding/json does not do, and members that the type lacks are refused, as by onlyKnown. Duplicate
+// members were refused when the object was read.
+func (m members) decode(name string, into any) error {
+	each, ok := m[name]
+	if !ok {
+		return nil
+	}
+	unknown, err := kjson.UnmarshalStrict([]byte(each.text), into, kjson.DisallowUnknownFields)
+	if err != nil {
+		return fmt.Errorf("%s: %s", name, quote(err.Error()))
+	}
+	var field kjson.FieldError
+	if errors.As(errors.Join(unknown...), &field) {
+		return fmt.Errorf("%s: member %s is not known", name, quote(field.FieldPath()))
+	}
+	return nil
 }
 
 // object returns a member that is an object, without members when it is absent.

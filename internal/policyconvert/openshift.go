@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"strings"
 
+	configv1 "github.com/openshift/api/config/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 )
 
 // openShiftGroup is the API group of OpenShift's image policies; their versions are alike.
@@ -53,28 +56,23 @@ func (c *Converter) addObject(m members) error {
 }
 
 func (c *Converter) addImagePolicy(m members, kind string) error {
-	metadata, err := m.object("metadata")
-	if err != nil {
+	var metadata metav1.ObjectMeta
+	if err := m.decode("metadata", &metadata); err != nil {
 		return err
 	}
-	name, err := metadata.text("name")
-	if err != nil {
-		return err
-	}
-	namespace, err := metadata.text("namespace")
-	if err != nil {
-		return err
-	}
+	name := metadata.Name
 	if name == "" {
 		return errors.New("metadata.name is missing")
 	}
-	if namespace != "" {
-		name = namespace + "-" + name
+	if metadata.Namespace != "" {
+		name = metadata.Namespace + "-" + name
 	}
 	where := kind + " " + printable(name)
-	spec, err := m.object("spec")
+	// A ClusterImagePolicy has the same spec.
+	var spec configv1.ImagePolicySpec
+	err := m.decode("spec", &spec)
 	if err == nil {
-		err = c.addImagePolicySpec(where, name, spec)
+		err = c.addImagePolicySpec(where, name, &spec)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", where, err)
@@ -85,47 +83,25 @@ func (c *Converter) addImagePolicy(m members, kind string) error {
 	return nil
 }
 
-func (c *Converter) addImagePolicySpec(where, name string, spec members) error {
-	if err := spec.onlyKnown("scopes", "policy"); err != nil {
-		return err
-	}
-	policy, err := spec.object("policy")
+func (c *Converter) addImagePolicySpec(where, name string, spec *configv1.ImagePolicySpec) error {
+	signed, err := readOpenShiftIdentity(spec.Policy.SignedIdentity)
 	if err != nil {
-		return err
+		return inside("signedIdentity", err)
 	}
-	if err := policy.onlyKnown("rootOfTrust", "signedIdentity"); err != nil {
-		return inside("policy", err)
-	}
-	signed, err := readOpenShiftIdentity(policy)
-	if err != nil {
-		return err
-	}
-	root, err := policy.object("rootOfTrust")
-	if err != nil {
-		return err
-	}
-	policyType, err := root.text("policyType")
-	if err != nil {
-		return err
-	}
-	texts, err := spec.texts("scopes")
-	if err != nil {
-		return err
-	}
-	if len(texts) == 0 || len(texts) > maxScopes {
+	if len(spec.Scopes) == 0 || len(spec.Scopes) > maxScopes {
 		return fmt.Errorf("scopes: between 1 and %d are needed", maxScopes)
 	}
-	scopes := c.readScopes(where, texts)
+	scopes := c.readScopes(where, spec.Scopes)
 	if len(scopes) == 0 {
 		return nil
 	}
 	secret := unique(map[string]bool{}, objectName(name)+"-openpgp-keys", maxObjectName)
-	switch policyType {
-	case "PublicKey", "FulcioCAWithRekor", "PKI":
+	switch policyType := spec.Policy.RootOfTrust.PolicyType; policyType {
+	case configv1.PublicKeyRootOfTrust, configv1.FulcioCAWithRekorRootOfTrust, configv1.PKIRootOfTrust:
 		c.note(true, where, "the scopes and the signed identity are carried over; the %s of sigstore is not, because Assay verifies OpenPGP signatures: "+
 			"put OpenPGP keys into Secret %s of namespace %s, without which the images cannot be checked", policyType, secret, c.options.Namespace)
 	default:
-		return fmt.Errorf("policy.rootOfTrust: policyType %s is not known", quote(policyType))
+		return fmt.Errorf("policy.rootOfTrust: policyType %s is not known", quote(string(policyType)))
 	}
 	c.addPolicy(name, assayv1alpha1.TrustPolicySpec{
 		Scopes:         scopes,
@@ -136,10 +112,11 @@ func (c *Converter) addImagePolicySpec(where, name string, spec members) error {
 }
 
 // readScopes returns the scopes that a TrustPolicy can have, each once.
-func (c *Converter) readScopes(where string, texts []string) []string {
+func (c *Converter) readScopes(where string, imageScopes []configv1.ImageScope) []string {
 	var scopes []string
 	seen := map[string]bool{}
-	for _, text := range texts {
+	for _, imageScope := range imageScopes {
+		text := string(imageScope)
 		scope, respelt, err := readScope(text)
 		switch {
 		case err != nil:
@@ -157,39 +134,19 @@ func (c *Converter) readScopes(where string, texts []string) []string {
 }
 
 // readOpenShiftIdentity reads a signedIdentity in OpenShift's form, which the API of TrustPolicies shares.
-func readOpenShiftIdentity(policy members) (*assayv1alpha1.SignedIdentity, error) {
-	object, err := policy.object("signedIdentity")
-	if err != nil {
-		return nil, err
+func readOpenShiftIdentity(original *configv1.PolicyIdentity) (*assayv1alpha1.SignedIdentity, error) {
+	rule := imageref.Rule{Match: imageref.MatchRepoDigestOrExact}
+	if original == nil {
+		return signedIdentity(rule)
 	}
-	if err := object.onlyKnown("matchPolicy", "exactRepository", "remapIdentity"); err != nil {
-		return nil, inside("signedIdentity", err)
+	if original.MatchPolicy != "" {
+		rule.Match = imageref.Match(original.MatchPolicy)
 	}
-	match, err := object.text("matchPolicy")
-	if err != nil {
-		return nil, inside("signedIdentity", err)
+	if exact := original.PolicyMatchExactRepository; exact != nil {
+		rule.DockerRepository = string(exact.Repository)
 	}
-	rule := identity.Rule{Match: identity.Match(match)}
-	if match == "" {
-		rule.Match = identity.MatchRepoDigestOrExact
+	if remap := original.PolicyMatchRemapIdentity; remap != nil {
+		rule.Prefix, rule.SignedPrefix = string(remap.Prefix), string(remap.SignedPrefix)
 	}
-	repository, err := object.object("exactRepository")
-	if err != nil {
-		return nil, inside("signedIdentity", err)
-	}
-	if rule.DockerRepository, err = repository.text("repository"); err != nil {
-		return nil, inside("signedIdentity", err)
-	}
-	remap, err := object.object("remapIdentity")
-	if err != nil {
-		return nil, inside("signedIdentity", err)
-	}
-	if rule.Prefix, err = remap.text("prefix"); err != nil {
-		return nil, inside("signedIdentity", err)
-	}
-	if rule.SignedPrefix, err = remap.text("signedPrefix"); err != nil {
-		return nil, inside("signedIdentity", err)
-	}
-	signed, err := signedIdentity(rule)
-	return signed, inside("signedIdentity", err)
+	return signedIdentity(rule)
 }

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 )
 
 // maxScope is the longest scope that the API accepts, in bytes.
@@ -26,7 +26,7 @@ func readScope(text string) (scope, respelt string, err error) {
 	if len(text) > maxScope {
 		return "", "", fmt.Errorf("it is longer than %d bytes", maxScope)
 	}
-	parsed, err := identity.ParseScope(text)
+	parsed, err := imageref.ParseScope(text)
 	if err == nil {
 		return parsed.String(), "", nil
 	}
@@ -38,7 +38,7 @@ func readScope(text string) (scope, respelt string, err error) {
 	} else if strings.Contains(host, "@") || hasTag(host) {
 		return "", "", fmt.Errorf("it applies to no image: %w", err)
 	}
-	if parsed, lowerErr := identity.ParseScope(lower); lowerErr == nil {
+	if parsed, lowerErr := imageref.ParseScope(lower); lowerErr == nil {
 		return parsed.String(), parsed.String(), nil
 	}
 	return "", "", fmt.Errorf("it applies to no image: %w", err)
@@ -67,11 +67,11 @@ func parents(scope string) []string {
 	if !strings.Contains(scope, "/") {
 		name += "/x"
 	}
-	named, err := identity.ParseImage(name)
+	named, err := imageref.ParseImage(name)
 	if err != nil {
 		return nil
 	}
-	scopes := identity.ScopesOf(named)
+	scopes := imageref.ScopesOf(named)
 	for i, each := range scopes {
 		if each == scope {
 			return scopes[i+1:]

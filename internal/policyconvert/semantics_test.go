@@ -11,9 +11,9 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/identity"
-	"github.com/assay-project/assay/internal/openpgp"
+	"github.com/assay-project/assay/internal/imageref"
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
+	"github.com/assay-project/assay/internal/signature"
 	"github.com/assay-project/assay/internal/verify"
 )
 
@@ -31,56 +31,43 @@ func signed(k *pgp.Key, name string) verify.Signature {
 // check decides about an image with the TrustPolicies of its most specific scope.
 func check(t *testing.T, policies []assayv1alpha1.TrustPolicy, image string, signatures ...verify.Signature) string {
 	t.Helper()
-	var index identity.Index[verify.Policy]
+	var index imageref.Index[verify.Policy]
 	for i := range policies {
 		p := verify.Policy{Name: policies[i].Name, RequiredSignatures: int(policies[i].Spec.RequiredSignatures)}
-		var files []*openpgp.KeyFile
+		var files []verify.NamedKeyFile
 		for _, key := range policies[i].Spec.Keys {
-			file, err := openpgp.ParseKeyFile([]byte(key.Inline))
+			file, err := signature.ParseKeyFile(signature.Formats(), []byte(key.Inline))
 			if err != nil {
 				p.UnavailableKeys = append(p.UnavailableKeys, key.Name)
 				continue
 			}
-			files = append(files, file)
+			files = append(files, verify.NamedKeyFile{Entry: key.Name, File: file})
 		}
-		p.Keys = openpgp.NewKeyringFromFiles(files...)
+		p.Trust = signature.NewTrust(signature.Formats(), files)
 		p.Identity = matcher(t, policies[i].Spec.SignedIdentity)
 		for _, text := range policies[i].Spec.Scopes {
-			scope, err := identity.ParseScope(text)
+			scope, err := imageref.ParseScope(text)
 			if err != nil {
 				t.Fatal(err)
 			}
 			index.Add(scope, p)
 		}
 	}
-	reference := verify.ReadReference(image)
-	if reference.Problem != "" {
-		t.Fatal(reference.Problem)
+	reference := verify.ParseReference(image)
+	if reference.Err != nil {
+		t.Fatal(reference.Err)
 	}
 	applied, _, _ := index.Lookup(reference.Named)
-	return verify.Check(verify.Input{
+	return verify.New(signature.Formats()...).Check(verify.Input{
 		Now:      time.Unix(sigTime, 0).Add(time.Hour),
 		Image:    verify.Image{Reference: reference, Manifest: verify.Manifest{Digest: imageDigest}, Signatures: signatures},
 		Policies: applied,
 	}).Reason
 }
 
-func matcher(t *testing.T, signed *assayv1alpha1.SignedIdentity) *identity.Matcher {
+func matcher(t *testing.T, signed *assayv1alpha1.SignedIdentity) *imageref.Matcher {
 	t.Helper()
-	rule := identity.Rule{}
-	if signed != nil {
-		rule.Match = identity.Match(signed.MatchPolicy)
-		if r := signed.ExactReference; r != nil {
-			rule.DockerReference = r.Reference
-		}
-		if r := signed.ExactRepository; r != nil {
-			rule.DockerRepository = r.Repository
-		}
-		if r := signed.RemapIdentity; r != nil {
-			rule.Prefix, rule.SignedPrefix = r.Prefix, r.SignedPrefix
-		}
-	}
-	m, err := identity.NewMatcher(rule)
+	m, err := imageref.NewMatcher(verify.IdentityRule(signed))
 	if err != nil {
 		t.Fatal(err)
 	}

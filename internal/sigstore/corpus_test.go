@@ -8,16 +8,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/assay-project/assay/internal/corpustest"
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/manifest"
 	"github.com/assay-project/assay/internal/sigstore"
+	"github.com/assay-project/assay/internal/testenv/corpus"
 )
 
 // TestCorpus checks every case of the corpus: who signed, which digest, which name.
 func TestCorpus(t *testing.T) {
 	now := time.Now()
-	for _, c := range corpustest.Sigstore(t) {
+	for _, c := range corpus.Sigstore(t) {
 		t.Run(c.Name, func(t *testing.T) {
 			name, ok := verifyCase(t, &c, now)
 			c.CheckVerdict(t, ok)
@@ -29,7 +29,7 @@ func TestCorpus(t *testing.T) {
 }
 
 // verifyCase reports whether the signature of a case is for its image, and returns the signed name.
-func verifyCase(t *testing.T, c *corpustest.Case, now time.Time) (name string, ok bool) {
+func verifyCase(t *testing.T, c *corpus.Case, now time.Time) (name string, ok bool) {
 	t.Helper()
 	digest := c.ManifestDigest
 	if c.ManifestFile != "" {
@@ -50,14 +50,14 @@ func verifyCase(t *testing.T, c *corpustest.Case, now time.Time) (name string, o
 		t.Logf("%s: %v", sigstore.AsError(err).Code, err)
 		return "", false
 	}
-	matcher, err := identity.NewMatcher(identity.Rule{
-		Match: identity.Match(c.Identity.Match()), DockerReference: c.Identity.DockerReference,
+	matcher, err := imageref.NewMatcher(imageref.Rule{
+		Match: imageref.Match(c.Identity.Match()), DockerReference: c.Identity.DockerReference,
 		DockerRepository: c.Identity.DockerRepository, Prefix: c.Identity.Prefix, SignedPrefix: c.Identity.SignedPrefix,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	image, err := identity.ParseImage(c.ImageReference)
+	image, err := imageref.ParseImage(c.ImageReference)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func verifyCase(t *testing.T, c *corpustest.Case, now time.Time) (name string, o
 }
 
 // caseAuthority returns what a case trusts.
-func caseAuthority(t *testing.T, c *corpustest.Case) *sigstore.Authority {
+func caseAuthority(t *testing.T, c *corpus.Case) *sigstore.Authority {
 	t.Helper()
 	p := &c.SigstorePolicy
 	a := &sigstore.Authority{Name: "case"}

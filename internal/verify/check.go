@@ -7,76 +7,96 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 )
 
-// Check decides whether an image is verified. It never returns Verified when no policy
-// applies, when a policy has no keys, or when there are no signatures.
-func Check(in Input) Verdict {
-	policies := slices.Clone(in.Policies)
-	slices.SortFunc(policies, func(a, b Policy) int { return cmp.Compare(a.Name, b.Name) })
+// Verifier decides about images whose signatures are of a fixed set of formats. It does not
+// change and is safe for concurrent use.
+type Verifier struct {
+	formats        map[string]Format // By type.
+	supportedTypes string
+}
 
-	img := readImage(in.Image)
-	c := checker{now: in.Now, image: img, policies: policies}
-
-	v := Verdict{Digest: img.digest, Signatures: make([]SignatureVerdict, len(in.Image.Signatures))}
-	results := make([]signatureResult, len(in.Image.Signatures))
-	for i := range in.Image.Signatures {
-		results[i] = c.checkSignature(&in.Image.Signatures[i])
-		v.Signatures[i] = results[i].verdict
-		v.RecheckAt = earliest(v.RecheckAt, results[i].recheckAt)
-		if results[i].panicked {
-			v.RecoveredPanics++
+// New returns a Verifier for formats, no two of which have a type in common.
+func New(formats ...Format) *Verifier {
+	v := &Verifier{formats: map[string]Format{}}
+	var types []string
+	for _, format := range formats {
+		for _, name := range format.Types() {
+			v.formats[name] = format
+			types = append(types, name)
 		}
 	}
-	v.Policies = make([]PolicyVerdict, len(policies))
-	for i := range policies {
-		v.Policies[i] = PolicyVerdict{
-			Name: policies[i].Name, Scope: policies[i].Scope,
-			Finding: judgePolicy(&policies[i], i, results),
-		}
-	}
-	v.Finding = judgeImage(img, &in.Image, v.Policies)
+	slices.Sort(types)
+	v.supportedTypes = strings.Join(types, ", ")
 	return v
 }
 
-// judgePolicy says whether the signatures satisfy the policy at index p of every result.
-func judgePolicy(policy *Policy, p int, results []signatureResult) Finding {
-	if len(results) == 0 {
-		return refused(assayv1alpha1.ReasonNoSignatures,
-			fmt.Sprintf("%s asks for a signature and the image has none; add one to signatures", policy.label()))
-	}
-	var signers []string
-	findings := make([]Finding, len(results))
-	for i := range results {
-		findings[i] = results[i].findings[p]
-		if findings[i].Outcome == Verified {
-			signers = append(signers, results[i].claims[p].Fingerprint)
+// Check decides whether an image is verified. It never returns Verified when no policy
+// applies, when a policy has no keys, or when there are no signatures.
+func (v *Verifier) Check(in Input) Verdict {
+	policies := slices.Clone(in.Policies)
+	slices.SortFunc(policies, func(a, b Policy) int { return cmp.Compare(a.Name, b.Name) })
+
+	img := compareDigests(in.Image)
+	c := checker{Verifier: v, now: in.Now, image: img, policies: policies, revokedKeys: in.RevokedKeys}
+
+	verdict := Verdict{Digest: img.digest, Signatures: make([]SignatureVerdict, len(in.Image.Signatures))}
+	results := make([]signatureResult, len(in.Image.Signatures))
+	for i := range in.Image.Signatures {
+		results[i] = c.checkSignature(&in.Image.Signatures[i])
+		verdict.Signatures[i] = results[i].verdict
+		verdict.RecheckAt = earliest(verdict.RecheckAt, results[i].recheckAt)
+		if results[i].panicked {
+			verdict.RecoveredPanics++
 		}
 	}
-	slices.Sort(signers)
-	signers = slices.Compact(signers)
+	verdict.Policies = make([]PolicyVerdict, len(policies))
+	for i := range policies {
+		verdict.Policies[i] = PolicyVerdict{
+			Name: policies[i].Name, Scope: policies[i].Scope,
+			Finding: evaluatePolicy(&policies[i], i, results),
+		}
+	}
+	verdict.Finding = evaluateImage(img, &in.Image, verdict.Policies)
+	return verdict
+}
+
+// evaluatePolicy decides whether the signatures satisfy the policy at index p of every result.
+func evaluatePolicy(policy *Policy, p int, results []signatureResult) Finding {
+	if len(results) == 0 {
+		return refused(assayv1alpha1.ReasonNoSignatures,
+			fmt.Sprintf("the image has no signatures; %s requires %d", policy.label(), policy.required()))
+	}
+	signers := map[SignerID]struct{}{}
+	findings := make([]Finding, len(results))
+	for i := range results {
+		findings[i] = results[i].policies[p].Finding
+		if findings[i].Outcome == Verified {
+			signers[results[i].policies[p].signer.ID] = struct{}{}
+		}
+	}
 	if len(signers) >= policy.required() {
 		return Finding{Outcome: Verified, Reason: assayv1alpha1.ReasonVerified,
-			Message: bound(fmt.Sprintf("signed by %s as %s asks", countKeys(len(signers)), policy.label()))}
+			Message: truncate(fmt.Sprintf("signed by %s; %s requires %d", countSigners(len(signers)), policy.label(), policy.required()))}
 	}
 	if i := furthest(findings, CouldNotCheck); i >= 0 {
 		return findings[i]
 	}
 	if len(signers) > 0 {
 		return refused(assayv1alpha1.ReasonInsufficientSignatures,
-			fmt.Sprintf("%s asks for signatures by %s and the image has valid ones by %d",
-				policy.label(), countKeys(policy.required()), len(signers)))
+			fmt.Sprintf("signed by %s; %s requires %d", countSigners(len(signers)), policy.label(), policy.required()))
 	}
 	return findings[furthest(findings, Refused)]
 }
 
-// judgeImage combines the findings of all policies: every one must be satisfied. A
+// evaluateImage combines the findings of all policies: every one must be satisfied. A
 // refusal is final whatever else could not be checked.
-func judgeImage(img imageFacts, in *Image, policies []PolicyVerdict) Finding {
-	if img.problem != "" {
-		return refused(assayv1alpha1.ReasonInvalidImage, img.problem)
+func evaluateImage(img imageFacts, in *Image, policies []PolicyVerdict) Finding {
+	if img.err != nil {
+		return refused(assayv1alpha1.ReasonInvalidImage, img.err.Error())
 	}
 	if len(policies) == 0 {
 		return noTrustPolicy(in)
@@ -92,19 +112,19 @@ func judgeImage(img imageFacts, in *Image, policies []PolicyVerdict) Finding {
 		return policies[0].Finding
 	}
 	return Finding{Outcome: Verified, Reason: assayv1alpha1.ReasonVerified,
-		Message: fmt.Sprintf("signed as all of the %d TrustPolicies that apply ask", len(policies))}
+		Message: fmt.Sprintf("the signatures satisfy all %d TrustPolicies that apply", len(policies))}
 }
 
 func noTrustPolicy(in *Image) Finding {
 	if in.Reference.Named == nil {
 		return couldNotCheck(assayv1alpha1.ReasonNoTrustPolicy,
-			"dockerImageReference is empty, so that no TrustPolicy can apply; set it to the image's pull reference")
+			"no TrustPolicy can apply because dockerImageReference is empty; set it to the image's pull reference")
 	}
 	return couldNotCheck(assayv1alpha1.ReasonNoTrustPolicy,
 		"no TrustPolicy has a scope that covers dockerImageReference; create one")
 }
 
-func countKeys(n int) string {
+func countSigners(n int) string {
 	if n == 1 {
 		return "1 trusted key"
 	}

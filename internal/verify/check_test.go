@@ -4,6 +4,7 @@
 package verify_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -13,8 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
-	"github.com/assay-project/assay/internal/identity"
-	"github.com/assay-project/assay/internal/openpgp"
+	"github.com/assay-project/assay/internal/imageref"
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
 	"github.com/assay-project/assay/internal/verify"
 )
@@ -115,7 +115,7 @@ func TestReasons(t *testing.T) {
 			want:   one(isUnchecked("NoTrustPolicy"), alice.claimed()),
 		},
 		"InvalidPolicy": {
-			change: func(in *verify.Input) { in.Policies[0].Problem = "a scope is empty" },
+			change: func(in *verify.Input) { in.Policies[0].Err = errors.New("a scope is empty") },
 			want:   one(isUnchecked("InvalidPolicy"), alice.claimed()),
 		},
 		"InvalidPolicy, no identity rule": {
@@ -123,29 +123,29 @@ func TestReasons(t *testing.T) {
 			want:   one(isUnchecked("InvalidPolicy"), alice.claimed()),
 		},
 		"KeysUnavailable, none configured": {
-			change: func(in *verify.Input) { in.Policies[0].Keys = nil },
+			change: func(in *verify.Input) { in.Policies[0].Trust = nil },
 			want:   one(isUnchecked("KeysUnavailable"), alice.claimed()),
 		},
 		"KeysUnavailable, an empty keyring": {
-			change: func(in *verify.Input) { in.Policies[0].Keys = openpgp.NewKeyring() },
+			change: func(in *verify.Input) { in.Policies[0].Trust = trust(t) },
 			want:   one(isUnchecked("KeysUnavailable"), alice.claimed()),
 		},
 		"KeysUnavailable, all unreadable": {
 			change: func(in *verify.Input) {
-				in.Policies[0].Keys = nil
+				in.Policies[0].Trust = nil
 				in.Policies[0].UnavailableKeys = []string{"staging"}
 			},
 			want: one(isUnchecked("KeysUnavailable"), alice.claimed()),
 		},
 		"KeysUnavailable, another one than those that could be read": {
 			change: func(in *verify.Input) {
-				in.Policies[0].Keys = keyring(t, bob)
+				in.Policies[0].Trust = trust(t, bob)
 				in.Policies[0].UnavailableKeys = []string{"staging"}
 			},
 			want: one(isUnchecked("KeysUnavailable"), alice.claimed()),
 		},
 		"UntrustedKey": {
-			change: func(in *verify.Input) { in.Policies[0].Keys = keyring(t, bob) },
+			change: func(in *verify.Input) { in.Policies[0].Trust = trust(t, bob) },
 			want:   one(isRefused("UntrustedKey"), alice.claimed()),
 		},
 		"UntrustedKey, not for signing": {
@@ -258,7 +258,7 @@ func TestReasons(t *testing.T) {
 			if tt.change != nil {
 				tt.change(&in)
 			}
-			compare(t, verify.Check(in), tt.want)
+			compare(t, check(in), tt.want)
 		})
 	}
 }
@@ -272,7 +272,7 @@ func withContent(content []byte) func(*verify.Input) {
 func signedBy(t testing.TB, s signer) func(*verify.Input) {
 	return func(in *verify.Input) {
 		in.Image.Signatures = []verify.Signature{s.good()}
-		in.Policies[0].Keys = keyring(t, s)
+		in.Policies[0].Trust = trust(t, s)
 	}
 }
 
@@ -397,7 +397,7 @@ func TestSeveral(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			in := input(t)
 			in.Image.Signatures, in.Policies = tt.signatures, tt.policies
-			got := verify.Check(in)
+			got := check(in)
 			compare(t, got, verify.Verdict{Finding: tt.image, Digest: appDigest, Signatures: tt.want, Policies: tt.perPolicy})
 			want := 0
 			for i := range tt.want {
@@ -417,14 +417,14 @@ func TestZeroValues(t *testing.T) {
 	if v := new(verify.Verdict); v.Outcome == verify.Verified || v.VerifiedSignatures() != 0 {
 		t.Errorf("the zero Verdict is %s", v.Outcome)
 	}
-	compare(t, verify.Check(verify.Input{}), verify.Verdict{Finding: isUnchecked("NoTrustPolicy")})
-	compare(t, verify.Check(verify.Input{Policies: []verify.Policy{{}}}), verify.Verdict{
+	compare(t, check(verify.Input{}), verify.Verdict{Finding: isUnchecked("NoTrustPolicy")})
+	compare(t, check(verify.Input{Policies: []verify.Policy{{}}}), verify.Verdict{
 		Finding:  isRefused("NoSignatures"),
 		Policies: []verify.PolicyVerdict{{Finding: isRefused("NoSignatures")}},
 	})
 	in := input(t)
-	in.Policies[0].Identity = new(identity.Matcher)
-	compare(t, verify.Check(in), one(isRefused("IdentityMismatch"), alice.claimed()))
+	in.Policies[0].Identity = new(imageref.Matcher)
+	compare(t, check(in), one(isRefused("IdentityMismatch"), alice.claimed()))
 }
 
 func TestOutcome(t *testing.T) {

@@ -4,15 +4,16 @@
 package verify_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
-	"github.com/assay-project/assay/internal/corpustest"
-	"github.com/assay-project/assay/internal/identity"
-	"github.com/assay-project/assay/internal/openpgp"
+	"github.com/assay-project/assay/internal/imageref"
+	"github.com/assay-project/assay/internal/signature"
+	"github.com/assay-project/assay/internal/testenv/corpus"
 	"github.com/assay-project/assay/internal/verify"
 )
 
@@ -20,7 +21,7 @@ import (
 // gives.
 func TestCorpus(t *testing.T) {
 	now := time.Now()
-	for _, c := range corpustest.OpenPGP(t) {
+	for _, c := range corpus.OpenPGP(t) {
 		t.Run(c.Name, func(t *testing.T) {
 			in, ok := corpusInput(t, &c)
 			if !ok {
@@ -29,10 +30,10 @@ func TestCorpus(t *testing.T) {
 				return
 			}
 			in.Now = now
-			verdict := verify.Check(in)
+			verdict := check(in)
 			t.Logf("%s: %s (%s)", verdict.Outcome, verdict.Reason, verdict.Message)
 			c.CheckVerdict(t, verdict.Outcome == verify.Verified)
-			if diff := cmp.Diff(verdict, verify.Check(in)); diff != "" {
+			if diff := cmp.Diff(verdict, check(in)); diff != "" {
 				t.Errorf("the second verdict differs from the first (-first +second):\n%s", diff)
 			}
 			claims := verdict.Signatures[0].Claims
@@ -40,7 +41,7 @@ func TestCorpus(t *testing.T) {
 				t.Fatalf("outcome %s with claims %+v", verdict.Outcome, claims)
 			}
 			if claims != nil {
-				c.CheckClaims(t, claims.Fingerprint, claims.Identity)
+				c.CheckClaims(t, strings.TrimPrefix(claims.PublicKeyID, "0x"), claims.Identity)
 			}
 		})
 	}
@@ -48,10 +49,10 @@ func TestCorpus(t *testing.T) {
 
 // corpusInput reads the files of a case. It reports false when the identity rule is
 // invalid.
-func corpusInput(t *testing.T, c *corpustest.Case) (verify.Input, bool) {
+func corpusInput(t *testing.T, c *corpus.Case) (verify.Input, bool) {
 	t.Helper()
-	matcher, err := identity.NewMatcher(identity.Rule{
-		Match:            identity.Match(c.Identity.Match()),
+	matcher, err := imageref.NewMatcher(imageref.Rule{
+		Match:            imageref.Match(c.Identity.Match()),
 		DockerReference:  c.Identity.DockerReference,
 		DockerRepository: c.Identity.DockerRepository,
 		Prefix:           c.Identity.Prefix,
@@ -62,25 +63,25 @@ func corpusInput(t *testing.T, c *corpustest.Case) (verify.Input, bool) {
 		return verify.Input{}, false
 	}
 	policy := verify.Policy{Name: "corpus", Identity: matcher}
-	var files []*openpgp.KeyFile
+	var files []verify.NamedKeyFile
 	for _, name := range c.KeyFiles {
-		file, err := openpgp.ParseKeyFile(c.Read(t, name))
+		file, err := signature.ParseKeyFile(signature.Formats(), c.Read(t, name))
 		if err != nil {
 			t.Logf("%s: %v", name, err)
 			policy.UnavailableKeys = append(policy.UnavailableKeys, name)
 			continue
 		}
-		files = append(files, file)
+		files = append(files, verify.NamedKeyFile{Entry: name, File: file})
 	}
-	policy.Keys = openpgp.NewKeyringFromFiles(files...)
+	policy.Trust = signature.NewTrust(signature.Formats(), files)
 	manifest := verify.Manifest{Digest: digest.Digest(c.ManifestDigest)}
 	if c.ManifestFile != "" {
-		manifest = verify.ReadManifest(c.Read(t, c.ManifestFile), "")
+		manifest = verify.ParseManifest(c.Read(t, c.ManifestFile), "")
 	}
 	return verify.Input{
 		Policies: []verify.Policy{policy},
 		Image: verify.Image{
-			Reference:  verify.ReadReference(c.ImageReference),
+			Reference:  verify.ParseReference(c.ImageReference),
 			Manifest:   manifest,
 			Signatures: []verify.Signature{{Type: "atomic", Content: c.Read(t, c.ContentFile)}},
 		},

@@ -16,9 +16,9 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/opencontainers/go-digest"
 
-	"github.com/assay-project/assay/internal/identity"
-	"github.com/assay-project/assay/internal/openpgp"
+	"github.com/assay-project/assay/internal/imageref"
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
+	"github.com/assay-project/assay/internal/signature"
 	"github.com/assay-project/assay/internal/verify"
 )
 
@@ -146,27 +146,34 @@ func (s signer) claims(reference string) *verify.Claims {
 			"critical.identity.docker-reference":    reference,
 		},
 		Created:     time.Unix(sigTime, 0).UTC(),
-		Fingerprint: s.fingerprint(),
-		UserID:      s.userID,
+		PublicKeyID: "0x" + s.fingerprint(),
+		Subject:     verify.Entity{CommonName: s.userID},
+		Issuer:      verify.Entity{CommonName: s.userID},
 	}
 }
 
-func keyring(t testing.TB, signers ...signer) *openpgp.Keyring {
+// verifier has the formats of the product.
+var verifier = verify.New(signature.Formats()...)
+
+func check(in verify.Input) verify.Verdict { return verifier.Check(in) }
+
+// trust is trust in the keys of signers, each in a file of its own.
+func trust(t testing.TB, signers ...signer) map[string]verify.Trust {
 	t.Helper()
-	var certificates []*openpgp.Certificate
-	for _, s := range signers {
-		file, err := openpgp.ParseKeyFile(s.certificate)
+	var files []verify.NamedKeyFile
+	for i, s := range signers {
+		file, err := signature.ParseKeyFile(signature.Formats(), s.certificate)
 		if err != nil {
 			t.Fatal(err)
 		}
-		certificates = append(certificates, file.Certificates...)
+		files = append(files, verify.NamedKeyFile{Entry: fmt.Sprintf("key-%d", i), File: file})
 	}
-	return openpgp.NewKeyring(certificates...)
+	return signature.NewTrust(signature.Formats(), files)
 }
 
-func matcher(t testing.TB, rule identity.Rule) *identity.Matcher {
+func matcher(t testing.TB, rule imageref.Rule) *imageref.Matcher {
 	t.Helper()
-	m, err := identity.NewMatcher(rule)
+	m, err := imageref.NewMatcher(rule)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,8 +185,8 @@ func policy(t testing.TB, name string, signers ...signer) verify.Policy {
 	t.Helper()
 	return verify.Policy{
 		Name: name, Scope: "registry.example.com",
-		Keys:     keyring(t, signers...),
-		Identity: matcher(t, identity.Rule{}),
+		Trust:    trust(t, signers...),
+		Identity: matcher(t, imageref.Rule{}),
 	}
 }
 
@@ -190,7 +197,7 @@ func input(t testing.TB) verify.Input {
 	return verify.Input{
 		Now: now,
 		Image: verify.Image{
-			Name: "app", Reference: verify.ReadReference(appReference),
+			Name: "app", Reference: verify.ParseReference(appReference),
 			Manifest:   verify.Manifest{Digest: appDigest},
 			Signatures: []verify.Signature{alice.good()},
 		},
@@ -229,16 +236,16 @@ func compare(t *testing.T, got, want verify.Verdict) {
 // checkMessages checks every message: there, bounded and printable.
 func checkMessages(t *testing.T, v *verify.Verdict) {
 	t.Helper()
-	check := func(where string, f verify.Finding) {
+	checkMessage := func(where string, f verify.Finding) {
 		if f.Message == "" || len(f.Message) > verify.MaxMessageLength || !isPrintable(f.Message) {
 			t.Errorf("%s: the message of %s is empty, too long (%d bytes) or not printable: %q", where, f.Reason, len(f.Message), f.Message)
 		}
 	}
-	check("image", v.Finding)
+	checkMessage("image", v.Finding)
 	for i := range v.Signatures {
-		check(fmt.Sprintf("signature %d", i), v.Signatures[i].Finding)
+		checkMessage(fmt.Sprintf("signature %d", i), v.Signatures[i].Finding)
 	}
 	for _, p := range v.Policies {
-		check(path.Join("policy", p.Name), p.Finding)
+		checkMessage(path.Join("policy", p.Name), p.Finding)
 	}
 }

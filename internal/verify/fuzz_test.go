@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/verify"
 )
 
@@ -31,27 +31,27 @@ func FuzzCheck(f *testing.F) {
 	for _, content := range messageVectors(f) {
 		f.Add(content, "app", "example.com/app:1", "0x0123456789abcdef")
 	}
-	keys := keyring(f, alice, expiring, revoked, version6, firstSubkey)
-	rule := matcher(f, identity.Rule{})
+	keys := trust(f, alice, expiring, revoked, version6, firstSubkey)
+	rule := matcher(f, imageref.Rule{})
 
 	f.Fuzz(func(t *testing.T, content []byte, name, reference, publicKeyID string) {
 		in := verify.Input{Now: now, Image: verify.Image{
-			Name: name, Reference: verify.ReadReference(reference), Manifest: verify.Manifest{Digest: appDigest},
+			Name: name, Reference: verify.ParseReference(reference), Manifest: verify.Manifest{Digest: appDigest},
 			Signatures: []verify.Signature{{Type: "atomic", Content: content, PublicKeyID: publicKeyID}},
 		}}
-		without := verify.Check(in)
+		without := check(in)
 		if without.Outcome == verify.Verified || without.Signatures[0].Outcome == verify.Verified {
 			t.Fatalf("verified without a policy: %+v", without)
 		}
-		in.Policies = []verify.Policy{{Name: "fuzz", Keys: keys, Identity: rule}}
-		v := verify.Check(in)
+		in.Policies = []verify.Policy{{Name: "fuzz", Trust: keys, Identity: rule}}
+		v := check(in)
 		for _, each := range []*verify.Verdict{&without, &v} {
 			checkMessages(t, each)
 			if each.RecoveredPanics != 0 {
 				t.Fatalf("the content makes the verifier panic: %q", content)
 			}
 		}
-		if diff := cmp.Diff(v, verify.Check(in)); diff != "" {
+		if diff := cmp.Diff(v, check(in)); diff != "" {
 			t.Fatalf("the second verdict differs from the first:\n%s", diff)
 		}
 		s := &v.Signatures[0]

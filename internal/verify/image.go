@@ -4,6 +4,7 @@
 package verify
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -14,25 +15,25 @@ import (
 type imageFacts struct {
 	// reference is nil when dockerImageReference is empty or not a reference.
 	reference reference.Named
-	// digest is empty when nothing tells it.
+	// digest is empty when it is unknown.
 	digest digest.Digest
 	// undecided says why the digest is not known although something states one.
 	undecided string
-	// problem says how the image contradicts itself; empty when it does not.
-	problem string
+	// err says how the image contradicts itself; nil when it does not.
+	err error
 }
 
-// readImage compares everything that tells the image's digest: the manifest's bytes, the
+// compareDigests compares all sources of the image's digest: the manifest's bytes, the
 // digest in the reference and the object's name. All that are present must agree.
-func readImage(in Image) imageFacts {
+func compareDigests(in Image) imageFacts {
 	var f imageFacts
-	if in.Reference.Problem != "" {
-		f.problem = "dockerImageReference: " + in.Reference.Problem
+	if in.Reference.Err != nil {
+		f.err = fmt.Errorf("dockerImageReference: %w", in.Reference.Err)
 		return f
 	}
 	f.reference = in.Reference.Named
-	if in.Manifest.Problem != "" {
-		f.problem = "dockerImageManifest: " + in.Manifest.Problem
+	if in.Manifest.Err != nil {
+		f.err = fmt.Errorf("dockerImageManifest: %w", in.Manifest.Err)
 		return f
 	}
 	stated := []struct {
@@ -54,7 +55,7 @@ func readImage(in Image) imageFacts {
 			f.digest, first = s.digest, s.where
 		case f.digest != s.digest:
 			f.digest = ""
-			f.problem = first + " and " + s.where + " state different digests; they must be of the same image"
+			f.err = fmt.Errorf("%s and %s state different digests; they must be of the same image", first, s.where)
 			return f
 		}
 	}

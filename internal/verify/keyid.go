@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/openpgp"
 )
 
 // Bounds of a key ID that a client asks for, in hexadecimal digits: at least the 64 bits
@@ -33,23 +32,27 @@ func keyIDDigits(text string) (digits string, ok bool) {
 		strings.Trim(digits, "0123456789ABCDEF") == ""
 }
 
-// keyAskedFor compares the key that a client asks for in issuedTo.publicKeyID with the
-// one that made the signature. Either its primary key or the signing subkey may be named,
-// by the whole fingerprint or by its lowest 64 bits or more.
-func keyAskedFor(asked string, signer *openpgp.Verified) (Finding, bool) {
+// checkPublicKeyID compares the key that a client asks for in issuedTo.publicKeyID with the
+// one that made the signature. Any of the signer's keys may be named (with OpenPGP, the
+// primary key or the signing subkey), by the whole fingerprint or by its lowest 64 bits or more.
+func checkPublicKeyID(asked string, signer *Signer) *Finding {
 	if asked == "" {
-		return Finding{}, true
+		return nil
 	}
 	digits, ok := keyIDDigits(asked)
 	if !ok {
-		return refused(assayv1alpha1.ReasonPublicKeyIDMismatch,
-			"issuedTo.publicKeyID is not 0x and a fingerprint or at least its lowest 16 hexadecimal digits; correct it or leave it empty"), false
+		f := refused(assayv1alpha1.ReasonPublicKeyIDMismatch,
+			"issuedTo.publicKeyID is not 0x and a fingerprint or at least its lowest 16 hexadecimal digits; correct it or leave it empty")
+		return &f
 	}
-	if names(digits, signer.Fingerprint) || names(digits, signer.SigningFingerprint) {
-		return Finding{}, true
+	for _, fingerprint := range signer.Fingerprints {
+		if names(digits, fingerprint) {
+			return nil
+		}
 	}
-	return refused(assayv1alpha1.ReasonPublicKeyIDMismatch,
-		fmt.Sprintf("issuedTo.publicKeyID asks for another key than 0x%s, which made the signature; correct it, or leave it empty to accept any trusted key", signer.Fingerprint)), false
+	f := refused(assayv1alpha1.ReasonPublicKeyIDMismatch,
+		fmt.Sprintf("issuedTo.publicKeyID asks for another key than %s, which made the signature; correct it, or leave it empty to accept any trusted key", signer.PublicKeyID()))
+	return &f
 }
 
 // Digits in a version 4 fingerprint (RFC 9580, 5.5.4.2).

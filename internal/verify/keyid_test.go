@@ -62,7 +62,7 @@ func TestPublicKeyID(t *testing.T) {
 			if got, want := verify.IsPublicKeyID(tt.asked), tt.message != malformed; got != want {
 				t.Errorf("IsPublicKeyID(%q) is %t, want %t", tt.asked, got, want)
 			}
-			got := verify.Check(in)
+			got := check(in)
 			checkMessages(t, &got)
 			reason := "PublicKeyIDMismatch"
 			if tt.message == "" {

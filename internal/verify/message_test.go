@@ -4,6 +4,7 @@
 package verify_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -24,7 +25,7 @@ func TestMessages(t *testing.T) {
 		signature string // Empty when it is the same.
 	}{
 		"verified": {
-			image:     "signed by 1 trusted key as TrustPolicy team asks",
+			image:     "signed by 1 trusted key; TrustPolicy team requires 1",
 			signature: "signed by alice (0x" + alice.fingerprint() + "), trusted by TrustPolicy team",
 		},
 		"verified by a key without a user ID": {
@@ -34,31 +35,31 @@ func TestMessages(t *testing.T) {
 				signedBy(t, s)(in)
 				in.Policies[0].Label = "--trusted-key"
 			},
-			image: "signed by 1 trusted key as --trusted-key asks",
+			image: "signed by 1 trusted key; --trusted-key requires 1",
 			signature: "signed by 0x" + strings.TrimPrefix(newSigner(pgp.Ed25519(4, keyTime, "verify nameless"), nil, "").claimed(), "0x") +
 				", trusted by --trusted-key",
 		},
 		"verified for two policies": {
 			change:    func(in *verify.Input) { in.Policies = append(in.Policies, policy(t, "security", alice, bob)) },
-			image:     "signed as all of the 2 TrustPolicies that apply ask",
+			image:     "the signatures satisfy all 2 TrustPolicies that apply",
 			signature: "signed by alice (0x" + alice.fingerprint() + "), trusted by TrustPolicy security",
 		},
 		"verified by two keys": {
 			change: func(in *verify.Input) {
 				in.Image.Signatures = append(in.Image.Signatures, bob.good())
-				in.Policies[0].Keys = keyring(t, alice, bob)
+				in.Policies[0].Trust = trust(t, alice, bob)
 			},
-			image:     "signed by 2 trusted keys as TrustPolicy team asks",
+			image:     "signed by 2 trusted keys; TrustPolicy team requires 1",
 			signature: "signed by alice (0x" + alice.fingerprint() + "), trusted by TrustPolicy team",
 		},
 		"too few keys": {
 			change:    func(in *verify.Input) { in.Policies[0].RequiredSignatures = 3 },
-			image:     "TrustPolicy team asks for signatures by 3 trusted keys and the image has valid ones by 1",
+			image:     "signed by 1 trusted key; TrustPolicy team requires 3",
 			signature: "signed by alice (0x" + alice.fingerprint() + "), trusted by TrustPolicy team",
 		},
 		"unknown key": {
-			change: func(in *verify.Input) { in.Policies[0].Keys = keyring(t, bob) },
-			image:  "TrustPolicy team does not have the key that made the signature; add the key if it is to be trusted",
+			change: func(in *verify.Input) { in.Policies[0].Trust = trust(t, bob) },
+			image:  "TrustPolicy team does not have key " + alice.claimed() + ", which the signature names; add the key if you trust its owner",
 		},
 		"altered content": {
 			change: func(in *verify.Input) {
@@ -72,26 +73,26 @@ func TestMessages(t *testing.T) {
 			image:  "the key is expired (key 0x" + expired.fingerprint() + ")",
 		},
 		"no keys": {
-			change: func(in *verify.Input) { in.Policies[0].Keys = nil },
+			change: func(in *verify.Input) { in.Policies[0].Trust = nil },
 			image:  "TrustPolicy team has no keys",
 		},
 		"unavailable keys": {
 			change: func(in *verify.Input) {
-				in.Policies[0].Keys = nil
+				in.Policies[0].Trust = nil
 				in.Policies[0].UnavailableKeys = []string{"next", "staging"}
 			},
-			image: "no key of TrustPolicy team that could be read vouches for the signature, and these could not be read: next, staging",
+			image: "no available key of TrustPolicy team verifies the signature; unavailable: next, staging",
 		},
 		"many unavailable keys, cut between two characters": {
 			change: func(in *verify.Input) {
-				in.Policies[0].Keys = nil
+				in.Policies[0].Trust = nil
 				in.Policies[0].UnavailableKeys = many
 			},
-			image: strings.ToValidUTF8(("no key of TrustPolicy team that could be read vouches for the signature, and these could not be read: " +
+			image: strings.ToValidUTF8(("no available key of TrustPolicy team verifies the signature; unavailable: " +
 				strings.Join(many, ", "))[:verify.MaxMessageLength-len("…")], "") + "…",
 		},
 		"an invalid policy": {
-			change: func(in *verify.Input) { in.Policies[0].Problem = "scopes[0]: a scope is empty" },
+			change: func(in *verify.Input) { in.Policies[0].Err = errors.New("scopes[0]: a scope is empty") },
 			image:  "TrustPolicy team cannot be applied: scopes[0]: a scope is empty",
 		},
 		"a policy without a rule for names": {
@@ -113,7 +114,7 @@ func TestMessages(t *testing.T) {
 		},
 		"no signatures": {
 			change: func(in *verify.Input) { in.Image.Signatures = nil },
-			image:  "TrustPolicy team asks for a signature and the image has none; add one to signatures",
+			image:  "the image has no signatures; TrustPolicy team requires 1",
 		},
 		"no policy": {
 			change:    func(in *verify.Input) { in.Policies = nil },
@@ -125,7 +126,7 @@ func TestMessages(t *testing.T) {
 				in.Image.Reference = verify.Reference{}
 				in.Policies = nil
 			},
-			image:     "dockerImageReference is empty, so that no TrustPolicy can apply; set it to the image's pull reference",
+			image:     "no TrustPolicy can apply because dockerImageReference is empty; set it to the image's pull reference",
 			signature: "no TrustPolicy applies to the image",
 		},
 		"a policy without a reference": {
@@ -134,7 +135,7 @@ func TestMessages(t *testing.T) {
 		},
 		"an unknown type": {
 			change: func(in *verify.Input) { in.Image.Signatures[0].Type = "cosign" },
-			image:  "signatures of this type are not verified; AtomicImageV1 and atomic are",
+			image:  "signatures of this type are not verified; supported types: AtomicImageV1, atomic",
 		},
 	}
 	for name, tt := range tests {
@@ -142,7 +143,7 @@ func TestMessages(t *testing.T) {
 			in := input(t)
 			tt.change = orNothing(tt.change)
 			tt.change(&in)
-			got := verify.Check(in)
+			got := check(in)
 			checkMessages(t, &got)
 			if got.Message != tt.image {
 				t.Errorf("image:\n got %q\nwant %q", got.Message, tt.image)
@@ -174,9 +175,9 @@ func TestMessagesAreBounded(t *testing.T) {
 
 	tests := map[string]func(*verify.Input){
 		"user ID":     func(*verify.Input) {},
-		"reference":   func(in *verify.Input) { in.Image.Reference = verify.ReadReference(nasty) },
+		"reference":   func(in *verify.Input) { in.Image.Reference = verify.ParseReference(nasty) },
 		"name":        func(in *verify.Input) { in.Image.Name = "sha256-" + nasty },
-		"manifest":    func(in *verify.Input) { in.Image.Manifest = verify.ReadManifest([]byte(`{"`+nasty+`":1}`), nasty) },
+		"manifest":    func(in *verify.Input) { in.Image.Manifest = verify.ParseManifest([]byte(`{"`+nasty+`":1}`), nasty) },
 		"type":        func(in *verify.Input) { in.Image.Signatures[0].Type = nasty },
 		"key ID":      func(in *verify.Input) { in.Image.Signatures[0].PublicKeyID = nasty },
 		"payload":     func(in *verify.Input) { in.Image.Signatures[0].Content = s.sign(nasty) },
@@ -190,7 +191,7 @@ func TestMessagesAreBounded(t *testing.T) {
 			in := input(t)
 			signedBy(t, s)(&in)
 			change(&in)
-			got := verify.Check(in)
+			got := check(in)
 			checkMessages(t, &got)
 		})
 	}

@@ -24,11 +24,11 @@ func TestOrder(t *testing.T) {
 	newInput := func() verify.Input {
 		in := input(t)
 		in.Image.Signatures, in.Policies = signatures, policies
-		in.Policies[0].Keys = keyring(t, signers...)
+		in.Policies[0].Trust = trust(t, signers...)
 		in.Policies[0].RequiredSignatures = 2
 		return in
 	}
-	want := verify.Check(newInput())
+	want := check(newInput())
 	if want.Reason != "KeysUnavailable" || want.VerifiedSignatures() != 3 {
 		t.Fatalf("%+v is not the verdict that this test is about", want)
 	}
@@ -37,15 +37,15 @@ func TestOrder(t *testing.T) {
 		in.Image.Signatures = permuted(signatures, order)
 		wantPermuted := want
 		wantPermuted.Signatures = permuted(want.Signatures, order)
-		if diff := cmp.Diff(wantPermuted, verify.Check(in)); diff != "" {
+		if diff := cmp.Diff(wantPermuted, check(in)); diff != "" {
 			t.Errorf("signatures in the order %v (-want +got):\n%s", order, diff)
 		}
 	})
 	permutations(len(policies), func(order []int) {
 		in := newInput()
 		in.Policies = permuted(policies, order)
-		in.Policies[slices.Index(order, 0)].Keys = keyring(t, permuted(signers, order)...)
-		if diff := cmp.Diff(want, verify.Check(in)); diff != "" {
+		in.Policies[slices.Index(order, 0)].Trust = trust(t, permuted(signers, order)...)
+		if diff := cmp.Diff(want, check(in)); diff != "" {
 			t.Errorf("policies and keys in the order %v (-want +got):\n%s", order, diff)
 		}
 	})

@@ -9,7 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/openpgp"
 )
 
 // TestPanicRefusesTheSignature checks that a panic ends in a refusal for every policy. No
@@ -24,23 +23,22 @@ func TestPanicRefusesTheSignature(t *testing.T) {
 	if diff := cmp.Diff(SignatureVerdict{Finding: want}, got.verdict); diff != "" {
 		t.Errorf("verdict (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]Finding{want, want}, got.findings); diff != "" {
+	if diff := cmp.Diff([]Finding{want, want}, findingsOf(got.policies)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]*Claims{nil, nil}, got.claims); diff != "" {
-		t.Errorf("claims (-want +got):\n%s", diff)
+	for i, p := range got.policies {
+		if p.claims != nil || p.signer != nil {
+			t.Errorf("policy %d: a refused signature has claims %+v of %+v", i, p.claims, p.signer)
+		}
 	}
 }
 
-// TestReasonsHaveAStage checks that no reason of a signature is missing in the order by
-// which the image's reason is chosen.
-func TestReasonsHaveAStage(t *testing.T) {
-	if got, want := len(stages), len(reasonsByStage); got != want {
-		t.Errorf("%d different reasons of %d", got, want)
-	}
-	for problem := range 20 {
-		if reason := reasonOf(openpgp.Problem(problem)); stages[reason] == 0 {
-			t.Errorf("problem %d: the reason %s has no stage", problem, reason)
+// TestChecksAreDocumented checks that every check says what it is about and with which
+// reasons it ends.
+func TestChecksAreDocumented(t *testing.T) {
+	for _, check := range Checks() {
+		if check.Name == "" || check.Description == "" || len(check.Reasons) == 0 || check.run == nil {
+			t.Errorf("the check %+v is not complete", check)
 		}
 	}
 }

@@ -82,19 +82,19 @@ func TestTime(t *testing.T) {
 			if tt.change != nil {
 				tt.change(&in)
 			}
-			first := verify.Check(in)
+			first := check(in)
 			if first.Reason != tt.before || !first.RecheckAt.Equal(tt.recheckAt) {
 				t.Errorf("now: %s (%s), to be checked at %s; want %s at %s", first.Reason, first.Message, first.RecheckAt, tt.before, tt.recheckAt)
 			}
 			in.Now = now.Add(10 * 365 * 24 * time.Hour)
 			if !tt.recheckAt.IsZero() {
 				in.Now = tt.recheckAt.Add(-time.Nanosecond)
-				if v := verify.Check(in); v.Reason != tt.before {
+				if v := check(in); v.Reason != tt.before {
 					t.Errorf("just before: %s (%s), want %s", v.Reason, v.Message, tt.before)
 				}
 				in.Now = tt.recheckAt
 			}
-			if v := verify.Check(in); v.Reason != tt.after {
+			if v := check(in); v.Reason != tt.after {
 				t.Errorf("then: %s (%s), want %s", v.Reason, v.Message, tt.after)
 			}
 		})
@@ -114,7 +114,7 @@ func TestRecheckAtIsTheEarliest(t *testing.T) {
 		in := input(t)
 		in.Image.Signatures = permuted(signatures, order)
 		in.Policies = []verify.Policy{policy(t, "a", alice), policy(t, "b", alice, expiring)}
-		if got, want := verify.Check(in).RecheckAt, now.Add(time.Hour); !got.Equal(want) {
+		if got, want := check(in).RecheckAt, now.Add(time.Hour); !got.Equal(want) {
 			t.Errorf("signatures in the order %v: RecheckAt %s, want %s", order, got, want)
 		}
 	})
@@ -122,7 +122,7 @@ func TestRecheckAtIsTheEarliest(t *testing.T) {
 		in := input(t)
 		in.Image.Signatures = []verify.Signature{expiring.good()}
 		in.Policies = []verify.Policy{policy(t, knowing, expiring), policy(t, "b", alice)}
-		if got, want := verify.Check(in).RecheckAt, now.Add(24*time.Hour); !got.Equal(want) {
+		if got, want := check(in).RecheckAt, now.Add(24*time.Hour); !got.Equal(want) {
 			t.Errorf("policy %s has the key: RecheckAt %s, want %s", knowing, got, want)
 		}
 	}
@@ -145,7 +145,7 @@ func TestCreated(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			in := input(t)
 			in.Image.Signatures[0].Content = alice.sign(tt.payload)
-			v := verify.Check(in)
+			v := check(in)
 			if v.Outcome != verify.Verified {
 				t.Fatalf("%s: %s", v.Reason, v.Message)
 			}

@@ -10,11 +10,11 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Outcome is what a check came to. The zero value is not verified.
+// Outcome is the result of a check. The zero value is not verified.
 type Outcome int
 
 const (
-	// CouldNotCheck: something that is needed is missing. Neither trusted nor refused.
+	// CouldNotCheck: something is missing. The content is neither trusted nor refused.
 	CouldNotCheck Outcome = iota
 	// Refused: looking again at the same content with the same keys gives the same answer.
 	Refused
@@ -106,16 +106,16 @@ type SignatureVerdict struct {
 
 // Claims is what a verified signature says, and who says it.
 type Claims struct {
-	// Identity is the signed docker-reference.
+	// Identity is the signed docker-reference, empty when the format states none.
 	Identity string
 	// Signed are the flattened claims, bounded in number and length.
 	Signed map[string]string
-	// Created is the timestamp claim, or else the creation time of the signature packet.
+	// Created is when the signature was made, as the format knows it.
 	Created time.Time
-	// Fingerprint of the primary key in upper-case hexadecimal.
-	Fingerprint string
-	// UserID of the primary key, escaped; empty when it has none.
-	UserID string
+	// PublicKeyID is 0x and the fingerprint of the signer's key in upper-case hexadecimal.
+	PublicKeyID string
+	// Subject is who signed, and Issuer who vouches for that. Names are escaped.
+	Subject, Issuer Entity
 }
 
 // PolicyVerdict is what Check decides about one policy.
@@ -127,12 +127,16 @@ type PolicyVerdict struct {
 }
 
 // stages orders the reasons by how far a signature came before it stopped. Where
-// several signatures or policies disagree, the reason that came furthest is the one
-// that helps: "expired" says more than "made by another key".
+// several signatures or policies disagree, the reason that came furthest helps most:
+// "expired" says more than "made by another key".
 var stages = func() map[string]int {
-	m := make(map[string]int, len(reasonsByStage))
-	for i, reason := range reasonsByStage {
-		m[reason] = i + 1
+	m := map[string]int{}
+	for _, check := range Checks() {
+		for _, reason := range check.Reasons {
+			if m[reason] == 0 {
+				m[reason] = len(m) + 1
+			}
+		}
 	}
 	return m
 }()
@@ -162,24 +166,24 @@ func (f Finding) isFurther(other Finding) bool {
 }
 
 func refused(reason, message string) Finding {
-	return Finding{Outcome: Refused, Reason: reason, Message: bound(message)}
+	return Finding{Outcome: Refused, Reason: reason, Message: truncate(message)}
 }
 
 func couldNotCheck(reason, message string) Finding {
-	return Finding{Outcome: CouldNotCheck, Reason: reason, Message: bound(message)}
+	return Finding{Outcome: CouldNotCheck, Reason: reason, Message: truncate(message)}
 }
 
-// bound cuts a message at MaxMessageLength, at a character boundary.
-func bound(message string) string {
+// truncate shortens a message to MaxMessageLength, at a character boundary.
+func truncate(message string) string {
 	const ellipsis = "…"
 	if len(message) <= MaxMessageLength {
 		return message
 	}
-	cut := MaxMessageLength - len(ellipsis)
-	for cut > 0 && !utf8.RuneStart(message[cut]) {
-		cut--
+	end := MaxMessageLength - len(ellipsis)
+	for end > 0 && !utf8.RuneStart(message[end]) {
+		end--
 	}
-	return message[:cut] + ellipsis
+	return message[:end] + ellipsis
 }
 
 // earliest returns the earlier of two times, where zero means never.

@@ -113,7 +113,7 @@ func writeShards(t *testing.T, s shards.State, count int) {
 		}
 	}
 	var all corev1.ConfigMapList
-	if err := admin.List(ctx, &all, client.InNamespace(operatorNamespace), client.HasLabels{"assay.dev/projection"}); err != nil {
+	if err := admin.List(ctx, &all, client.InNamespace(operatorNamespace), client.HasLabels{"assay.dev/allowlist"}); err != nil {
 		t.Fatal(err)
 	}
 	for _, shard := range all.Items {
@@ -128,7 +128,7 @@ func writeShards(t *testing.T, s shards.State, count int) {
 // unproject removes all shards and waits until the API server knows.
 func unproject(t *testing.T) {
 	t.Helper()
-	err := admin.DeleteAllOf(t.Context(), &corev1.ConfigMap{}, client.InNamespace(operatorNamespace), client.HasLabels{"assay.dev/projection"})
+	err := admin.DeleteAllOf(t.Context(), &corev1.ConfigMap{}, client.InNamespace(operatorNamespace), client.HasLabels{"assay.dev/allowlist"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ const (
 	aboutVerdict  = "takes the permission to update images/verdict"
 	aboutContent  = "has other content or another type than before"
 	aboutManifest = "dockerImageManifest is what the image is"
-	aboutShards   = "takes the permission to update projections.assay.dev"
+	aboutShards   = "takes the permission to update allowlists.assay.dev"
 )
 
 // edits change an Image with the judged signatures one and two, and the unjudged signature three.
@@ -124,8 +124,8 @@ func TestImageEdits(t *testing.T) {
 					return
 				}
 				if want := ""; !tc.forAll {
-					wantError(t, write(t, manager, changed), want)
-				} else if err := write(t, manager, changed); err == nil {
+					wantError(t, write(t, operator, changed), want)
+				} else if err := write(t, operator, changed); err == nil {
 					t.Errorf("the manager was not refused, want %q", tc.refusal)
 				}
 			})
@@ -193,7 +193,7 @@ func TestImageStatus(t *testing.T) {
 		"message":"","lastTransitionTime":"2026-01-02T03:04:05Z"}]}}`))
 	wantError(t, editor.Status().Patch(t.Context(), image.DeepCopy(), forge), "the status of an Image is what Assay found; it "+aboutVerdict)
 	wantError(t, editor.Status().Update(t.Context(), image.DeepCopy()), "the status of an Image is what Assay found")
-	wantError(t, manager.Status().Patch(t.Context(), image.DeepCopy(), forge), "")
+	wantError(t, operator.Status().Patch(t.Context(), image.DeepCopy(), forge), "")
 	through := image.DeepCopy()
 	if err := editor.Patch(t.Context(), through, client.RawPatch(types.MergePatchType, []byte(`{"status":null}`))); err != nil {
 		t.Error(err)
@@ -222,14 +222,14 @@ func TestManySignatures(t *testing.T) {
 		reversed.Signatures[i].ImageIdentity = "forged.example.com/app:v1"
 	}
 	wantError(t, writes["update"](t, editor, reversed), aboutVerdict)
-	wantError(t, writes["merge patch"](t, manager, reversed), "")
+	wantError(t, writes["merge patch"](t, operator, reversed), "")
 }
 
 // TestShards writes what admission reads, as the editor, who may write ConfigMaps, and as somebody with the permission.
 func TestShards(t *testing.T) {
 	project(t, state(), 1)
 	stored := &corev1.ConfigMap{}
-	key := client.ObjectKey{Namespace: operatorNamespace, Name: "assay-verified-images-1-0"}
+	key := client.ObjectKey{Namespace: operatorNamespace, Name: "assay-allowlist-1-0"}
 	if err := admin.Get(t.Context(), key, stored); err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +269,7 @@ func TestShards(t *testing.T) {
 func grantProjections(t *testing.T) *user {
 	t.Helper()
 	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "projector", Namespace: operatorNamespace},
-		Rules: []rbacv1.PolicyRule{{APIGroups: []string{"assay.dev"}, Resources: []string{"projections"}, Verbs: []string{"update"}}}}
+		Rules: []rbacv1.PolicyRule{{APIGroups: []string{"assay.dev"}, Resources: []string{"allowlists"}, Verbs: []string{"update"}}}}
 	subjects := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "projector"}}
 	binding := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "projector", Namespace: operatorNamespace}, Subjects: subjects,
 		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "projector"}}

@@ -27,9 +27,9 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/controlplane"
-	"github.com/assay-project/assay/internal/kustomize"
-	"github.com/assay-project/assay/internal/operator"
+	"github.com/assay-project/assay/internal/testenv/controlplane"
+	"github.com/assay-project/assay/internal/testenv/kustomize"
+	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
 const (
@@ -43,8 +43,8 @@ var (
 	admin client.Client
 	// editor may do with Pods, ConfigMaps and Images what RBAC can allow, and no more.
 	editor *user
-	// manager is the account of the operator.
-	manager *user
+	// operator is the account of the operator.
+	operator *user
 
 	scheme   = runtime.NewScheme()
 	auditLog string
@@ -71,11 +71,11 @@ func run(m *testing.M) (code int, err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	auditLog, program = filepath.Join(dir, "audit.log"), filepath.Join(dir, "assay")
 	ctx := context.Background()
-	root, err := operator.Root(ctx)
+	root, err := manager.Root(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if err := operator.Build(ctx, root, program); err != nil {
+	if err := manager.Build(ctx, root, program); err != nil {
 		return 0, err
 	}
 	if cp, err = controlplane.Start(ctx, controlplane.Options{AuditLog: auditLog}); err != nil {
@@ -153,7 +153,7 @@ func makeUsers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	manager, err = newUser(config)
+	operator, err = newUser(config)
 	return err
 }
 

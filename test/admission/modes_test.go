@@ -66,7 +66,7 @@ func TestModes(t *testing.T) {
 // testNoList checks of a mode that refuses nobody that it also does so while the operator has not written a list yet.
 func testNoList(t *testing.T, want outcome) {
 	t.Helper()
-	err := admin.DeleteAllOf(t.Context(), &corev1.ConfigMap{}, client.InNamespace(operatorNamespace), client.HasLabels{"assay.dev/projection"})
+	err := admin.DeleteAllOf(t.Context(), &corev1.ConfigMap{}, client.InNamespace(operatorNamespace), client.HasLabels{"assay.dev/allowlist"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
-	"github.com/assay-project/assay/internal/operator"
+	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
 // When the key of these tests was made, and when it signed: 2024.
@@ -102,13 +102,13 @@ func signedImage(key *pgp.Key, d digest.Digest) *imagev1.Image {
 }
 
 // startManager runs the manager, until the test ends at the latest.
-func startManager(t *testing.T) *operator.Manager {
+func startManager(t *testing.T) *manager.Manager {
 	t.Helper()
-	kubeconfig, err := cp.KubeconfigFor(t.Context(), operator.Namespace, operator.ServiceAccount)
+	kubeconfig, err := cp.KubeconfigFor(t.Context(), manager.Namespace, manager.ServiceAccount)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := operator.Start(operator.Options{Program: program, Kubeconfig: kubeconfig, LogFile: filepath.Join(t.TempDir(), "manager.log")})
+	m, err := manager.Start(manager.Options{Program: program, Kubeconfig: kubeconfig, LogFile: filepath.Join(t.TempDir(), "manager.log")})
 	if err != nil {
 		t.Fatal(err)
 	}

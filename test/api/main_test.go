@@ -17,7 +17,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
-	"github.com/assay-project/assay/internal/controlplane"
+	"github.com/assay-project/assay/internal/testenv/controlplane"
 )
 
 // admin is the configuration of a client that may do everything.

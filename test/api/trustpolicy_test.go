@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 )
 
 // policy returns a valid TrustPolicy in which the members of spec that edit gives take
@@ -214,7 +214,7 @@ func TestScopes(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, parseErr := identity.ParseScope(tt.scope)
+			_, parseErr := imageref.ParseScope(tt.scope)
 			if accepted := tt.message == ""; accepted != (parseErr == nil) {
 				t.Errorf("ParseScope: %v, want accepted to be %t", parseErr, accepted)
 			}
@@ -234,32 +234,32 @@ func TestScopes(t *testing.T) {
 // Whatever names the server accepts in signedIdentity, the matcher has to be able to use.
 func TestSignedIdentityNames(t *testing.T) {
 	sha256 := "sha256:" + strings.Repeat("0a", 32)
-	tests := map[string]identity.Rule{
-		"reference with tag":          {Match: identity.ExactReference, DockerReference: "registry.example.com:5000/team/app:v1"},
-		"reference with digest":       {Match: identity.ExactReference, DockerReference: "registry.example.com/team/app@" + sha256},
-		"reference with both":         {Match: identity.ExactReference, DockerReference: "registry.example.com/team/app:v1@" + sha256},
-		"short reference":             {Match: identity.ExactReference, DockerReference: "postgres:16"},
-		"reference in upper case":     {Match: identity.ExactReference, DockerReference: "Registry.example.com/team/app:V1"},
-		"repository":                  {Match: identity.ExactRepository, DockerRepository: "registry.example.com:5000/team/app"},
-		"short repository":            {Match: identity.ExactRepository, DockerRepository: "library/busybox"},
-		"registry to namespace":       {Match: identity.RemapIdentity, Prefix: "mirror.example.com:5000", SignedPrefix: "registry.example.com/team"},
-		"repository to repository":    {Match: identity.RemapIdentity, Prefix: "mirror.example.com/busybox", SignedPrefix: "docker.io/library/busybox"},
-		"localhost to IPv6 address":   {Match: identity.RemapIdentity, Prefix: "localhost", SignedPrefix: "[2001:db8::1]:5000"},
-		"prefix in upper case":        {Match: identity.RemapIdentity, Prefix: "Mirror/team", SignedPrefix: "registry.example.com"},
-		"prefix that is its own goal": {Match: identity.RemapIdentity, Prefix: "registry.example.com", SignedPrefix: "registry.example.com"},
+	tests := map[string]imageref.Rule{
+		"reference with tag":          {Match: imageref.ExactReference, DockerReference: "registry.example.com:5000/team/app:v1"},
+		"reference with digest":       {Match: imageref.ExactReference, DockerReference: "registry.example.com/team/app@" + sha256},
+		"reference with both":         {Match: imageref.ExactReference, DockerReference: "registry.example.com/team/app:v1@" + sha256},
+		"short reference":             {Match: imageref.ExactReference, DockerReference: "postgres:16"},
+		"reference in upper case":     {Match: imageref.ExactReference, DockerReference: "Registry.example.com/team/app:V1"},
+		"repository":                  {Match: imageref.ExactRepository, DockerRepository: "registry.example.com:5000/team/app"},
+		"short repository":            {Match: imageref.ExactRepository, DockerRepository: "library/busybox"},
+		"registry to namespace":       {Match: imageref.RemapIdentity, Prefix: "mirror.example.com:5000", SignedPrefix: "registry.example.com/team"},
+		"repository to repository":    {Match: imageref.RemapIdentity, Prefix: "mirror.example.com/busybox", SignedPrefix: "docker.io/library/busybox"},
+		"localhost to IPv6 address":   {Match: imageref.RemapIdentity, Prefix: "localhost", SignedPrefix: "[2001:db8::1]:5000"},
+		"prefix in upper case":        {Match: imageref.RemapIdentity, Prefix: "Mirror/team", SignedPrefix: "registry.example.com"},
+		"prefix that is its own goal": {Match: imageref.RemapIdentity, Prefix: "registry.example.com", SignedPrefix: "registry.example.com"},
 	}
 	for name, rule := range tests {
 		t.Run(name, func(t *testing.T) {
-			if _, err := identity.NewMatcher(rule); err != nil {
+			if _, err := imageref.NewMatcher(rule); err != nil {
 				t.Errorf("NewMatcher: %v", err)
 			}
 			signed := map[string]any{"matchPolicy": string(rule.Match)}
 			switch rule.Match {
-			case identity.ExactReference:
+			case imageref.ExactReference:
 				signed["exactReference"] = map[string]any{"reference": rule.DockerReference}
-			case identity.ExactRepository:
+			case imageref.ExactRepository:
 				signed["exactRepository"] = map[string]any{"repository": rule.DockerRepository}
-			case identity.RemapIdentity:
+			case imageref.RemapIdentity:
 				signed["remapIdentity"] = map[string]any{"prefix": rule.Prefix, "signedPrefix": rule.SignedPrefix}
 			}
 			o := policy(t, "{}")

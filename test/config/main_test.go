@@ -18,8 +18,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
-	"github.com/assay-project/assay/internal/controlplane"
-	"github.com/assay-project/assay/internal/kustomize"
+	"github.com/assay-project/assay/internal/testenv/controlplane"
+	"github.com/assay-project/assay/internal/testenv/kustomize"
 )
 
 // configDir is config/ as seen from here.

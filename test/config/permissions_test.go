@@ -70,7 +70,7 @@ func TestManagerPermissions(t *testing.T) {
 			{verb: "create", resource: "configmaps", namespace: own},
 			{verb: "update", resource: "configmaps", namespace: own},
 			{verb: "delete", resource: "configmaps", namespace: own},
-			{verb: "update", group: "assay.dev", resource: "projections", namespace: own},
+			{verb: "update", group: "assay.dev", resource: "allowlists", namespace: own},
 		}},
 		"reads keys nowhere else and writes none": {false, []access{
 			{verb: "get", resource: "secrets", namespace: other},
@@ -81,7 +81,7 @@ func TestManagerPermissions(t *testing.T) {
 			{verb: "update", resource: "configmaps", namespace: other},
 			{verb: "delete", resource: "configmaps", namespace: other},
 			{verb: "deletecollection", resource: "configmaps", namespace: own},
-			{verb: "update", group: "assay.dev", resource: "projections", namespace: other},
+			{verb: "update", group: "assay.dev", resource: "allowlists", namespace: other},
 			{verb: "create", resource: "secrets", namespace: own},
 			{verb: "update", resource: "secrets", namespace: own},
 			{verb: "patch", resource: "secrets", namespace: own},

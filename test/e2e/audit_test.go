@@ -6,12 +6,12 @@ package e2e
 import (
 	"testing"
 
-	"github.com/assay-project/assay/internal/controlplane"
-	"github.com/assay-project/assay/internal/operator"
+	"github.com/assay-project/assay/internal/testenv/controlplane"
+	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
 // managerUser is the manager as the API server sees it.
-const managerUser = "system:serviceaccount:" + operator.Namespace + ":" + operator.ServiceAccount
+const managerUser = "system:serviceaccount:" + manager.Namespace + ":" + manager.ServiceAccount
 
 // requestsOfManager returns what the manager has asked for so far, the first request first.
 func (c *cluster) requestsOfManager(t *testing.T) []request {

@@ -24,10 +24,10 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/allowlist"
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
-	"github.com/assay-project/assay/internal/operator"
-	"github.com/assay-project/assay/internal/projection"
-	"github.com/assay-project/assay/test/fixture"
+	"github.com/assay-project/assay/internal/testenv/fixture"
+	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
 // Who signs. Keys depend on the name alone.
@@ -47,7 +47,7 @@ type scenario struct {
 func newScenario(t *testing.T, c *cluster, name string) *scenario {
 	t.Helper()
 	s := &scenario{T: t, cluster: c, name: name}
-	objectMeta := metav1.ObjectMeta{Namespace: operator.Namespace, Name: name}
+	objectMeta := metav1.ObjectMeta{Namespace: manager.Namespace, Name: name}
 	s.secret = &corev1.Secret{ObjectMeta: objectMeta, Data: map[string][]byte{"release.asc": fixture.PublicKey(release)}}
 	policy := &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	policy.Spec.Scopes = []string{s.repository()}
@@ -96,7 +96,7 @@ func (s *scenario) setKey(data []byte) {
 }
 
 // startManager runs the manager, until the test ends at the latest.
-func (s *scenario) startManager(args ...string) *operator.Manager {
+func (s *scenario) startManager(args ...string) *manager.Manager {
 	s.Helper()
 	return fixture.StartManager(s.T, program, s.kubeconfig, args...)
 }
@@ -125,7 +125,7 @@ func (s *scenario) awaitListed(name string, want bool) {
 	line := "\n" + s.repository() + "@" + s.digest(name).String() + "\n"
 	s.eventually(fmt.Sprintf("%s in the list: %v", name, want), func(ctx context.Context) (bool, string) {
 		var shards corev1.ConfigMapList
-		err := s.admin.List(ctx, &shards, client.InNamespace(operator.Namespace), client.MatchingLabels{projection.Label: projection.LabelValue})
+		err := s.admin.List(ctx, &shards, client.InNamespace(manager.Namespace), client.MatchingLabels{allowlist.Label: allowlist.LabelValue})
 		if err != nil {
 			return false, err.Error()
 		}

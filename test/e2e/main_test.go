@@ -23,9 +23,9 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/controlplane"
-	"github.com/assay-project/assay/internal/kustomize"
-	"github.com/assay-project/assay/internal/operator"
+	"github.com/assay-project/assay/internal/testenv/controlplane"
+	"github.com/assay-project/assay/internal/testenv/kustomize"
+	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
 // kustomization is config/default with the component enforce.
@@ -66,11 +66,11 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	program = filepath.Join(dir, "assay")
-	root, err := operator.Root(ctx)
+	root, err := manager.Root(ctx)
 	if err != nil {
 		return 1, err
 	}
-	if err := operator.Build(ctx, root, program); err != nil {
+	if err := manager.Build(ctx, root, program); err != nil {
 		return 1, err
 	}
 	if shared, err = startCluster(ctx, filepath.Join(dir, "audit.log")); err != nil {
@@ -111,6 +111,6 @@ func (c *cluster) install(ctx context.Context) error {
 	if err := applier.Apply(ctx, c.installed); err != nil {
 		return err
 	}
-	c.kubeconfig, err = c.KubeconfigFor(ctx, operator.Namespace, operator.ServiceAccount)
+	c.kubeconfig, err = c.KubeconfigFor(ctx, manager.Namespace, manager.ServiceAccount)
 	return err
 }

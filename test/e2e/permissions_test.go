@@ -18,16 +18,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/operator"
-	"github.com/assay-project/assay/internal/projection"
-	"github.com/assay-project/assay/test/fixture"
+	"github.com/assay-project/assay/internal/allowlist"
+	"github.com/assay-project/assay/internal/testenv/fixture"
+	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
 // askedByPolicies are the permissions for resources that do not exist. No request needs
 // them: the policy image-integrity asks whether whoever writes has them.
 var askedByPolicies = []permission{
 	{"assay-manager-role", "update", "image.openshift.io", "images/verdict", "", ""},
-	{"assay-manager-role", "update", "assay.dev", "projections", "", operator.Namespace},
+	{"assay-manager-role", "update", "assay.dev", "allowlists", "", manager.Namespace},
 }
 
 // TestLeastPrivilege lets the operator do everything that it can, and compares what it asked
@@ -37,7 +37,7 @@ func TestLeastPrivilege(t *testing.T) {
 	before := len(shared.requestsOfManager(t))
 	exercise(s)
 
-	permissions := permissionsOf(t, shared.installed, operator.Namespace, operator.ServiceAccount)
+	permissions := permissionsOf(t, shared.installed, manager.Namespace, manager.ServiceAccount)
 	requests := shared.requestsOfManager(t)[before:]
 	for _, r := range forbidden(requests) {
 		t.Errorf("forbidden: %s", r)
@@ -50,7 +50,7 @@ func TestLeastPrivilege(t *testing.T) {
 		t.Errorf("unused: %s", p)
 	}
 	for _, r := range requests {
-		if (r.resource == "secrets" || r.resource == "configmaps") && r.namespace != operator.Namespace {
+		if (r.resource == "secrets" || r.resource == "configmaps") && r.namespace != manager.Namespace {
 			t.Errorf("%s, which is not the operator's namespace", r)
 		}
 	}
@@ -77,7 +77,7 @@ func mayRead(t *testing.T, verb, namespace string) bool {
 	t.Helper()
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 		User:               managerUser,
-		Groups:             []string{"system:serviceaccounts", "system:serviceaccounts:" + operator.Namespace, "system:authenticated"},
+		Groups:             []string{"system:serviceaccounts", "system:serviceaccounts:" + manager.Namespace, "system:authenticated"},
 		ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Resource: "secrets", Namespace: namespace},
 	}}
 	if err := shared.admin.Create(t.Context(), review); err != nil {
@@ -108,7 +108,7 @@ func exercise(s *scenario) {
 	s.awaitListed("good", true)
 	// What is left of another number of shards goes.
 	stray := &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: operator.Namespace, Name: projection.Name(2, 1)},
+		ObjectMeta: metav1.ObjectMeta{Namespace: manager.Namespace, Name: allowlist.Name(2, 1)},
 		Data:       map[string]string{"format": "1"},
 	}
 	s.create(stray)
@@ -171,7 +171,7 @@ func TestPermissionsThatPoliciesAskFor(t *testing.T) {
 		refused  string // Resource of the writes that need it.
 	}{
 		"verdicts": {&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "assay-manager-role"}}, "images/verdict", "images"},
-		"the list": {&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: operator.Namespace, Name: "assay-manager-role"}}, "projections", "configmaps"},
+		"the list": {&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: manager.Namespace, Name: "assay-manager-role"}}, "allowlists", "configmaps"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScenario(t, shared, "policies-ask-"+c.refused)

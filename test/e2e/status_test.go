@@ -24,9 +24,9 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/operator"
-	"github.com/assay-project/assay/internal/status"
-	"github.com/assay-project/assay/test/fixture"
+	"github.com/assay-project/assay/internal/cli/summary"
+	"github.com/assay-project/assay/internal/testenv/fixture"
+	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
 // assay runs the program as a person does.
@@ -50,7 +50,7 @@ func TestStatus(t *testing.T) {
 		s.create(&rbacv1.ClusterRoleBinding{
 			ObjectMeta: metav1.ObjectMeta{Name: "status-" + role},
 			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
-			Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: operator.Namespace, Name: "status-reader"}},
+			Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: manager.Namespace, Name: "status-reader"}},
 		})
 	}
 	// More than a page of them. Other tests leave Images, too.
@@ -58,7 +58,7 @@ func TestStatus(t *testing.T) {
 	for n := range waiting {
 		s.create(s.image(fmt.Sprintf("waiting-%d", n)))
 	}
-	before := s.awaitStatus(kubeconfig, func(st *status.Status) bool { return st.Images.Pending >= waiting })
+	before := s.awaitStatus(kubeconfig, func(st *summary.Status) bool { return st.Images.Pending >= waiting })
 	if got := len(before.Unverified) + before.Omitted; got != before.Images.Total-before.Images.Verified || before.Omitted == 0 {
 		t.Errorf("%d images listed and %d omitted of %+v", len(before.Unverified), before.Omitted, before.Images)
 	}
@@ -87,7 +87,7 @@ func TestStatus(t *testing.T) {
 }
 
 // policyCounts returns the counts of a policy.
-func policyCounts(st *status.Status, name string) assayv1alpha1.ImageCounts {
+func policyCounts(st *summary.Status, name string) assayv1alpha1.ImageCounts {
 	for _, p := range st.Policies {
 		if p.Name == name && p.Images != nil {
 			return *p.Images
@@ -99,23 +99,23 @@ func policyCounts(st *status.Status, name string) assayv1alpha1.ImageCounts {
 // kubeconfigFor makes a service account and returns a file that authenticates as it.
 func (s *scenario) kubeconfigFor(account string) string {
 	s.Helper()
-	s.create(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: operator.Namespace, Name: account}})
-	file, err := s.KubeconfigFor(s.Context(), operator.Namespace, account)
+	s.create(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: manager.Namespace, Name: account}})
+	file, err := s.KubeconfigFor(s.Context(), manager.Namespace, account)
 	if err != nil {
 		s.Fatal(err)
 	}
 	return file
 }
 
-func (s *scenario) awaitStatus(kubeconfig string, is func(*status.Status) bool) *status.Status {
+func (s *scenario) awaitStatus(kubeconfig string, is func(*summary.Status) bool) *summary.Status {
 	s.Helper()
-	var st status.Status
+	var st summary.Status
 	s.eventually("the status", func(ctx context.Context) (bool, string) {
 		stdout, stderr, err := assay(ctx, "", "status", "--kubeconfig", kubeconfig, "-o", "json")
 		if err != nil {
 			return false, stderr
 		}
-		st = status.Status{}
+		st = summary.Status{}
 		if err := json.Unmarshal([]byte(stdout), &st); err != nil {
 			s.Fatalf("%v\n%s", err, stdout)
 		}
@@ -150,9 +150,9 @@ func (s *scenario) watchStatus(kubeconfig string) *watcher {
 	return w
 }
 
-func (w *watcher) next() *status.Status {
+func (w *watcher) next() *summary.Status {
 	w.Helper()
-	st := &status.Status{}
+	st := &summary.Status{}
 	if err := w.decoder.Decode(st); err != nil {
 		w.Fatalf("watching: %v\n%s", errors.Join(err, w.cmd.Wait()), &w.stderr)
 	}

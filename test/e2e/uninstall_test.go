@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/operator"
+	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
 // TestUninstall installs Assay, lets it work, removes it as docs/install.md says while the
@@ -83,7 +83,7 @@ func TestUninstall(t *testing.T) {
 		}
 		maps.DeleteFunc(left, func(name string, _ []string) bool {
 			_, old := before[name]
-			return old || strings.HasPrefix(name, "events") || name == "namespaces /"+operator.Namespace
+			return old || strings.HasPrefix(name, "events") || name == "namespaces /"+manager.Namespace
 		})
 		return len(left) == 0, strings.Join(slices.Sorted(maps.Keys(left)), ", ")
 	})
@@ -105,7 +105,7 @@ func (c *cluster) everything(ctx context.Context) (map[string][]string, error) {
 // part of the API server, so it does not run here.
 func (c *cluster) emptyNamespace(ctx context.Context) error {
 	return c.eachObject(ctx, "delete", func(objects dynamic.ResourceInterface, _ string, object *unstructured.Unstructured) error {
-		if object.GetNamespace() != operator.Namespace {
+		if object.GetNamespace() != manager.Namespace {
 			return nil
 		}
 		return client.IgnoreNotFound(objects.Delete(ctx, object.GetName(), metav1.DeleteOptions{}))

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/assay-project/assay/internal/controlplane"
-	"github.com/assay-project/assay/test/fixture"
+	"github.com/assay-project/assay/internal/testenv/controlplane"
+	"github.com/assay-project/assay/internal/testenv/fixture"
 )
 
 // away is how long the API server is gone: longer than any time limit of a request or a

@@ -10,12 +10,12 @@ import (
 
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 
-	"github.com/assay-project/assay/internal/controlplane"
-	"github.com/assay-project/assay/internal/operator"
+	"github.com/assay-project/assay/internal/testenv/controlplane"
+	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
 // managerUser is the manager as the API server sees it.
-const managerUser = "system:serviceaccount:" + operator.Namespace + ":" + operator.ServiceAccount
+const managerUser = "system:serviceaccount:" + manager.Namespace + ":" + manager.ServiceAccount
 
 // auditLog is what the API server wrote about requests.
 type auditLog struct{ path string }

@@ -14,7 +14,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/test/fixture"
+	"github.com/assay-project/assay/internal/testenv/fixture"
 )
 
 // changes counts every change of a test's images: a watch shows each one.

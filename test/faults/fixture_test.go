@@ -18,8 +18,8 @@ import (
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
-	"github.com/assay-project/assay/internal/operator"
-	"github.com/assay-project/assay/test/fixture"
+	"github.com/assay-project/assay/internal/testenv/fixture"
+	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
 const (
@@ -65,7 +65,7 @@ func newScenario(t *testing.T, name string) *scenario {
 	s := &scenario{T: t, name: name, want: map[string]verdict{}}
 	labels := map[string]string{testLabel: name}
 	s.secret = &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: operator.Namespace, Name: name, Labels: labels},
+		ObjectMeta: metav1.ObjectMeta{Namespace: manager.Namespace, Name: name, Labels: labels},
 		Data:       map[string][]byte{"release.asc": fixture.PublicKey(release)},
 	}
 	s.policy = &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
@@ -85,7 +85,7 @@ func (s *scenario) deleteAll(ctx context.Context) {
 	for _, err := range []error{
 		admin.DeleteAllOf(ctx, &imagev1.Image{}, labels),
 		admin.DeleteAllOf(ctx, &assayv1alpha1.TrustPolicy{}, labels),
-		admin.DeleteAllOf(ctx, &corev1.Secret{}, client.InNamespace(operator.Namespace), labels),
+		admin.DeleteAllOf(ctx, &corev1.Secret{}, client.InNamespace(manager.Namespace), labels),
 	} {
 		if err != nil {
 			s.Error(err)
@@ -159,7 +159,7 @@ func (s *scenario) expect(instead, of verdict) {
 }
 
 // startManager runs the manager, until the test ends at the latest.
-func (s *scenario) startManager(args ...string) *operator.Manager {
+func (s *scenario) startManager(args ...string) *manager.Manager {
 	s.Helper()
 	return fixture.StartManager(s.T, program, kubeconfig, args...)
 }

@@ -20,9 +20,9 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
-	"github.com/assay-project/assay/internal/controlplane"
-	"github.com/assay-project/assay/internal/kustomize"
-	"github.com/assay-project/assay/internal/operator"
+	"github.com/assay-project/assay/internal/testenv/controlplane"
+	"github.com/assay-project/assay/internal/testenv/kustomize"
+	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
 // The control plane that all tests share, one after the other.
@@ -59,15 +59,15 @@ func run(m *testing.M) (code int, err error) {
 	if err := install(ctx); err != nil {
 		return 1, err
 	}
-	root, err := operator.Root(ctx)
+	root, err := manager.Root(ctx)
 	if err != nil {
 		return 1, err
 	}
 	program = filepath.Join(dir, "assay")
-	if err := operator.Build(ctx, root, program); err != nil {
+	if err := manager.Build(ctx, root, program); err != nil {
 		return 1, err
 	}
-	if kubeconfig, err = cp.KubeconfigFor(ctx, operator.Namespace, operator.ServiceAccount); err != nil {
+	if kubeconfig, err = cp.KubeconfigFor(ctx, manager.Namespace, manager.ServiceAccount); err != nil {
 		return 1, err
 	}
 	return m.Run(), nil

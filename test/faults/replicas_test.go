@@ -18,8 +18,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/assay-project/assay/internal/operator"
-	"github.com/assay-project/assay/test/fixture"
+	"github.com/assay-project/assay/internal/testenv/fixture"
+	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
 // Of two replicas one leads. It dies in the middle of 2,000 verifications, and the other
@@ -184,7 +184,7 @@ func probe(ctx context.Context, address, name string) (int, error) {
 	return response.StatusCode, err
 }
 
-var leaseKey = client.ObjectKey{Namespace: operator.Namespace, Name: "assay-manager"}
+var leaseKey = client.ObjectKey{Namespace: manager.Namespace, Name: "assay-manager"}
 
 func (s *scenario) lease() *coordinationv1.Lease {
 	s.Helper()
@@ -214,7 +214,7 @@ func (s *scenario) awaitLeader(other string) *coordinationv1.Lease {
 // watchLease tells who holds the lease after each write of it.
 func (s *scenario) watchLease() <-chan string {
 	s.Helper()
-	events, err := admin.Watch(s.Context(), &coordinationv1.LeaseList{}, client.InNamespace(operator.Namespace))
+	events, err := admin.Watch(s.Context(), &coordinationv1.LeaseList{}, client.InNamespace(manager.Namespace))
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
-	"github.com/assay-project/assay/test/fixture"
+	"github.com/assay-project/assay/internal/testenv/fixture"
 )
 
 // Others write the same Images while the manager does: labels, configurations and further

@@ -23,10 +23,10 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/promql/promqltest"
 
-	"github.com/assay-project/assay/internal/controlplane"
-	"github.com/assay-project/assay/internal/kustomize"
-	"github.com/assay-project/assay/internal/operator"
-	"github.com/assay-project/assay/test/fixture"
+	"github.com/assay-project/assay/internal/testenv/controlplane"
+	"github.com/assay-project/assay/internal/testenv/fixture"
+	"github.com/assay-project/assay/internal/testenv/kustomize"
+	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
 const (
@@ -141,7 +141,7 @@ func scrape(t *testing.T) []sample {
 // isSettled tells whether no image is pending, and the list for admission has been found right.
 func isSettled(series []sample) bool {
 	value := func(metric string, pairs ...string) float64 {
-		want := labels.FromStrings(append(pairs, "__name__", metric, "job", "assay", "namespace", operator.Namespace, "pod", "manager-0")...)
+		want := labels.FromStrings(append(pairs, "__name__", metric, "job", "assay", "namespace", manager.Namespace, "pod", "manager-0")...)
 		for _, s := range series {
 			if labels.Equal(s.labels, want) {
 				return s.value
@@ -150,7 +150,7 @@ func isSettled(series []sample) bool {
 		return -1
 	}
 	return value("assay_images", "verified", "True") > 0 && value("assay_images", "verified", "False") > 0 &&
-		value("assay_images", "verified", "Pending") == 0 && value("assay_projection_valid_until_timestamp_seconds") > 0
+		value("assay_images", "verified", "Pending") == 0 && value("assay_allowlist_valid_until_timestamp_seconds") > 0
 }
 
 // startManager starts a control plane with config/default and the samples, and the manager.
@@ -179,12 +179,12 @@ func startManager(t *testing.T) (url string) {
 			t.Fatal(err)
 		}
 	}
-	kubeconfig, err := cp.KubeconfigFor(ctx, operator.Namespace, operator.ServiceAccount)
+	kubeconfig, err := cp.KubeconfigFor(ctx, manager.Namespace, manager.ServiceAccount)
 	if err != nil {
 		t.Fatal(err)
 	}
 	program := filepath.Join(t.TempDir(), "assay")
-	if err := operator.Build(ctx, "../..", program); err != nil {
+	if err := manager.Build(ctx, "../..", program); err != nil {
 		t.Fatal(err)
 	}
 	address := fixture.FreeAddress(t)
@@ -223,7 +223,7 @@ func get(ctx context.Context, url string) (series []sample, err error) {
 }
 
 func newSample(s *model.Sample, counter bool) sample {
-	builder := labels.NewBuilder(labels.FromStrings("job", "assay", "namespace", operator.Namespace, "pod", "manager-0"))
+	builder := labels.NewBuilder(labels.FromStrings("job", "assay", "namespace", manager.Namespace, "pod", "manager-0"))
 	for name, value := range s.Metric {
 		builder.Set(string(name), string(value))
 	}

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/assay-project/assay/internal/corpustest"
 	"github.com/assay-project/assay/internal/sigstore"
+	"github.com/assay-project/assay/internal/testenv/corpus"
 )
 
 // What the cases of sigstore-conformance are checked against where they do not say so.
@@ -25,11 +25,11 @@ const (
 
 // TestConformance runs every case of sigstore-conformance twice, with a file and with its digest.
 func TestConformance(t *testing.T) {
-	corpus, ok := corpustest.Directory(t)
+	folder, ok := corpus.Directory(t)
 	if !ok {
 		return
 	}
-	root := filepath.Join(corpus, "sigstore-conformance")
+	root := filepath.Join(folder, "sigstore-conformance")
 	cases, err := filepath.Glob(filepath.Join(root, "bundle-verify", "*", "bundle.sigstore.json"))
 	if err != nil || len(cases) == 0 {
 		t.Fatalf("%d cases: %v", len(cases), err)
@@ -93,11 +93,11 @@ func text(t *testing.T, path, otherwise string) string {
 // TestRealBundles checks bundles that other projects have published. Of those that the roots of the
 // corpus verify, only the one of an image signature is one.
 func TestRealBundles(t *testing.T) {
-	corpus, ok := corpustest.Directory(t)
+	folder, ok := corpus.Directory(t)
 	if !ok {
 		return
 	}
-	document, err := os.ReadFile(filepath.Join(corpus, "sigstore-conformance", "trusted_root_public_good.json"))
+	document, err := os.ReadFile(filepath.Join(folder, "sigstore-conformance", "trusted_root_public_good.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestRealBundles(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			content, err := os.ReadFile(filepath.Join(corpus, "sigstore-bundles", name))
+			content, err := os.ReadFile(filepath.Join(folder, "sigstore-bundles", name))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -301,7 +301,7 @@ type SignatureCondition struct {
 	Status corev1.ConditionStatus `json:"status"`
 
 	// lastProbeTime is when the signature was last checked. It is refreshed at most once
-	// per probe interval unless the verdict changes.
+	// per recheck interval unless the verdict changes.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
@@ -350,6 +350,10 @@ type SignatureSubject struct {
 
 // ImageStatus is what Assay found about an image.
 type ImageStatus struct {
+	// observedGeneration is the generation of the Image that the status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
 	// conditions of the image. Verified is True when the signatures satisfy every
 	// TrustPolicy that applies, False when they do not, and Unknown when this could
 	// not be checked.
@@ -369,11 +373,11 @@ type ImageStatus struct {
 	// +kubebuilder:validation:MaxLength=16
 	SignatureSummary string `json:"signatureSummary,omitempty"`
 
-	// lastHandledProbeRequest is the value of the annotation assay.dev/probe-requested-at
-	// that was last acted upon.
+	// lastHandledRecheckRequest is the value of the annotation assay.dev/recheck-requested-at
+	// that was last handled.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
-	LastHandledProbeRequest string `json:"lastHandledProbeRequest,omitempty"`
+	LastHandledRecheckRequest string `json:"lastHandledRecheckRequest,omitempty"`
 
 	// policies are the TrustPolicies that were applied, by name.
 	// +optional

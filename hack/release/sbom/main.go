@@ -1,8 +1,9 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command sbom prints what programs are made of, as CycloneDX 1.6, from the list of modules
-// that the Go toolchain put into them. The same programs give the same bytes.
+// Command sbom prints one CycloneDX document for the programs of a release. cyclonedx-gomod reads
+// the modules that the Go toolchain recorded in each program. The same programs give the same
+// bytes.
 //
 //	go run -C hack/release ./sbom -version v0.1.0 ../../dist/assay-linux-amd64 > dist/assay.cdx.json
 package main
@@ -16,6 +17,8 @@ import (
 	"os"
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
+	"github.com/CycloneDX/cyclonedx-gomod/pkg/generate/bin"
+	"github.com/rs/zerolog"
 )
 
 func main() {
@@ -35,15 +38,15 @@ func run(args []string, stdout io.Writer) error {
 	if flags.NArg() == 0 {
 		return errors.New("no program is named")
 	}
-	var programs []program
+	var programs []*cdx.BOM
 	for _, path := range flags.Args() {
-		p, err := readProgram(path)
+		bom, err := generate(path, *version)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", path, err)
 		}
-		programs = append(programs, p)
+		programs = append(programs, bom)
 	}
-	bom, err := describe(programs, *version)
+	bom, err := merge(programs, *version)
 	if err != nil {
 		return err
 	}
@@ -54,4 +57,17 @@ func run(args []string, stdout io.Writer) error {
 	}
 	_, err = stdout.Write(out.Bytes())
 	return err
+}
+
+// generate returns the document of one program. Licenses are not detected: that would download
+// every module. Package URLs are short, so that a module is the same on every platform.
+func generate(path, version string) (*cdx.BOM, error) {
+	generator, err := bin.NewGenerator(path,
+		bin.WithLogger(zerolog.Nop()),
+		bin.WithVersionOverride(version),
+		bin.WithShortPURLS(true))
+	if err != nil {
+		return nil, err
+	}
+	return generator.Generate()
 }

@@ -121,38 +121,32 @@ func checkDependencies(t *testing.T, bom *cdx.BOM) {
 	}
 }
 
-// TestTwoPrograms describes two forms of one program, as a release has.
+// TestTwoPrograms merges two forms of one program, as a release has.
 func TestTwoPrograms(t *testing.T) {
-	one := program{name: "assay-linux-amd64", sha256: strings.Repeat("a", 64), info: &debug.BuildInfo{
-		GoVersion: "go1.26.8",
-		Main:      debug.Module{Path: "example.com/Assay"},
-		Deps: []*debug.Module{
-			{Path: "example.com/b", Version: "v1.0.0+incompatible", Sum: sumOf(1)},
-			{Path: "example.com/a", Version: "v1.0.0", Replace: &debug.Module{Path: "example.com/fork", Version: "v1.0.1", Sum: sumOf(2)}},
-		},
-		Settings: []debug.BuildSetting{{Key: "GOARCH", Value: "amd64"}},
-	}}
-	two := program{name: "assay-linux-arm64", sha256: strings.Repeat("b", 64), info: &debug.BuildInfo{
-		GoVersion: "go1.26.8",
-		Main:      debug.Module{Path: "example.com/Assay"},
-		Deps:      []*debug.Module{{Path: "example.com/b", Version: "v1.0.0+incompatible", Sum: sumOf(1)}},
-	}}
-	bom, err := describe([]program{one, two}, "v1")
+	common, arm := module("example.com/common"), module("example.com/arm")
+	one, two := bomOf("assay-linux-amd64", "a", common), bomOf("assay-linux-arm64", "b", common, arm)
+	bom, err := merge([]*cdx.BOM{one, two}, "v1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var refs []string
-	for _, c := range *bom.Components {
-		refs = append(refs, c.BOMRef)
+	edges := map[string][]string{}
+	for _, d := range *bom.Dependencies {
+		edges[d.Ref] = *d.Dependencies
 	}
-	want := []string{"pkg:golang/example.com/b@v1.0.0%2Bincompatible", "pkg:golang/example.com/fork@v1.0.1", "pkg:golang/stdlib@1.26.8"}
-	if diff := cmp.Diff(want, refs); diff != "" {
-		t.Errorf("components (-want +got):\n%s", diff)
+	want := map[string][]string{
+		"release":                {"file:assay-linux-amd64", "file:assay-linux-arm64"},
+		"file:assay-linux-amd64": {"example.com/common", "pkg:golang/stdlib@1.26.8"},
+		"file:assay-linux-arm64": {"example.com/arm", "example.com/common", "pkg:golang/stdlib@1.26.8"},
+		// Which module asks for which is not in a program.
+		"example.com/arm": nil, "example.com/common": nil, "pkg:golang/stdlib@1.26.8": nil,
+	}
+	if diff := cmp.Diff(want, edges); diff != "" {
+		t.Errorf("dependencies (-want +got):\n%s", diff)
 	}
 	if names := len(*bom.Metadata.Component.Components); names != 2 {
 		t.Errorf("%d programs, want 2", names)
 	}
-	other, err := describe([]program{two}, "v1")
+	other, err := merge([]*cdx.BOM{two}, "v1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,29 +155,39 @@ func TestTwoPrograms(t *testing.T) {
 	}
 }
 
-func TestDescribeRefuses(t *testing.T) {
-	withDep := func(dep debug.Module) []program {
-		return []program{{info: &debug.BuildInfo{Deps: []*debug.Module{&dep}}}}
+func TestMergeRefusesTwoModules(t *testing.T) {
+	one, two := bomOf("one", "a"), bomOf("two", "b")
+	two.Metadata.Component.Name = "example.com/other"
+	if _, err := merge([]*cdx.BOM{one, two}, "v1"); err == nil || !strings.Contains(err.Error(), "programs of two modules") {
+		t.Errorf("error %v, want one about two modules", err)
 	}
-	tests := map[string]struct {
-		programs []program
-		want     string
-	}{
-		"a module from a folder":   {withDep(debug.Module{Path: "a", Version: "v1.0.0"}), "no checksum"},
-		"a folder in its place":    {withDep(debug.Module{Path: "a", Sum: sumOf(1), Replace: &debug.Module{Path: "../a"}}), "no checksum"},
-		"a checksum cut off":       {withDep(debug.Module{Path: "a", Sum: "h1:AAAA"}), "3 bytes"},
-		"a checksum not in base64": {withDep(debug.Module{Path: "a", Sum: "h1:!"}), "illegal base64"},
-		"programs of two modules": {[]program{
-			{info: &debug.BuildInfo{Main: debug.Module{Path: "a"}}},
-			{info: &debug.BuildInfo{Main: debug.Module{Path: "b"}}},
-		}, "is of module b"},
+}
+
+// TestRefusesFolder compiles a program with a module from a folder. Nobody could tell what it is.
+func TestRefusesFolder(t *testing.T) {
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"go.mod":             "module example.com/program\n\ngo 1.26.0\n\nrequire example.com/library v1.0.0\n\nreplace example.com/library => ./library\n",
+		"main.go":            "package main\n\nimport _ \"example.com/library\"\n\nfunc main() {}\n",
+		"library/go.mod":     "module example.com/library\n\ngo 1.26.0\n",
+		"library/library.go": "package library\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			if _, err := describe(test.programs, "v1"); err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("error %v, want one with %q", err, test.want)
-			}
-		})
+	program := filepath.Join(dir, "program")
+	command := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", program, ".")
+	command.Dir = dir
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if err := run([]string{program}, io.Discard); err == nil || !strings.Contains(err.Error(), "no checksum") {
+		t.Errorf("error %v, want one about the checksum", err)
 	}
 }
 
@@ -294,7 +298,21 @@ func fileDigest(t *testing.T, path string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// sumOf returns a checksum of the form that go.sum has.
-func sumOf(b byte) string {
-	return "h1:" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{b}, 32))
+// bomOf returns what is merged for a program with the given modules.
+func bomOf(name, sha256 string, modules ...cdx.Component) *cdx.BOM {
+	return &cdx.BOM{
+		Metadata: &cdx.Metadata{
+			Component: &cdx.Component{BOMRef: "release", Name: "example.com/assay"},
+			Properties: &[]cdx.Property{
+				{Name: nameProperty, Value: name},
+				{Name: sha256Property, Value: sha256},
+				{Name: goProperty, Value: "go1.26.8"},
+			},
+		},
+		Components: &modules,
+	}
+}
+
+func module(name string) cdx.Component {
+	return cdx.Component{BOMRef: name, Name: name, Hashes: &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256}}}
 }

@@ -18,7 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/assay-project/assay/internal/identity"
+	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/test/admission/shards"
 )
 
@@ -42,7 +42,7 @@ type world struct {
 // identity gives.
 func (w world) refuses(t *testing.T, image, level string) bool {
 	t.Helper()
-	named, err := identity.ParseImage(image)
+	named, err := imageref.ParseImage(image)
 	if err != nil {
 		t.Fatal(err) // the generator makes references only
 	}
@@ -65,7 +65,7 @@ func (w world) refuses(t *testing.T, image, level string) bool {
 }
 
 func (w world) levelOf(named reference.Named) (string, bool) {
-	for _, scope := range identity.ScopesOf(named) {
+	for _, scope := range imageref.ScopesOf(named) {
 		if level, ok := w.state.Scopes[scope]; ok {
 			return level, true
 		}
@@ -136,16 +136,16 @@ func (g generator) world(t *testing.T, images []string) world {
 		w.unlisted = "Enforce"
 	}
 	for _, image := range append(images, g.image(), g.image()) {
-		named, err := identity.ParseImage(image)
+		named, err := imageref.ParseImage(image)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, without := withoutDefaultPort(named); without != nil && g.IntN(2) == 0 {
 			named = without
 		}
-		scopes := identity.ScopesOf(named)
+		scopes := imageref.ScopesOf(named)
 		for range g.IntN(3) {
-			if scope, err := identity.ParseScope(scopes[g.IntN(len(scopes))]); err == nil {
+			if scope, err := imageref.ParseScope(scopes[g.IntN(len(scopes))]); err == nil {
 				w.state.Scopes[scope.String()] = g.pick("Enforce", "Enforce", "Warn", "Audit")
 			}
 		}

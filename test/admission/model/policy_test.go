@@ -24,7 +24,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/cel/environment"
 
-	"github.com/assay-project/assay/internal/kustomize"
+	"github.com/assay-project/assay/internal/testenv/kustomize"
 )
 
 // current is the newest language that the library knows, oldest what an API server of 1.34 takes for a new policy.

@@ -14,7 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/assay-project/assay/internal/projection"
+	"github.com/assay-project/assay/internal/allowlist"
 )
 
 // State is what admission knows: verified images as repository@digest, and the level of each scope.
@@ -28,11 +28,11 @@ type State struct {
 // Encode returns the shards of a state in a namespace; count is a power of two.
 func Encode(t testing.TB, state State, namespace string, count int) []*corev1.ConfigMap {
 	t.Helper()
-	levels := map[string]projection.Level{}
+	levels := map[string]allowlist.Level{}
 	for scope, level := range state.Scopes {
-		levels[scope] = projection.Level(level)
+		levels[scope] = allowlist.Level(level)
 	}
-	list, err := projection.Split(projection.State{Images: slices.Collect(maps.Keys(state.Images)), Scopes: levels}, count)
+	list, err := allowlist.Split(allowlist.State{Images: slices.Collect(maps.Keys(state.Images)), Scopes: levels}, count)
 	if err != nil {
 		t.Fatal(err)
 	}

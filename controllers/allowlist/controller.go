@@ -1,0 +1,166 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package allowlist writes the allowlist that admission reads, from the verdicts of this
+// process: controller.go decides when, write.go what differs.
+package allowlist
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/allowlist"
+	"github.com/assay-project/assay/internal/trust"
+	"github.com/assay-project/assay/internal/verdictcache"
+)
+
+// +kubebuilder:rbac:groups="",namespace=assay-system,resources=configmaps,verbs=create;update;delete
+// +kubebuilder:rbac:groups=assay.dev,namespace=assay-system,resources=allowlists,verbs=update
+
+const (
+	// writeInterval is the shortest time between two writes of the allowlist, so that thousands
+	// of verdicts cost one write a second.
+	writeInterval = time.Second
+
+	// writeRate bounds the bytes that are written in a second, on average. etcd keeps every
+	// version of a ConfigMap until it is compacted, usually for five minutes, and by default
+	// holds no more than 2 GiB.
+	writeRate = 1 << 20
+)
+
+// Reconciler writes the allowlist that admission reads: ConfigMaps in the operator's
+// namespace, in the format that internal/allowlist describes.
+//
+// The allowlist is reconciled as one object. After a start it is left as it is until every
+// Image has been evaluated, so that no verified image is missing meanwhile.
+type Reconciler struct {
+	client.Client
+
+	// Trust holds the policies, whose scopes are on the allowlist.
+	Trust *trust.Store
+	// Verdicts holds the verdicts on all Images.
+	Verdicts *verdictcache.Cache
+	// Namespace is the operator's own.
+	Namespace string
+	// Clock returns the present time.
+	Clock clock.PassiveClock
+	// TTL is how long the allowlist is valid when it is not renewed; zero is for ever.
+	TTL time.Duration
+
+	complete    bool      // Every Image has been evaluated once.
+	lastChecked time.Time // When that was last found not to be so.
+	lastWrite   time.Time
+	pause       time.Duration // How long to write nothing after lastWrite.
+}
+
+// SetupWithManager registers the reconciler with its event sources.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	toAllowlist := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
+		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: r.Namespace, Name: allowlist.LabelValue}}}
+	})
+	isShard := predicate.NewPredicateFuncs(func(obj client.Object) bool {
+		_, ok := allowlist.CountOf(obj.GetName())
+		return ok
+	})
+	r.Verdicts.Notify() // An empty cluster has an allowlist, too.
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("allowlist").
+		Watches(&corev1.ConfigMap{}, toAllowlist, builder.WithPredicates(isShard)).
+		Watches(&assayv1alpha1.TrustPolicy{}, toAllowlist, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesRawSource(source.Channel(r.Verdicts.Changes(), toAllowlist)).
+		Complete(r)
+}
+
+// Reconcile writes the shards that differ.
+func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
+	now := r.Clock.Now()
+	if wait := r.lastWrite.Add(r.pause).Sub(now); wait > 0 && wait <= r.pause {
+		return ctrl.Result{RequeueAfter: wait}, nil
+	}
+	stored, err := r.storedShards(ctx)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	// Exported even when writes fail: that is when an alert needs it.
+	setTime(validUntilGauge, earliestExpiry(stored))
+	if ok, err := r.isComplete(ctx, now); err != nil || !ok {
+		return ctrl.Result{RequeueAfter: writeInterval}, err
+	}
+	snapshot, err := r.Trust.Snapshot(ctx)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	state := r.state(snapshot)
+	shards, err := allowlist.Encode(state, currentCount(stored))
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("encoding the allowlist, which stays as it is: %w", err)
+	}
+	wrote, size, err := r.write(ctx, stored, shards, now)
+	if wrote > 0 || err != nil {
+		r.lastWrite, r.pause = now, max(writeInterval, time.Duration(size)*time.Second/writeRate)
+		writesTotal.Add(float64(wrote))
+		// The next run finds what others wrote meanwhile, and removes shards of an earlier set.
+		return ctrl.Result{RequeueAfter: r.pause}, ignoreConflict(err)
+	}
+	entriesGauge.Set(float64(len(state.Images)))
+	shardsGauge.Set(float64(len(shards)))
+	return ctrl.Result{RequeueAfter: r.TTL / renewals}, nil
+}
+
+// isComplete reports whether every Image has been evaluated since the start. It does not
+// wait for Images that are created later. Every verdict triggers the reconciler, and
+// listing all Images after each would take longer than evaluating them.
+func (r *Reconciler) isComplete(ctx context.Context, now time.Time) (bool, error) {
+	if r.complete {
+		return true, nil
+	}
+	if since := now.Sub(r.lastChecked); since >= 0 && since < writeInterval {
+		return false, nil
+	}
+	r.lastChecked = now
+	var list imagev1.ImageList
+	if err := r.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return false, fmt.Errorf("listing Images: %w", err)
+	}
+	for i := range list.Items {
+		if list.Items[i].DeletionTimestamp.IsZero() && !r.Verdicts.Evaluated(list.Items[i].Name, list.Items[i].UID) {
+			return false, nil
+		}
+	}
+	r.complete = true
+	return true, nil
+}
+
+// state returns the content of the allowlist: the scopes of all policies, each with the
+// strictest level that one of its policies sets, and the verified images.
+func (r *Reconciler) state(snapshot *trust.Snapshot) allowlist.State {
+	scopes := map[string]allowlist.Level{}
+	for _, policy := range snapshot.Policies() {
+		for _, scope := range policy.Scopes {
+			level := allowlist.Level(policy.Spec.Enforcement)
+			if other, ok := scopes[scope.String()]; ok {
+				level = allowlist.Stricter(level, other)
+			}
+			scopes[scope.String()] = level
+		}
+	}
+	images := r.Verdicts.Entries(func(entry string) bool {
+		_, ok := scopes[entry]
+		return ok
+	})
+	return allowlist.State{Images: images, Scopes: scopes}
+}

@@ -1,0 +1,144 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package image
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/distribution/reference"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	"github.com/assay-project/assay/internal/trust"
+	"github.com/assay-project/assay/internal/verdictcache"
+	"github.com/assay-project/assay/internal/verify"
+)
+
+// ErrBusy is returned for an Image whose policies' keys another worker is parsing. It is
+// evaluated again a little later, so that a policy whose keys take long occupies one worker
+// and not all.
+var ErrBusy = errors.New("the keys of a TrustPolicy that applies are being parsed")
+
+// Evaluator decides about Images and remembers the verdicts for admission. It writes nothing
+// to the API server.
+type Evaluator struct {
+	// Client reads Images, normally from a cache.
+	Client client.Reader
+	// Trust holds the policies and keys.
+	Trust *trust.Store
+	// Verifier makes the decision.
+	Verifier *verify.Verifier
+	// Verdicts gets every verdict, for the allowlist.
+	Verdicts *verdictcache.Cache
+	// Clock returns the present time.
+	Clock clock.PassiveClock
+
+	// evaluating keeps two workers from evaluating one Image at the same time.
+	evaluating stripedMutex
+}
+
+// Evaluation is a verdict with what it was made from.
+type Evaluation struct {
+	Image   *imagev1.Image
+	Trust   *trust.Snapshot
+	Now     metav1.Time
+	Verdict verify.Verdict
+	Took    time.Duration
+}
+
+// Evaluate decides about an Image and records the verdict. It returns nil for an Image that
+// no longer exists and for one that skip reports as done, and ErrBusy.
+//
+// Only one worker at a time evaluates an Image, so that the verdict that is recorded last
+// was read last.
+func (e *Evaluator) Evaluate(ctx context.Context, name types.NamespacedName,
+	skip func(*imagev1.Image, *trust.Snapshot, time.Time) bool) (*Evaluation, error) {
+	defer e.evaluating.lock(name.Name)()
+	image := &imagev1.Image{}
+	if err := e.Client.Get(ctx, name, image); client.IgnoreNotFound(err) != nil {
+		return nil, err
+	} else if err != nil || !image.DeletionTimestamp.IsZero() {
+		e.Verdicts.Forget(name.Name)
+		return nil, nil
+	}
+	snapshot, err := e.Trust.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := metav1.NewTime(e.Clock.Now().Truncate(time.Second))
+	if skip(image, snapshot, now.Time) {
+		return nil, nil
+	}
+	ref := verify.ParseReference(image.DockerImageReference)
+	if snapshot.Busy(ref.Named) {
+		return nil, ErrBusy
+	}
+	started := e.Clock.Now()
+	evaluation := &Evaluation{
+		Image: image, Trust: snapshot, Now: now,
+		Verdict: e.Verifier.Check(gather(image, ref, snapshot, now.Time)),
+	}
+	evaluation.Took = e.Clock.Since(started)
+	e.Verdicts.Record(image.Name, evaluation.forAllowlist())
+	return evaluation, nil
+}
+
+// Current reports whether an Image was evaluated in exactly this state, by these policies and
+// keys.
+func (e *Evaluator) Current(image *imagev1.Image, snapshot *trust.Snapshot) bool {
+	return e.Verdicts.Current(image.Name, image.UID, image.ResourceVersion, snapshot.Revision())
+}
+
+// forAllowlist returns what the cache of verdicts keeps.
+func (e *Evaluation) forAllowlist() verdictcache.Verdict {
+	verdict := verdictcache.Verdict{
+		UID: e.Image.UID, ResourceVersion: e.Image.ResourceVersion, Revision: e.Trust.Revision(),
+	}
+	if e.Verdict.Outcome == verify.Verified {
+		verdict.Entry, verdict.Scope = e.entry()
+	}
+	return verdict
+}
+
+// entry returns <repository>@<digest>, by which Pods name a verified image. It is empty when
+// other policies apply to that name than those that the Image was verified by, as they do for
+// the other tags of a repository when one tag has a scope.
+func (e *Evaluation) entry() (entry, scope string) {
+	named := verify.ParseReference(e.Image.DockerImageReference).Named
+	if named == nil || len(e.Verdict.Policies) == 0 {
+		return "", ""
+	}
+	digested, err := reference.WithDigest(reference.TrimNamed(named), e.Verdict.Digest)
+	if err != nil {
+		return "", ""
+	}
+	scope = e.Verdict.Policies[0].Scope
+	if e.Trust.ScopeFor(digested) != scope {
+		return "", ""
+	}
+	// Host names are the same in upper and lower case.
+	host, path, _ := strings.Cut(digested.Name(), "/")
+	return strings.ToLower(host) + "/" + path + "@" + e.Verdict.Digest.String(), scope
+}
+
+// stripedMutex locks by name. Names share locks, which bounds their number. The zero value is
+// ready to use.
+type stripedMutex [64]sync.Mutex
+
+// lock waits for the lock of a name, and returns the function that releases it.
+func (m *stripedMutex) lock(name string) (unlock func()) {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(name))
+	stripe := &m[h.Sum32()%uint32(len(m))]
+	stripe.Lock()
+	return stripe.Unlock
+}

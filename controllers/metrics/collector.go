@@ -1,0 +1,167 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package metrics reports on the objects in the cache at the time of a scrape.
+package metrics
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/controllers/image"
+)
+
+// scrapeTimeout bounds the reading of the cache for one scrape.
+const scrapeTimeout = 10 * time.Second
+
+var (
+	imagesDesc = prometheus.NewDesc("assay_images",
+		"Images by the status of their Verified condition (True, False, Unknown; Pending before the first check).",
+		[]string{"verified"}, nil)
+	keysDesc = prometheus.NewDesc("assay_keys",
+		"Trusted keys by the time that is left until they expire (expired, 7d, 30d, 90d, later, never); a key in two policies counts twice.",
+		[]string{"expires"}, nil)
+	policiesDesc = prometheus.NewDesc("assay_trustpolicies",
+		"TrustPolicies by the status of their Ready condition (True, False; Pending before it is written).",
+		[]string{"ready"}, nil)
+	oldestProbeDesc = prometheus.NewDesc("assay_oldest_probe_age_seconds",
+		"Age of the oldest lastProbeTime of any signature. Well above the recheck interval, verdicts are no longer confirmed.",
+		nil, nil)
+)
+
+// verifiedStates, readyStates and expiryStates are the values of the labels. All are always
+// exported, so that an alert sees a zero and not an absence.
+var (
+	verifiedStates = []string{"True", "False", "Unknown", "Pending"}
+	readyStates    = []string{"True", "False", "Pending"}
+	expiryStates   = []string{"expired", "7d", "30d", "90d", "later", "never"}
+)
+
+// Collector is a prometheus.Collector that reads all Images and TrustPolicies.
+type Collector struct {
+	// Client reads Images and TrustPolicies, from a cache: every scrape reads all of them.
+	Client client.Reader
+	// Clock returns the present time.
+	Clock clock.PassiveClock
+}
+
+// Describe implements prometheus.Collector.
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- imagesDesc
+	ch <- keysDesc
+	ch <- policiesDesc
+	ch <- oldestProbeDesc
+}
+
+// Collect implements prometheus.Collector.
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	if err := c.collectImages(ctx, ch); err != nil {
+		logf.FromContext(ctx).Error(err, "Cannot count Images for metrics")
+	}
+	if err := c.collectPolicies(ctx, ch); err != nil {
+		logf.FromContext(ctx).Error(err, "Cannot count TrustPolicies and keys for metrics")
+	}
+}
+
+func (c *Collector) collectImages(ctx context.Context, ch chan<- prometheus.Metric) error {
+	var list imagev1.ImageList
+	if err := c.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return err
+	}
+	counts := map[string]int{}
+	var oldest time.Time
+	for i := range list.Items {
+		counts[verifiedState(&list.Items[i])]++
+		if probe := image.LastProbe(&list.Items[i]); !probe.IsZero() && (oldest.IsZero() || probe.Before(oldest)) {
+			oldest = probe
+		}
+	}
+	for _, state := range verifiedStates {
+		ch <- prometheus.MustNewConstMetric(imagesDesc, prometheus.GaugeValue, float64(counts[state]), state)
+	}
+	age := 0.0
+	if !oldest.IsZero() {
+		age = max(0, c.Clock.Since(oldest).Seconds())
+	}
+	ch <- prometheus.MustNewConstMetric(oldestProbeDesc, prometheus.GaugeValue, age)
+	return nil
+}
+
+func verifiedState(obj *imagev1.Image) string {
+	condition := meta.FindStatusCondition(obj.Status.Conditions, assayv1alpha1.VerifiedCondition)
+	if condition == nil {
+		return "Pending"
+	}
+	switch condition.Status {
+	case metav1.ConditionTrue, metav1.ConditionFalse:
+		return string(condition.Status)
+	default:
+		return "Unknown"
+	}
+}
+
+func (c *Collector) collectPolicies(ctx context.Context, ch chan<- prometheus.Metric) error {
+	var list assayv1alpha1.TrustPolicyList
+	if err := c.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return err
+	}
+	ready, keys := map[string]int{}, map[string]int{}
+	now := c.Clock.Now()
+	for i := range list.Items {
+		ready[readyState(&list.Items[i])]++
+		for _, key := range list.Items[i].Status.Keys {
+			if key.Fingerprint != "" {
+				keys[expiryState(key.Expires, now)]++
+			}
+		}
+	}
+	for _, state := range readyStates {
+		ch <- prometheus.MustNewConstMetric(policiesDesc, prometheus.GaugeValue, float64(ready[state]), state)
+	}
+	for _, state := range expiryStates {
+		ch <- prometheus.MustNewConstMetric(keysDesc, prometheus.GaugeValue, float64(keys[state]), state)
+	}
+	return nil
+}
+
+func readyState(policy *assayv1alpha1.TrustPolicy) string {
+	condition := meta.FindStatusCondition(policy.Status.Conditions, assayv1alpha1.ReadyCondition)
+	switch {
+	case condition == nil:
+		return "Pending"
+	case condition.Status == metav1.ConditionTrue:
+		return "True"
+	default:
+		return "False"
+	}
+}
+
+func expiryState(expires *metav1.Time, now time.Time) string {
+	const day = 24 * time.Hour
+	if expires == nil {
+		return "never"
+	}
+	switch left := expires.Sub(now); {
+	case left <= 0:
+		return "expired"
+	case left <= 7*day:
+		return "7d"
+	case left <= 30*day:
+		return "30d"
+	case left <= 90*day:
+		return "90d"
+	default:
+		return "later"
+	}
+}

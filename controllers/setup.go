@@ -1,0 +1,82 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package controllers wires the operator together: Setup is the list of what runs. Each
+// concern has a package of its own below this one.
+//
+// Everything is level-triggered: events only say that it is time to look. A verdict that is
+// stored on an object is output, never input.
+package controllers
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/assay-project/assay/controllers/allowlist"
+	"github.com/assay-project/assay/controllers/image"
+	statemetrics "github.com/assay-project/assay/controllers/metrics"
+	"github.com/assay-project/assay/controllers/trustchange"
+	"github.com/assay-project/assay/controllers/trustpolicy"
+	"github.com/assay-project/assay/internal/signature"
+	"github.com/assay-project/assay/internal/trust"
+	"github.com/assay-project/assay/internal/verdictcache"
+	"github.com/assay-project/assay/internal/verify"
+)
+
+// Options configure the operator.
+type Options struct {
+	// Namespace is the operator's own: that of the Secrets and ConfigMaps with keys, and of the
+	// allowlist.
+	Namespace string
+	// RecheckInterval is how often a verdict that does not change is confirmed.
+	RecheckInterval time.Duration
+	// Workers is how many Images are reconciled at the same time.
+	Workers int
+	// AllowlistTTL is how long the allowlist is valid when it is not renewed; zero is for ever.
+	AllowlistTTL time.Duration
+	// Clock returns the present time; nil is the real clock.
+	Clock clock.PassiveClock
+}
+
+// Setup registers every controller with the manager.
+func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	if err := trust.RegisterIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	formats := signature.Formats()
+	store := &trust.Store{Client: mgr.GetClient(), Namespace: o.Namespace, Formats: formats}
+	verdicts := verdictcache.New()
+	evaluator := &image.Evaluator{
+		Client: mgr.GetClient(), Trust: store, Verifier: verify.New(formats...), Verdicts: verdicts, Clock: o.Clock,
+	}
+	recorder := mgr.GetEventRecorder("assay-manager")
+
+	for _, reconciler := range []interface{ SetupWithManager(ctrl.Manager) error }{
+		// Decides about Images at once when trust changes, before anything is written.
+		&trustchange.Reconciler{Client: mgr.GetClient(), Evaluator: evaluator},
+		// Records the verdicts on Images.
+		&image.Reconciler{
+			Client: mgr.GetClient(), Evaluator: evaluator, Recorder: recorder,
+			RecheckInterval: o.RecheckInterval, Workers: o.Workers,
+		},
+		// Reports on the keys of TrustPolicies.
+		&trustpolicy.Reconciler{Client: mgr.GetClient(), Trust: store, Recorder: recorder, Clock: o.Clock},
+		// Writes what admission reads.
+		&allowlist.Reconciler{
+			Client: mgr.GetClient(), Trust: store, Verdicts: verdicts, Namespace: o.Namespace,
+			Clock: o.Clock, TTL: o.AllowlistTTL,
+		},
+	} {
+		if err := reconciler.SetupWithManager(mgr); err != nil {
+			return err
+		}
+	}
+	return metrics.Registry.Register(&statemetrics.Collector{Client: mgr.GetClient(), Clock: o.Clock})
+}

@@ -1,0 +1,157 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package trustpolicy
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/safetext"
+	"github.com/assay-project/assay/internal/trust"
+	"github.com/assay-project/assay/internal/verify"
+)
+
+// Bounds of the status, as its schema has them.
+const (
+	maxStatusKeys    = 256
+	maxMessageLength = 1024
+	maxSourceLength  = 600
+	maxListedKeys    = 4
+)
+
+// applyStatus sets the status of a policy from its keys, and returns when the clock alone may
+// change it; zero for never.
+func applyStatus(policy *assayv1alpha1.TrustPolicy, trusted *trust.Policy, snapshot *trust.Snapshot, now metav1.Time) time.Time {
+	keys, nextChange := keyStatuses(trusted, snapshot, now.Time)
+	usable := 0
+	for i := range keys {
+		if keys[i].Usable {
+			usable++
+		}
+	}
+	condition := readyCondition(trusted.Err(), keys, usable)
+	condition.ObservedGeneration = policy.Generation
+	condition.LastTransitionTime = now
+	meta.SetStatusCondition(&policy.Status.Conditions, condition)
+	policy.Status.ObservedGeneration = policy.Generation
+	policy.Status.KeySummary = fmt.Sprintf("%d/%d", usable, len(keys))
+	policy.Status.Keys = keys[:min(len(keys), maxStatusKeys)]
+	return nextChange
+}
+
+func readyCondition(err error, keys []assayv1alpha1.KeyStatus, usable int) metav1.Condition {
+	condition := metav1.Condition{Type: assayv1alpha1.ReadyCondition, Status: metav1.ConditionTrue}
+	switch {
+	case err != nil:
+		condition.Status = metav1.ConditionFalse
+		condition.Reason = assayv1alpha1.ReasonInvalidPolicy
+		condition.Message = safetext.Truncate(err.Error(), maxMessageLength)
+	case len(keys) == 0:
+		condition.Status = metav1.ConditionFalse
+		condition.Reason = assayv1alpha1.ReasonNoUsableKeys
+		condition.Message = "the sources in spec.keys hold revocations only; add a key"
+	case usable == 0:
+		condition.Status = metav1.ConditionFalse
+		condition.Reason = assayv1alpha1.ReasonNoUsableKeys
+		condition.Message = "no key can verify signatures: " + unusableKeys(keys)
+	case usable < len(keys):
+		condition.Reason = assayv1alpha1.ReasonSomeKeysUnusable
+		condition.Message = fmt.Sprintf("%d of %d keys can verify signatures; not usable: %s", usable, len(keys), unusableKeys(keys))
+	default:
+		condition.Reason = assayv1alpha1.ReasonKeysUsable
+		condition.Message = fmt.Sprintf("all %d keys can verify signatures", usable)
+		if usable == 1 {
+			condition.Message = "the key can verify signatures"
+		}
+	}
+	return condition
+}
+
+// unusableKeys lists the first keys that are not usable, with their reasons.
+func unusableKeys(keys []assayv1alpha1.KeyStatus) string {
+	var listed []string
+	more := 0
+	for i := range keys {
+		switch {
+		case keys[i].Usable:
+		case len(listed) == maxListedKeys:
+			more++
+		default:
+			listed = append(listed, fmt.Sprintf("%s (%s)", keys[i].Name, keys[i].Reason))
+		}
+	}
+	text := strings.Join(listed, ", ")
+	if more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// keyStatuses returns one entry for each key, and for each file that holds none, in the order
+// of the spec, and the time at which the clock alone changes one next; zero for never.
+func keyStatuses(policy *trust.Policy, snapshot *trust.Snapshot, now time.Time) (keys []assayv1alpha1.KeyStatus, nextChange time.Time) {
+	for _, source := range policy.Sources {
+		for _, file := range source.Files {
+			entry := assayv1alpha1.KeyStatus{Name: source.Name, Source: safetext.Truncate(file.Location, maxSourceLength)}
+			parsed, err := file.Parsed()
+			if err != nil {
+				entry.Reason, entry.Message = cmp.Or(file.Reason, assayv1alpha1.ReasonMalformedKey), safetext.Truncate(err.Error(), maxMessageLength)
+				keys = append(keys, entry)
+				continue
+			}
+			for _, key := range policy.KeysOf(parsed, now) {
+				keys = append(keys, keyStatus(policy, snapshot, entry, &key))
+				nextChange = earlier(nextChange, key.NextChange)
+			}
+		}
+	}
+	return keys, nextChange
+}
+
+// keyStatus describes one key. An expired key stays usable where signatures from before its
+// expiry are accepted.
+func keyStatus(policy *trust.Policy, snapshot *trust.Snapshot, entry assayv1alpha1.KeyStatus, key *verify.KeyStatus) assayv1alpha1.KeyStatus {
+	entry.Fingerprint = key.Fingerprint
+	entry.UserID = key.UserID
+	entry.Algorithm = key.Algorithm
+	entry.Created = optionalTime(key.Created)
+	entry.Expires = optionalTime(key.Expires)
+	revokedBy, revoked := snapshot.RevokedKeys()[key.Fingerprint]
+	switch {
+	case revoked:
+		entry.Reason = assayv1alpha1.ReasonKeyRevoked
+		entry.Message = fmt.Sprintf("TrustPolicy %s lists the key in revokedKeys", revokedBy)
+	case key.Err == nil:
+		entry.Usable = true
+	case key.Err.Reason == assayv1alpha1.ReasonKeyExpired && policy.AcceptsExpiredKeys():
+		entry.Usable = true
+		entry.Reason = key.Err.Reason
+		entry.Message = "the key has expired; signatures that were made before are accepted"
+	default:
+		entry.Reason, entry.Message = key.Err.Reason, safetext.Truncate(key.Err.Detail, maxMessageLength)
+	}
+	return entry
+}
+
+func optionalTime(t time.Time) *metav1.Time {
+	if t.IsZero() {
+		return nil
+	}
+	wrapped := metav1.NewTime(t)
+	return &wrapped
+}
+
+// earlier returns the earlier of two times, where zero means never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,237 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package summary
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/rest"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+)
+
+const (
+	asTable = "application/json;as=Table;v=v1;g=meta.k8s.io"
+
+	// pageSize is how many objects are asked for at once, as kubectl does.
+	pageSize = 500
+)
+
+var (
+	// ErrChanged tells that everything is to be read again, because a watch has ended or a list has taken too long.
+	ErrChanged = errors.New("what was read is too old")
+	// ErrNotShown is the error of the caller's function in an error of Read's.
+	ErrNotShown = errors.New("showing the status")
+)
+
+// Reader reads a cluster. It needs to list Images and TrustPolicies and, for Watch, to watch them.
+type Reader struct {
+	images, policies *rest.RESTClient
+	// Interval is the least time between two calls that tell of changes.
+	Interval time.Duration
+	// Progress is told how many Images have been read, after each page, and whether there are
+	// more; nil is for nobody.
+	Progress func(images int, more bool)
+}
+
+// NewReader returns a reader of a cluster.
+func NewReader(config *rest.Config) (*Reader, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(metav1.AddMetaToScheme(scheme), imagev1.AddToScheme(scheme), assayv1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
+	codecs := serializer.NewCodecFactory(scheme).WithoutConversion()
+	client := func(gv schema.GroupVersion) (*rest.RESTClient, error) {
+		c := rest.CopyConfig(config)
+		c.GroupVersion, c.APIPath, c.NegotiatedSerializer = &gv, "/apis", codecs
+		c.QPS = -1 // A page after the other; the API server decides how fast.
+		return rest.RESTClientFor(c)
+	}
+	images, err := client(imagev1.GroupVersion)
+	if err != nil {
+		return nil, err
+	}
+	policies, err := client(assayv1alpha1.GroupVersion)
+	return &Reader{images: images, policies: policies}, err
+}
+
+// Read reads everything, and calls show with it. With follow it goes on to call show after
+// changes, until ctx is done, which is its error then, or until what it knows is too old:
+// ErrChanged.
+func (r *Reader) Read(ctx context.Context, follow bool, show func(*Cluster) error) error {
+	c := &Cluster{images: map[string]Image{}, policies: map[string]assayv1alpha1.TrustPolicy{}}
+	policiesAt, err := r.listPolicies(ctx, c)
+	if err != nil {
+		return explain("trustpolicies", err)
+	}
+	columns, imagesAt, err := r.listImages(ctx, c)
+	if err != nil {
+		return explain("images", err)
+	}
+	seen := func() error {
+		if err := show(c); err != nil {
+			return fmt.Errorf("%w: %w", ErrNotShown, err)
+		}
+		return nil
+	}
+	if err := seen(); err != nil || !follow {
+		return err
+	}
+	policies, err := start(ctx, r.policies, "trustpolicies", policiesAt, "application/json")
+	if err != nil {
+		return explain("trustpolicies", err)
+	}
+	defer policies.Stop()
+	images, err := start(ctx, r.images, "images", imagesAt, asTable)
+	if err != nil {
+		return explain("images", err)
+	}
+	defer images.Stop()
+	return c.follow(ctx, columns, images, policies, seen, r.Interval)
+}
+
+func (r *Reader) listPolicies(ctx context.Context, c *Cluster) (resourceVersion string, err error) {
+	options := metav1.ListOptions{Limit: pageSize}
+	for {
+		var list assayv1alpha1.TrustPolicyList
+		if err := r.policies.Get().Resource("trustpolicies").VersionedParams(&options, metav1.ParameterCodec).Do(ctx).Into(&list); err != nil {
+			return "", err
+		}
+		for _, policy := range list.Items {
+			c.policies[policy.Name] = policy
+		}
+		if options.Continue = list.Continue; options.Continue == "" {
+			return list.ResourceVersion, nil
+		}
+	}
+}
+
+func (r *Reader) listImages(ctx context.Context, c *Cluster) (columns columns, resourceVersion string, err error) {
+	options := metav1.ListOptions{Limit: pageSize}
+	for {
+		var table metav1.Table
+		err := r.images.Get().Resource("images").SetHeader("Accept", asTable).Param("includeObject", string(metav1.IncludeNone)).
+			VersionedParams(&options, metav1.ParameterCodec).Do(ctx).Into(&table)
+		if err != nil {
+			return columns, "", err
+		}
+		// All pages have the definitions of the first.
+		if len(table.ColumnDefinitions) > 0 {
+			if columns, err = findColumns(table.ColumnDefinitions); err != nil {
+				return columns, "", err
+			}
+		}
+		for i := range table.Rows {
+			image, err := columns.image(&table.Rows[i])
+			if err != nil {
+				return columns, "", err
+			}
+			c.images[image.Name] = image
+		}
+		if r.Progress != nil {
+			r.Progress(len(c.images), table.Continue != "")
+		}
+		if options.Continue = table.Continue; options.Continue == "" {
+			return columns, table.ResourceVersion, nil
+		}
+	}
+}
+
+func start(ctx context.Context, client *rest.RESTClient, resource, resourceVersion, accept string) (watch.Interface, error) {
+	options := metav1.ListOptions{Watch: true, ResourceVersion: resourceVersion, AllowWatchBookmarks: true}
+	return client.Get().Resource(resource).SetHeader("Accept", accept).Param("includeObject", string(metav1.IncludeNone)).
+		VersionedParams(&options, metav1.ParameterCodec).Watch(ctx)
+}
+
+// follow applies events until one of the watches ends. Changes that come within the interval
+// are told of together.
+func (c *Cluster) follow(ctx context.Context, columns columns, images, policies watch.Interface, changed func() error, interval time.Duration) error {
+	var due <-chan time.Time
+	for {
+		var event watch.Event
+		open := false
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-due:
+			due = nil
+			if err := changed(); err != nil {
+				return err
+			}
+			continue
+		case event, open = <-images.ResultChan():
+		case event, open = <-policies.ResultChan():
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if !open || event.Type == watch.Error {
+			return ErrChanged
+		}
+		differs, err := c.apply(event, columns)
+		if err != nil {
+			return err
+		}
+		if differs && due == nil {
+			due = time.After(interval)
+		}
+	}
+}
+
+func (c *Cluster) apply(event watch.Event, columns columns) (changed bool, err error) {
+	if event.Type == watch.Bookmark {
+		return false, nil
+	}
+	switch object := event.Object.(type) {
+	case *assayv1alpha1.TrustPolicy:
+		if event.Type == watch.Deleted {
+			delete(c.policies, object.Name)
+		} else {
+			c.policies[object.Name] = *object
+		}
+		return true, nil
+	case *metav1.Table:
+		for i := range object.Rows {
+			image, err := columns.image(&object.Rows[i])
+			if err != nil {
+				return changed, err
+			}
+			if event.Type == watch.Deleted {
+				delete(c.images, image.Name)
+				changed = true
+				continue
+			}
+			// Most writes change nothing that is shown: probe times, for one.
+			changed = changed || c.images[image.Name] != image
+			c.images[image.Name] = image
+		}
+		return changed, nil
+	default:
+		return false, fmt.Errorf("the API server sent a %T in a watch", object)
+	}
+}
+
+// explain adds to an error what to do about it.
+func explain(resource string, err error) error {
+	switch {
+	case apierrors.IsNotFound(err):
+		return fmt.Errorf("this cluster has no %s: Assay is not installed in it (kubectl apply --server-side -k config/default): %w", resource, err)
+	case apierrors.IsForbidden(err):
+		return fmt.Errorf("ask for a ClusterRoleBinding to the cluster role view, or to assay-image-viewer-role and assay-trustpolicy-viewer-role: %w", err)
+	case apierrors.IsResourceExpired(err):
+		return errors.Join(ErrChanged, err)
+	default:
+		return fmt.Errorf("reading %s: %w", resource, err)
+	}
+}

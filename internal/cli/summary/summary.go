@@ -1,0 +1,207 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package summary sums up for people what Assay has found in a cluster: status.go makes the
+// summary, images.go and cluster.go read what it is made of.
+package summary
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+)
+
+// Image is what counts of an Image.
+type Image struct {
+	// Name of the Image.
+	Name string `json:"name"`
+	// Reference is its dockerImageReference.
+	Reference string `json:"reference"`
+	// Verified is the status of the condition Verified: True, False or Unknown; empty before
+	// the first check.
+	Verified string `json:"verified,omitempty"`
+	Reason   string `json:"reason,omitempty"`
+	Message  string `json:"message,omitempty"`
+}
+
+// Status is the summary. Its JSON is what `assay status -o json` prints.
+type Status struct {
+	Images ImageCounts `json:"images"`
+	// Reasons counts Images by verdict and reason: those that are not verified first, the
+	// commonest of them first.
+	Reasons []ReasonCount `json:"reasons"`
+	// Policies are the TrustPolicies by name.
+	Policies []Policy `json:"policies"`
+	// Keys are those that need attention: they have expired, expire soon, or cannot be used.
+	// The one that expires first comes first, behind those that expire are the others.
+	Keys []Key `json:"keys"`
+	// Unverified are Images that are not verified, by name, as many as were asked for.
+	Unverified []Image `json:"unverified"`
+	// Omitted is how many more of them there are.
+	Omitted int `json:"omitted"`
+}
+
+// ImageCounts counts Images by verdict.
+type ImageCounts struct {
+	Total    int `json:"total"`
+	Verified int `json:"verified"`
+	// Refused were checked and are not verified.
+	Refused int `json:"refused"`
+	// Unknown could not be checked.
+	Unknown int `json:"unknown"`
+	// Pending wait for their first check.
+	Pending int `json:"pending"`
+}
+
+// ReasonCount is how many Images have a verdict for a reason.
+type ReasonCount struct {
+	Verified string `json:"verified"`
+	Reason   string `json:"reason"`
+	Count    int    `json:"count"`
+}
+
+// Policy is a TrustPolicy in short.
+type Policy struct {
+	Name        string   `json:"name"`
+	Scopes      []string `json:"scopes"`
+	Enforcement string   `json:"enforcement"`
+	// Ready is the status of the condition Ready; empty before it is written.
+	Ready   string `json:"ready,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+	Message string `json:"message,omitempty"`
+	// Keys is "<usable>/<all>".
+	Keys string `json:"keys,omitempty"`
+	// Images counts those that the policy was applied to; absent before it was.
+	Images *assayv1alpha1.ImageCounts `json:"images,omitempty"`
+}
+
+// Key is a trusted key that needs attention, or a source in which there is none.
+type Key struct {
+	Policy string `json:"policy"`
+	// Name is that of the entry in the policy's spec.keys.
+	Name        string `json:"name"`
+	Source      string `json:"source,omitempty"`
+	Fingerprint string `json:"fingerprint,omitempty"`
+	UserID      string `json:"userID,omitempty"`
+	// Expires is absent for a key that does not expire.
+	Expires *metav1.Time `json:"expires,omitempty"`
+	// Reason is why the key cannot be used; empty when it can be.
+	Reason  string `json:"reason,omitempty"`
+	Message string `json:"message,omitempty"`
+}
+
+// Options say what is in a summary.
+type Options struct {
+	// Now is the present time.
+	Now time.Time
+	// ExpiringWithin is how soon a key expires that needs attention.
+	ExpiringWithin time.Duration
+	// Limit is how many Images that are not verified are listed by name.
+	Limit int
+}
+
+// Of sums up Images and TrustPolicies. The same gives the same, whatever their order.
+func Of(images []Image, policies []assayv1alpha1.TrustPolicy, o Options) Status {
+	s := Status{Reasons: []ReasonCount{}, Policies: []Policy{}, Keys: []Key{}, Unverified: []Image{}}
+	s.countImages(images, o.Limit)
+	for i := range policies {
+		s.addPolicy(&policies[i], o)
+	}
+	slices.SortFunc(s.Policies, func(a, b Policy) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.Keys, compareKeys)
+	return s
+}
+
+func (s *Status) countImages(images []Image, limit int) {
+	reasons := map[ReasonCount]int{}
+	for _, image := range images {
+		s.Images.Total++
+		switch image.Verified {
+		case string(metav1.ConditionTrue):
+			s.Images.Verified++
+		case string(metav1.ConditionFalse):
+			s.Images.Refused++
+		case "":
+			s.Images.Pending++
+		default:
+			s.Images.Unknown++
+		}
+		if image.Verified != "" {
+			reasons[ReasonCount{Verified: image.Verified, Reason: image.Reason}]++
+		}
+		if image.Verified != string(metav1.ConditionTrue) {
+			s.Unverified = append(s.Unverified, image)
+		}
+	}
+	for reason, count := range reasons {
+		reason.Count = count
+		s.Reasons = append(s.Reasons, reason)
+	}
+	slices.SortFunc(s.Reasons, func(a, b ReasonCount) int {
+		return cmp.Or(cmp.Compare(isTrue(a.Verified), isTrue(b.Verified)), -cmp.Compare(a.Count, b.Count),
+			cmp.Compare(a.Verified, b.Verified), cmp.Compare(a.Reason, b.Reason))
+	})
+	slices.SortFunc(s.Unverified, func(a, b Image) int { return cmp.Compare(a.Name, b.Name) })
+	if limit = max(0, limit); len(s.Unverified) > limit {
+		s.Omitted = len(s.Unverified) - limit
+		s.Unverified = slices.Clone(s.Unverified[:limit])
+	}
+}
+
+func isTrue(status string) int {
+	if status == string(metav1.ConditionTrue) {
+		return 1
+	}
+	return 0
+}
+
+func (s *Status) addPolicy(p *assayv1alpha1.TrustPolicy, o Options) {
+	policy := Policy{Name: p.Name, Scopes: p.Spec.Scopes, Enforcement: string(p.Spec.Enforcement), Keys: p.Status.KeySummary, Images: p.Status.Images}
+	if c := meta.FindStatusCondition(p.Status.Conditions, assayv1alpha1.ReadyCondition); c != nil {
+		policy.Ready, policy.Reason, policy.Message = string(c.Status), c.Reason, c.Message
+	}
+	s.Policies = append(s.Policies, policy)
+	for i := range p.Status.Keys {
+		k := &p.Status.Keys[i]
+		soon := k.Expires != nil && k.Expires.Sub(o.Now) <= o.ExpiringWithin
+		if k.Usable && !soon {
+			continue
+		}
+		s.Keys = append(s.Keys, Key{
+			Policy: p.Name, Name: k.Name, Source: k.Source, Fingerprint: k.Fingerprint, UserID: k.UserID,
+			Expires: k.Expires, Reason: k.Reason, Message: k.Message,
+		})
+	}
+}
+
+// compareKeys orders keys by when they expire, those that do not last.
+func compareKeys(a, b Key) int {
+	never := func(k Key) int {
+		if k.Expires == nil {
+			return 1
+		}
+		return 0
+	}
+	order := cmp.Compare(never(a), never(b))
+	if order == 0 && a.Expires != nil {
+		order = a.Expires.Compare(b.Expires.Time)
+	}
+	return cmp.Or(order, cmp.Compare(a.Policy, b.Policy), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Fingerprint, b.Fingerprint))
+}
+
+// Cluster is what a summary is made of, kept up to date by events.
+type Cluster struct {
+	images   map[string]Image
+	policies map[string]assayv1alpha1.TrustPolicy
+}
+
+// Of sums up what is known.
+func (c *Cluster) Of(o Options) Status {
+	return Of(slices.Collect(maps.Values(c.images)), slices.Collect(maps.Values(c.policies)), o)
+}

@@ -1,0 +1,149 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package summary
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+)
+
+var now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func policy(name, ready string, keys ...assayv1alpha1.KeyStatus) assayv1alpha1.TrustPolicy {
+	p := assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	p.Spec.Enforcement, p.Spec.Scopes = assayv1alpha1.EnforcementWarn, []string{"registry.example.com/" + name}
+	p.Status.Keys, p.Status.KeySummary = keys, "1/2"
+	p.Status.Images = &assayv1alpha1.ImageCounts{Verified: 1, Failed: 2, Unknown: 3}
+	if ready != "" {
+		p.Status.Conditions = []metav1.Condition{{Type: assayv1alpha1.ReadyCondition, Status: metav1.ConditionStatus(ready), Reason: "R", Message: "m"}}
+	}
+	return p
+}
+
+func key(name string, expires time.Duration, reason string) assayv1alpha1.KeyStatus {
+	k := assayv1alpha1.KeyStatus{Name: name, Fingerprint: "F" + name, Usable: reason == "", Reason: reason}
+	if expires != 0 {
+		at := metav1.NewTime(now.Add(expires))
+		k.Expires = &at
+	}
+	return k
+}
+
+func TestOf(t *testing.T) {
+	images := []Image{
+		{Name: "b", Verified: "False", Reason: "KeyRevoked"},
+		{Name: "a", Verified: "False", Reason: "UntrustedKey"},
+		{Name: "d", Verified: "True", Reason: "Verified"},
+		{Name: "c", Verified: "False", Reason: "KeyRevoked"},
+		{Name: "e", Verified: "Unknown", Reason: "NoTrustPolicy"},
+		{Name: "f"},
+		{Name: "g", Verified: "True", Reason: "Verified"},
+	}
+	const day = 24 * time.Hour
+	policies := []assayv1alpha1.TrustPolicy{
+		policy("z", "", key("never", 0, ""), key("far", 31*day, ""), key("soon", 30*day, "")),
+		policy("y", "False", key("gone", -day, "KeyExpired"), key("broken", 0, "SourceNotFound")),
+	}
+	want := Status{
+		Images: ImageCounts{Total: 7, Verified: 2, Refused: 3, Unknown: 1, Pending: 1},
+		Reasons: []ReasonCount{
+			{"False", "KeyRevoked", 2}, {"False", "UntrustedKey", 1}, {"Unknown", "NoTrustPolicy", 1}, {"True", "Verified", 2},
+		},
+		Policies: []Policy{
+			{Name: "y", Scopes: []string{"registry.example.com/y"}, Enforcement: "Warn", Ready: "False", Reason: "R", Message: "m", Keys: "1/2", Images: policies[1].Status.Images},
+			{Name: "z", Scopes: []string{"registry.example.com/z"}, Enforcement: "Warn", Keys: "1/2", Images: policies[0].Status.Images},
+		},
+		Keys: []Key{
+			{Policy: "y", Name: "gone", Fingerprint: "Fgone", Expires: policies[1].Status.Keys[0].Expires, Reason: "KeyExpired"},
+			{Policy: "z", Name: "soon", Fingerprint: "Fsoon", Expires: policies[0].Status.Keys[2].Expires},
+			{Policy: "y", Name: "broken", Fingerprint: "Fbroken", Reason: "SourceNotFound"},
+		},
+		Unverified: []Image{images[1], images[0]},
+		Omitted:    3,
+	}
+	options := Options{Now: now, ExpiringWithin: 30 * day, Limit: 2}
+	if diff := cmp.Diff(want, Of(images, policies, options)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	slices.Reverse(images)
+	slices.Reverse(policies)
+	if diff := cmp.Diff(want, Of(images, policies, options)); diff != "" {
+		t.Errorf("the order counts (-want +got):\n%s", diff)
+	}
+}
+
+// Lists are empty and not absent, for programs that go through them.
+func TestOfNothing(t *testing.T) {
+	want := Status{Reasons: []ReasonCount{}, Policies: []Policy{}, Keys: []Key{}, Unverified: []Image{}}
+	if diff := cmp.Diff(want, Of(nil, nil, Options{Now: now})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestRows(t *testing.T) {
+	definitions := []metav1.TableColumnDefinition{{Name: "Name"}, {Name: "Reference"}, {Name: "Verified"}, {Name: "Reason"}, {Name: "Age"}, {Name: "Message"}}
+	columns, err := findColumns(definitions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		cells []any
+		want  Image
+		fails bool
+	}{
+		"judged":              {cells: []any{"a", "r", "True", "Verified", "3d", "m"}, want: Image{"a", "r", "True", "Verified", "m"}},
+		"not judged yet":      {cells: []any{"a", "r", nil, nil, "3d", nil}, want: Image{Name: "a", Reference: "r"}},
+		"cells are missing":   {cells: []any{"a"}, want: Image{Name: "a"}},
+		"cells are no text":   {cells: []any{"a", 1, 2.5, true, nil, []any{}}, want: Image{Name: "a"}},
+		"nothing":             {fails: true},
+		"the name is no text": {cells: []any{7}, fails: true},
+	} {
+		got, err := columns.image(&metav1.TableRow{Cells: c.cells})
+		if (err != nil) != c.fails || !c.fails && got != c.want {
+			t.Errorf("%s: got %+v, error %v", name, got, err)
+		}
+	}
+	if _, err := findColumns(definitions[:5]); err == nil {
+		t.Error("a table without a message is taken")
+	}
+}
+
+func TestApply(t *testing.T) {
+	columns := columns{name: 0, reference: 1, verified: 2, reason: 3, message: 4}
+	table := func(cells ...any) *metav1.Table { return &metav1.Table{Rows: []metav1.TableRow{{Cells: cells}}} }
+	c := &Cluster{images: map[string]Image{}, policies: map[string]assayv1alpha1.TrustPolicy{}}
+	trust := policy("p", "True")
+	for _, step := range []struct {
+		name             string
+		event            watch.Event
+		changes          bool
+		images, policies int
+	}{
+		{"a new image", watch.Event{Type: watch.Added, Object: table("a", "r")}, true, 1, 0},
+		{"a verdict", watch.Event{Type: watch.Modified, Object: table("a", "r", "True", "Verified", "m")}, true, 1, 0},
+		{"a probe", watch.Event{Type: watch.Modified, Object: table("a", "r", "True", "Verified", "m")}, false, 1, 0},
+		{"a bookmark", watch.Event{Type: watch.Bookmark, Object: &metav1.Table{}}, false, 1, 0},
+		{"a policy", watch.Event{Type: watch.Added, Object: &trust}, true, 1, 1},
+		{"no policy", watch.Event{Type: watch.Deleted, Object: &trust}, true, 1, 0},
+		{"no image", watch.Event{Type: watch.Deleted, Object: table("a", "r", "True", "Verified", "m")}, true, 0, 0},
+	} {
+		changed, err := c.apply(step.event, columns)
+		if err != nil || changed != step.changes || len(c.images) != step.images || len(c.policies) != step.policies {
+			t.Errorf("%s: changed %v, error %v, %d images, %d policies", step.name, changed, err, len(c.images), len(c.policies))
+		}
+	}
+	if _, err := c.apply(watch.Event{Type: watch.Added, Object: &metav1.Status{}}, columns); err == nil {
+		t.Error("something else is taken")
+	}
+	if _, err := c.apply(watch.Event{Type: watch.Added, Object: table(nil)}, columns); err == nil {
+		t.Error("a row without a name is taken")
+	}
+}

@@ -1,0 +1,219 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package corpus reads a corpus of real and adversarial signatures for tests.
+//
+// The corpus is not part of the project, because most of it is other projects' data. It is
+// a folder with a file cases.json, an array of cases as Case describes them, and the files
+// that they name. Tests find it beside a checkout, at ../shared/corpus, or where
+// $ASSAY_CORPUS says; with that variable set, a corpus that is missing fails the test.
+package corpus
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// directoryVariable is the environment variable that says where the corpus is.
+const directoryVariable = "ASSAY_CORPUS"
+
+// Kinds of cases.
+const (
+	kindOpenPGP  = "openpgp"  // atomic container signatures
+	kindSigstore = "sigstore" // sigstore signatures
+)
+
+// Case is one signature, what it is checked against, and what a strict verifier says.
+type Case struct {
+	Name string `json:"name"`
+	Kind string `json:"kind"`
+
+	// ContentFile is the signature.
+	ContentFile string `json:"contentFile"`
+	// KeyFiles are all trusted.
+	KeyFiles []string `json:"keyFiles"`
+	// ManifestFile is the image's manifest, or empty when only ManifestDigest is known.
+	ManifestFile   string `json:"manifestFile"`
+	ManifestDigest string `json:"manifestDigest"`
+	ImageReference string `json:"imageReference"`
+
+	// Identity is the rule for the signed name.
+	Identity Identity `json:"identity"`
+
+	// ExpectSecure is accept, reject, either, or accept-if-v3-supported, which here means
+	// accept. SecureWhy is the reason.
+	ExpectSecure string `json:"expectSecure"`
+	SecureWhy    string `json:"secureWhy"`
+
+	// ExpectedFingerprint is that of the primary key, where the signature is accepted.
+	ExpectedFingerprint string         `json:"expectedFingerprint"`
+	ExpectedClaims      ExpectedClaims `json:"expectedClaims"`
+
+	// SigstorePolicy is what a case of sigstore trusts.
+	SigstorePolicy SigstorePolicy `json:"sigstorePolicy"`
+
+	directory string
+}
+
+// SigstorePolicy names what a case of sigstore trusts: keys, Fulcio or another PKI, and the keys of
+// transparency logs.
+type SigstorePolicy struct {
+	KeyFiles      []string `json:"keyFiles"`
+	RekorKeyFiles []string `json:"rekorKeyFiles"`
+	Fulcio        *struct {
+		CAFile       string `json:"caFile"`
+		OIDCIssuer   string `json:"oidcIssuer"`
+		SubjectEmail string `json:"subjectEmail"`
+	} `json:"fulcio"`
+	PKI *struct {
+		CARootsFile         string `json:"caRootsFile"`
+		CAIntermediatesFile string `json:"caIntermediatesFile"`
+		SubjectEmail        string `json:"subjectEmail"`
+		SubjectHostname     string `json:"subjectHostname"`
+	} `json:"pki"`
+}
+
+// Identity is a signedIdentity of containers-policy.json(5).
+type Identity struct {
+	Type             string `json:"type"`
+	DockerReference  string `json:"dockerReference"`
+	DockerRepository string `json:"dockerRepository"`
+	Prefix           string `json:"prefix"`
+	SignedPrefix     string `json:"signedPrefix"`
+}
+
+// Match returns the rule in the spelling that Assay uses: MatchExact for matchExact.
+func (i Identity) Match() string {
+	if i.Type == "" {
+		return ""
+	}
+	return strings.ToUpper(i.Type[:1]) + i.Type[1:]
+}
+
+// ExpectedClaims is what an accepted signature states.
+type ExpectedClaims struct {
+	DockerReference string `json:"docker-reference"`
+}
+
+// OpenPGP returns the cases about atomic container signatures. There are none, and the
+// test's log says so, when no corpus is beside the checkout and none was asked for.
+func OpenPGP(t *testing.T) []Case {
+	t.Helper()
+	return cases(t, kindOpenPGP)
+}
+
+// Sigstore returns the cases about sigstore signatures, as OpenPGP does its own.
+func Sigstore(t *testing.T) []Case {
+	t.Helper()
+	return cases(t, kindSigstore)
+}
+
+// Directory returns the folder of the corpus. It returns false, and the test's log says so, when
+// no corpus is beside the checkout and none was asked for.
+func Directory(t testing.TB) (string, bool) {
+	t.Helper()
+	directory, required := os.LookupEnv(directoryVariable)
+	if !required {
+		directory = filepath.Join(moduleRoot(t), "..", "shared", "corpus")
+	}
+	_, err := os.Stat(filepath.Join(directory, "cases.json"))
+	if os.IsNotExist(err) && !required {
+		t.Log("no corpus beside this checkout; the project's own vectors are in the packages that they test")
+		return "", false
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return directory, true
+}
+
+func cases(t *testing.T, kind string) []Case {
+	t.Helper()
+	directory, ok := Directory(t)
+	if !ok {
+		return nil
+	}
+	data, err := os.ReadFile(filepath.Join(directory, "cases.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all, cases []Case
+	if err := json.Unmarshal(data, &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range all {
+		if c.Kind == kind {
+			c.directory = directory
+			cases = append(cases, c)
+		}
+	}
+	if len(cases) == 0 {
+		t.Fatalf("%s has no cases of kind %s", directory, kind)
+	}
+	return cases
+}
+
+// moduleRoot returns the nearest folder above a test's own that has a go.mod.
+func moduleRoot(t testing.TB) string {
+	t.Helper()
+	directory, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(directory, "go.mod")); err == nil {
+			return directory
+		}
+		parent := filepath.Dir(directory)
+		if parent == directory {
+			t.Fatal("the tests run outside of a Go module")
+		}
+		directory = parent
+	}
+}
+
+// Path returns where a file that the case names lies.
+func (c *Case) Path(name string) string { return filepath.Join(c.directory, name) }
+
+// Read returns the content of a file that the case names.
+func (c *Case) Read(t *testing.T, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(c.Path(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// CheckVerdict compares whether a signature was verified with what the case expects.
+func (c *Case) CheckVerdict(t *testing.T, verified bool) {
+	t.Helper()
+	switch c.ExpectSecure {
+	case "accept", "accept-if-v3-supported":
+		if !verified {
+			t.Errorf("not verified, want verified: %s", c.SecureWhy)
+		}
+	case "reject":
+		if verified {
+			t.Errorf("verified, want not: %s", c.SecureWhy)
+		}
+	case "either":
+	default:
+		t.Errorf("unknown expectation %q", c.ExpectSecure)
+	}
+}
+
+// CheckClaims compares the primary fingerprint and the signed name of a verified
+// signature with what the case expects, where it expects something.
+func (c *Case) CheckClaims(t *testing.T, fingerprint, identity string) {
+	t.Helper()
+	if c.ExpectedFingerprint != "" && fingerprint != c.ExpectedFingerprint {
+		t.Errorf("fingerprint %s, want %s", fingerprint, c.ExpectedFingerprint)
+	}
+	if want := c.ExpectedClaims.DockerReference; want != "" && identity != want {
+		t.Errorf("identity %q, want %q", identity, want)
+	}
+}
