@@ -42,7 +42,8 @@ TOOL := $(GO) tool -modfile=hack/tools/go.mod
 GOLANGCI_LINT := $(GO) tool -modfile=hack/tools/lint/go.mod golangci-lint
 
 PURE := $(patsubst %,./%/...,$(wildcard internal/verify internal/signature internal/openpgp internal/simplesigning \
-	internal/imageref internal/manifest internal/strictjson internal/safetext internal/allowlist))
+	internal/imageref internal/manifest internal/strictjson internal/safetext internal/allowlist \
+	internal/pubkey internal/rfc3161 internal/tlog internal/sigstore))
 
 .PHONY: help
 help: ## List the targets.
@@ -128,6 +129,14 @@ test-engines: ## Test the samples for other admission engines, in a module of th
 test-monitoring: ## Test the alerts and the dashboard with Prometheus's own code, in a module of their own.
 	@$(WITH_CONTROLPLANE) cd test/monitoring && $(GO) vet ./... && $(GO) test ./...
 
+.PHONY: sigstore-client
+sigstore-client: ## Build bin/sigstore-client, by which sigstore-conformance drives Assay's verification of bundles.
+	$(GO) build -o bin/sigstore-client ./test/sigstoreclient
+
+.PHONY: test-sigstore
+test-sigstore: ## Compare the verification of sigstore bundles with that of sigstore-go, in a module of its own (ASSAY_DIFFERENTIAL_INPUTS=1000000).
+	@cd test/sigstore && $(GO) vet ./... && $(GO) test -timeout 0 ./...
+
 .PHONY: build-installer
 build-installer: ## Write config/default as one file, dist/install.yaml.
 	@mkdir -p dist
@@ -199,7 +208,7 @@ fmt-check: ## Fail if Go code is not formatted.
 lint: ## Run the linters (.golangci.yml) over every module.
 	$(GOLANGCI_LINT) run ./...
 	cd bench && $(GO) tool -modfile=../hack/tools/lint/go.mod golangci-lint run --config ../.golangci.yml --build-tags $(BENCH_TAGS) ./...
-	set -e; for module in hack/release test/engines test/monitoring; do \
+	set -e; for module in hack/release test/engines test/monitoring test/sigstore; do \
 		(cd $$module && $(GO) tool -modfile=../../hack/tools/lint/go.mod golangci-lint run --config ../../.golangci.yml ./...); \
 	done
 

@@ -44,7 +44,7 @@ var (
 				assayv1alpha1.ReasonUnsupportedSignatureVersion,
 				assayv1alpha1.ReasonUnsupportedAlgorithm,
 			},
-			run:         (*attempt).checkForm,
+			run: (*attempt).checkForm,
 		},
 		{
 			Name:        "image",
