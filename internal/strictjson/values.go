@@ -19,7 +19,7 @@ func (d *Decoder) Known(fields Fields) error {
 		start := d.pos
 		read, ok := fields[name]
 		if !ok {
-			return &Error{Offset: start, Problem: "unknown member " + Quote(name)}
+			return &Error{Offset: start, Detail: "unknown member " + Quote(name)}
 		}
 		return d.unlessNull(read)
 	})
@@ -68,7 +68,7 @@ func (d *Decoder) base64(lines bool) ([]byte, error) {
 	}
 	data, err := base64.StdEncoding.Strict().DecodeString(text) // which passes over line feeds
 	if err != nil || !lines && strings.ContainsAny(text, "\r\n") {
-		return nil, &Error{Offset: start, Problem: "a string is not base64"}
+		return nil, &Error{Offset: start, Detail: "a string is not base64"}
 	}
 	return data, nil
 }
@@ -87,7 +87,7 @@ func (d *Decoder) Integer() (int64, error) {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || strconv.FormatInt(n, 10) != text {
-		return 0, &Error{Offset: start, Problem: "a number is not an integer of 64 bits"}
+		return 0, &Error{Offset: start, Detail: "a number is not an integer of 64 bits"}
 	}
 	return n, nil
 }
