@@ -68,8 +68,8 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 func NewCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "assay",
-		Short:         "Verifies the signatures of container images",
-		Long:          "Assay verifies OpenPGP signatures of container images (containers-signature(5)):\nin a cluster, as the operator that records verdicts on Images, or from files.",
+		Short:         "Verify the signatures of container images",
+		Long:          "Assay verifies OpenPGP signatures of container images (containers-signature(5)), in a\ncluster as an operator that records verdicts on Images, or on the command line from files.",
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
