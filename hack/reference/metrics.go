@@ -33,6 +33,7 @@ import (
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/controllers"
 	"github.com/assay-project/assay/controllers/image"
+	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/trust"
 	"github.com/assay-project/assay/internal/verdictcache"
 	"github.com/assay-project/assay/internal/verify"
@@ -151,13 +152,14 @@ func kindsOf(registry prometheus.Gatherer) (map[string]string, error) {
 // stands in for, and evaluates one Image. So every metric is registered and has a value.
 func setUpOperator(ctx context.Context) error {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{imagev1.AddToScheme, assayv1alpha1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{imagecache.AddToScheme, assayv1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return err
 		}
 	}
-	example := &imagev1.Image{Signatures: []imagev1.ImageSignature{{Type: "example"}}}
+	example := &imagecache.Image{}
 	example.Name = "example"
+	example.Signatures = []imagev1.ImageSignature{{Type: "example"}}
 	server := fake.NewClientBuilder().WithScheme(scheme).WithObjects(example).WithStatusSubresource(example).Build()
 	mgr, err := ctrl.NewManager(&rest.Config{}, ctrl.Options{
 		Scheme:  scheme,
