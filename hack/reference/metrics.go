@@ -17,7 +17,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -30,7 +29,6 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
-	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/controllers"
 	"github.com/assay-project/assay/controllers/image"
 	"github.com/assay-project/assay/internal/imagecache"
@@ -151,11 +149,9 @@ func kindsOf(registry prometheus.Gatherer) (map[string]string, error) {
 // setUpOperator wires the operator as the manager does, with an API server that a fake client
 // stands in for, and evaluates one Image. So every metric is registered and has a value.
 func setUpOperator(ctx context.Context) error {
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{imagecache.AddToScheme, assayv1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			return err
-		}
+	scheme, err := controllers.NewScheme()
+	if err != nil {
+		return err
 	}
 	example := &imagecache.Image{}
 	example.Name = "example"
