@@ -180,19 +180,25 @@ test-image: ## Test the image, assembled and, where buildah is, built from the D
 ##@ Check
 
 .PHONY: generate
-generate: ## Write deep-copy functions, CRDs and the operator's role from the types and markers.
+generate: ## Write deep-copy functions, CRDs, the operator's role and docs/reference.
 	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(TOOL) controller-gen crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:artifacts:config=config/crd/bases
 	$(TOOL) controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:artifacts:config=config/rbac
+	@mkdir -p docs/reference
+	$(TOOL) crd-ref-docs --log-level=ERROR --source-path=api --config=hack/reference/api/config.yaml \
+		--templates-dir=hack/reference/api/templates --renderer=markdown --output-path=docs/reference/api.md
+	$(GO) run -C hack/reference . -root ../..
 
 # Checksums before and after, and not git diff: this also works with uncommitted work.
-GENERATED := find api config/crd/bases config/rbac/role.yaml -type f \( -name 'zz_generated.*' -o -path 'config/*' \) -exec cksum {} + | sort -k3
+GENERATED := find api config/crd/bases config/rbac/role.yaml docs/reference docs/verification.md -type f \
+	\( -name 'zz_generated.*' -o -path 'config/*' -o -path 'docs/*' \) -exec cksum {} + | sort -k3
 
 .PHONY: verify-generated
-verify-generated: ## Fail if a generated file is not what `make generate` writes.
+verify-generated: ## Fail if a generated file is not what `make generate` writes, and test what generates.
+	@cd hack/reference && $(GO) vet ./... && $(GO) test ./...
 	@before="$$($(GENERATED))" && $(MAKE) --no-print-directory generate && after="$$($(GENERATED))" && \
 	if test "$$before" != "$$after"; then \
-		git --no-pager diff --stat -- api config; \
+		git --no-pager diff --stat -- api config docs; \
 		echo "generated files were out of date and are written anew: commit them" >&2; exit 1; \
 	fi
 
@@ -208,7 +214,7 @@ fmt-check: ## Fail if Go code is not formatted.
 lint: ## Run the linters (.golangci.yml) over every module.
 	$(GOLANGCI_LINT) run ./...
 	cd bench && $(GO) tool -modfile=../hack/tools/lint/go.mod golangci-lint run --config ../.golangci.yml --build-tags $(BENCH_TAGS) ./...
-	set -e; for module in hack/release test/engines test/monitoring test/sigstore; do \
+	set -e; for module in hack/reference hack/release test/engines test/monitoring test/sigstore; do \
 		(cd $$module && $(GO) tool -modfile=../../hack/tools/lint/go.mod golangci-lint run --config ../../.golangci.yml ./...); \
 	done
 
