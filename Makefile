@@ -125,6 +125,10 @@ test-bench: ## Test the benchmarks, which are a module of their own.
 test-engines: ## Test the samples for other admission engines, in a module of their own.
 	@cd test/engines && $(GO) vet ./... && $(GO) test ./...
 
+.PHONY: test-names
+test-names: ## Test the canonical names of images against containerd's code, in a module of their own.
+	@cd test/names && $(GO) vet ./... && $(GO) test ./...
+
 .PHONY: test-monitoring
 test-monitoring: ## Test the alerts and the dashboard with Prometheus's own code, in a module of their own.
 	@$(WITH_CONTROLPLANE) cd test/monitoring && $(GO) vet ./... && $(GO) test ./...
@@ -214,7 +218,7 @@ fmt-check: ## Fail if Go code is not formatted.
 lint: ## Run the linters (.golangci.yml) over every module.
 	$(GOLANGCI_LINT) run ./...
 	cd bench && $(GO) tool -modfile=../hack/tools/lint/go.mod golangci-lint run --config ../.golangci.yml --build-tags $(BENCH_TAGS) ./...
-	set -e; for module in hack/reference hack/release test/engines test/monitoring test/sigstore; do \
+	set -e; for module in hack/reference hack/release test/engines test/monitoring test/names test/sigstore; do \
 		(cd $$module && $(GO) tool -modfile=../../hack/tools/lint/go.mod golangci-lint run --config ../../.golangci.yml ./...); \
 	done
 

@@ -39,17 +39,21 @@ type TrustPolicySpec struct {
 	//   - registry.example.com/team: every repository below it
 	//   - registry.example.com or registry.example.com:5000: a registry
 	//   - *.example.com: every registry below a domain
-	// Names are written in full, docker.io/library/busybox for busybox. For each image the
-	// most specific scope wins, and every policy that has it must be satisfied.
+	// Names are written in full, docker.io/library/busybox for busybox, and hosts in the one
+	// spelling that docs/admission.md describes. A scope without a port is also for port 80,
+	// unless another scope is for that port. For each image the most specific scope wins, and
+	// every policy that has it must be satisfied.
 	// +required
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=256
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=512
-	// +kubebuilder:validation:items:XValidation:rule="self.matches('^([*]([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)+(:[0-9]+)?|([a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*|[[][a-f0-9:]+[]])(:[0-9]+)?((/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@(sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}))?)?)$')",message="a scope is host[:port], host[:port]/path, host[:port]/path:tag, host[:port]/path@digest or *.domain[:port]: hosts and paths in lower case, no scheme, no slash at the end, no white space, not both a tag and a digest"
-	// +kubebuilder:validation:items:XValidation:rule="self.matches('^([*]|localhost$|localhost/|[^/]*[.:])') && !self.matches('^index[.]docker[.]io($|[:/])')",message="a scope begins with the name of the registry: docker.io/library/busybox for busybox, docker.io for index.docker.io"
-	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^[*].*[.][0-9]+(:[0-9]+)?$')",message="a wildcard stands for the subdomains of a domain, and an IP address has none"
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^([*]([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)+(:[1-9][0-9]{0,4})?|([a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*|[[][a-f0-9:]+[]])(:[1-9][0-9]{0,4})?((/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@(sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}))?)?)$')",message="a scope is host[:port], host[:port]/path, host[:port]/path:tag, host[:port]/path@digest or *.domain[:port]: hosts and paths in lower case, no scheme, no slash at the end, no white space, ports without leading zeros, not both a tag and a digest"
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^([*]|localhost$|localhost/|[^/]*[.:])') && !self.matches('^((index|registry-1)[.]docker[.]io|registry[.]hub[.]docker[.]com)($|[:/])|^docker[.]io/[^/]*[:@]')",message="a scope begins with the name of the registry: docker.io/library/busybox for busybox, docker.io for index.docker.io"
+	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^[*].*[.]([0-9]+|0x[0-9a-f]*)(:[0-9]+)?$')",message="a wildcard stands for the subdomains of a domain, and an IP address has none"
+	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^(localhost|[^/]*[.][^/]*|[[][^/]*[]]):443($|/)|^docker[.]io:80($|/)|^[^/]*:(6553[6-9]|655[4-9][0-9]|65[6-9][0-9]{2}|6[6-9][0-9]{3}|[7-9][0-9]{4})($|/)')",message="a port is at most 65535, and the default port 443 is left out"
+	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^([[]|([^/:]*[.])?([0-9]+|0x[0-9a-f]*)($|[:/]))') || [self.split('/')[0]].all(h, [h.startsWith('[') ? h.split(']')[0].substring(1) : h.split(':')[0]].all(a, isIP(a) && ip.isCanonical(a)))",message="a host that is an IP address is written as four decimal numbers without leading zeros, or in brackets as RFC 5952 says"
 	Scopes []string `json:"scopes"`
 
 	// keys are the OpenPGP keys that are trusted to sign.

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"hash/fnv"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	"github.com/assay-project/assay/internal/imagecache"
+	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/trust"
 	"github.com/assay-project/assay/internal/verdictcache"
 	"github.com/assay-project/assay/internal/verify"
@@ -111,9 +111,9 @@ func (e *Evaluation) forAllowlist() verdictcache.Verdict {
 	return verdict
 }
 
-// entry returns <repository>@<digest>, by which Pods name a verified image. It is empty when
-// other policies apply to that name than those that the Image was verified by, as they do for
-// the other tags of a repository when one tag has a scope.
+// entry returns <repository>@<digest> in canonical form, by which Pods name a verified image.
+// It is empty when other policies apply to that name than those that the Image was verified
+// by, as they do for the other tags of a repository when one tag has a scope.
 func (e *Evaluation) entry() (entry, scope string) {
 	named := verify.ParseReference(e.Image.DockerImageReference).Named
 	if named == nil || len(e.Verdict.Policies) == 0 {
@@ -123,13 +123,15 @@ func (e *Evaluation) entry() (entry, scope string) {
 	if err != nil {
 		return "", ""
 	}
-	scope = e.Verdict.Policies[0].Scope
-	if e.Trust.ScopeFor(digested) != scope {
+	canonical, err := imageref.Canonical(digested)
+	if err != nil {
 		return "", ""
 	}
-	// Host names are the same in upper and lower case.
-	host, path, _ := strings.Cut(digested.Name(), "/")
-	return strings.ToLower(host) + "/" + path + "@" + e.Verdict.Digest.String(), scope
+	scope = e.Verdict.Policies[0].Scope
+	if e.Trust.ScopeFor(canonical) != scope {
+		return "", ""
+	}
+	return canonical.String(), scope
 }
 
 // stripedMutex locks by name. Names share locks, which bounds their number. The zero value is

@@ -21,6 +21,8 @@
 //	00 … ff           every bucket of the shard, also the empty ones: <repository>@sha256:<hex>
 //	scopes-<n>        every scope of n characters with its level: <scope> <level>
 //
+// Repositories and scopes are in canonical form: see package imageref.
+//
 // Buckets and scopes are lines in order, with a line break before the first and behind each
 // one, so that a reader can look for a whole line as text. Scopes are keyed by their length
 // so that looking for one does not read all; each shard has all of them.
@@ -80,18 +82,30 @@ const (
 	Audit   Level = "Audit"
 )
 
+// order has every level, the strictest first.
+var order = []Level{Enforce, Warn, Audit}
+
 // Stricter returns the stricter of two levels. What is no level is stricter than all.
 func Stricter(a, b Level) Level {
-	order := []Level{Enforce, Warn, Audit}
 	if slices.Index(order, a) <= slices.Index(order, b) {
 		return a
 	}
 	return b
 }
 
+// written returns the level that is written for one: admission looks for the levels by name,
+// and what is none is enforced.
+func (l Level) written() Level {
+	if !slices.Contains(order, l) {
+		return Enforce
+	}
+	return l
+}
+
 // State is what admission is to know.
 type State struct {
-	// Images are the verified ones, as <repository>@sha256:<64 hexadecimal digits>.
+	// Images are the verified ones, as <repository>@sha256:<64 hexadecimal digits>, in
+	// canonical form: admission takes whatever is listed for a canonical name.
 	Images []string
 	// Scopes are those of all TrustPolicies.
 	Scopes map[string]Level
@@ -168,7 +182,7 @@ func Split(state State, count int) ([]Shard, error) {
 func labels(scopes map[string]Level) map[string]string {
 	labels := map[string]string{Label: LabelValue}
 	for _, level := range scopes {
-		labels[LevelLabel(level)] = "true"
+		labels[LevelLabel(level.written())] = "true"
 	}
 	return labels
 }
@@ -203,7 +217,7 @@ func encodeScopes(scopes map[string]Level) (texts map[string]string, size int) {
 	lines := map[string][]string{}
 	for scope, level := range scopes {
 		key := keyScopes + strconv.Itoa(len(scope))
-		lines[key] = append(lines[key], scope+" "+string(level))
+		lines[key] = append(lines[key], scope+" "+string(level.written()))
 	}
 	texts = make(map[string]string, len(lines))
 	for key, list := range lines {

@@ -297,3 +297,17 @@ func BenchmarkEncode(b *testing.B) {
 		}
 	}
 }
+
+// TestUnknownLevel checks that a level that admission does not look for is enforced.
+func TestUnknownLevel(t *testing.T) {
+	shards, err := Encode(State{Scopes: map[string]Level{"a.io": "Deny"}}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := shards[0].Data["scopes-4"]; got != "\na.io Enforce\n" {
+		t.Errorf("the scope is written as %q", got)
+	}
+	if _, ok := shards[0].Labels["assay.dev/level-enforce"]; !ok {
+		t.Errorf("the labels are %v", shards[0].Labels)
+	}
+}

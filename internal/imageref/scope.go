@@ -27,12 +27,25 @@ type Scope struct{ text string }
 // String returns the scope as it is written in a policy. ParseScope reads it back.
 func (s Scope) String() string { return s.text }
 
-// ParseScope reads a scope (containers-policy.json(5), "docker:"), which has one spelling only: names in full
-// (docker.io/library/busybox), hosts in lower case, no scheme, no trailing slash, a tag or a digest but not both.
-// The error says how to write a scope that is spelt otherwise.
+// ParseScope reads a scope (containers-policy.json(5), "docker:"), which has one spelling only: a canonical name in
+// full (docker.io/library/busybox), no scheme, no trailing slash, a tag or a digest but not both. The error says how to
+// write a scope that is spelt otherwise.
 //
 // busybox:5000 is the registry of that name, as it is in busybox:5000/app, not the image on docker.io.
 func ParseScope(s string) (Scope, error) {
+	scope, err := CanonicalScope(s)
+	if err != nil {
+		return Scope{}, err
+	}
+	if scope.text != s {
+		return Scope{}, fmt.Errorf("scope %s: write it as %s", quote(s), quote(scope.text))
+	}
+	return scope, nil
+}
+
+// CanonicalScope returns the scope that a text means, however it is spelt. It is for scopes that were stored when
+// other spellings were accepted.
+func CanonicalScope(s string) (Scope, error) {
 	switch {
 	case s == "":
 		return Scope{}, errors.New("a scope is empty")
@@ -43,53 +56,51 @@ func ParseScope(s string) (Scope, error) {
 	case strings.HasSuffix(s, "/"):
 		return Scope{}, fmt.Errorf("scope %s: leave out the slash at the end; a namespace covers what is below it", quote(s))
 	case strings.Contains(s, "*"):
-		return parseWildcard(s)
+		return canonicalWildcard(s)
 	}
-	want, err := spelling(s)
-	if err != nil {
-		return Scope{}, err
-	}
-	if want != s {
-		return Scope{}, fmt.Errorf("scope %s: write it as %s", quote(s), quote(want))
-	}
-	return Scope{s}, nil
+	text, err := canonicalScope(s)
+	return Scope{text}, err
 }
 
-func parseWildcard(s string) (Scope, error) {
+func canonicalWildcard(s string) (Scope, error) {
 	m := wildcardPattern.FindStringSubmatch(s)
 	// Addresses have no subdomains: *.0.0.1 would pick hosts by the last bytes of an address.
-	if m == nil || isNumber(m[1][strings.LastIndex(m[1], ".")+1:]) {
+	if m == nil || endsInNumber(m[1]) {
 		return Scope{}, fmt.Errorf("scope %s: a wildcard is written *.example.com, in lower case and without a path", quote(s))
 	}
-	return Scope{s}, nil
+	// A host of several labels stands for those below the domain.
+	host, err := canonicalHost("any." + m[1] + m[2])
+	if err != nil {
+		return Scope{}, fmt.Errorf("scope %s: %w", quote(s), err)
+	}
+	return Scope{"*" + strings.TrimPrefix(host, "any")}, nil
 }
 
-// spelling returns how to write a scope other than a wildcard, which may be as it is.
-func spelling(s string) (string, error) {
-	host, rest, hasPath := strings.Cut(s, "/")
-	name := s
-	if hasPath && isHost(host) {
-		name = strings.ToLower(host) + "/" + rest
-	} else if hostPattern.MatchString(s) && isHost(s) {
-		name = strings.ToLower(s)
-	}
-	first, _, _ := strings.Cut(name, "/")
-	hostIsValid := hostPattern.MatchString(first)
-	switch full, short := fullName(name); {
-	case !namePattern.MatchString(name) && (hasPath || !hostIsValid) || isHost(first) && !hostIsValid:
-		return referenceSpelling(name) // not a host, a namespace or a repository
-	case short:
-		return full, nil
+// canonicalScope is for scopes other than wildcards.
+func canonicalScope(s string) (string, error) {
+	host, path, hasPath := strings.Cut(s, "/")
+	switch isRepository := namePattern.MatchString(s); {
+	case hostPattern.MatchString(host) && isHost(host) && (!hasPath || isRepository):
+		host, err := canonicalHost(host)
+		if err != nil {
+			return "", fmt.Errorf("scope %s: %w", quote(s), err)
+		}
+		return strings.TrimSuffix(host+"/"+path, "/"), nil
+	case isRepository && hasPath && !isHost(host):
+		return dockerHub + "/" + s, nil
 	default:
-		return name, nil
+		return canonicalReference(s)
 	}
 }
 
-// referenceSpelling is spelling for a reference with a tag or a digest.
-func referenceSpelling(s string) (string, error) {
+// canonicalReference is for scopes with a tag or a digest.
+func canonicalReference(s string) (string, error) {
 	named, err := ParseImage(s)
 	if err != nil {
 		return "", fmt.Errorf("scope: %w", err)
+	}
+	if named, err = Canonical(named); err != nil {
+		return "", fmt.Errorf("scope %s: %w", quote(s), err)
 	}
 	if digested, ok := named.(reference.Digested); ok {
 		// The digest alone decides what is pulled: a tag in front of it would make this scope miss the same image
@@ -100,23 +111,35 @@ func referenceSpelling(s string) (string, error) {
 }
 
 // ScopesOf returns the text of every scope that covers image, the most specific first, so that a lookup costs as
-// much as the reference is deep. The list is never empty.
+// much as the reference is deep. The list is empty only for a reference that ParseImage would refuse.
 func ScopesOf(image reference.Named) []string {
-	host, path, _ := strings.Cut(image.Name(), "/")
-	host = strings.ToLower(host)
-	name := strings.TrimSuffix(host+"/"+path, "/")
-
-	var scopes []string
-	switch ref := image.(type) {
+	named, err := Canonical(image)
+	if err != nil {
+		return nil
+	}
+	var suffix string
+	switch ref := named.(type) {
 	case reference.Digested: // with or without a tag
-		scopes = append(scopes, name+"@"+ref.Digest().String())
+		suffix = "@" + ref.Digest().String()
 	case reference.Tagged:
-		scopes = append(scopes, name+":"+ref.Tag())
+		suffix = ":" + ref.Tag()
+	}
+	scopes := appendNames(nil, named.Name(), suffix)
+	if name, ok := onDefaultPort(named.Name()); ok {
+		scopes = appendNames(scopes, name, suffix)
+	}
+	return append(scopes, wildcardsOf(reference.Domain(named))...)
+}
+
+// appendNames appends the reference, the repository, the namespaces and the registry.
+func appendNames(scopes []string, name, suffix string) []string {
+	if suffix != "" {
+		scopes = append(scopes, name+suffix)
 	}
 	for i := len(name); i >= 0; i = strings.LastIndexByte(name[:i], '/') {
 		scopes = append(scopes, name[:i])
 	}
-	return append(scopes, wildcardsOf(host)...)
+	return scopes
 }
 
 // wildcardsOf returns the wildcards that cover a host, each time with the host's port before the one for any port.
@@ -125,7 +148,7 @@ func wildcardsOf(host string) []string {
 		return nil // an IPv6 address
 	}
 	domain, port, hasPort := strings.Cut(host, ":")
-	if isNumber(domain[strings.LastIndexByte(domain, '.')+1:]) {
+	if endsInNumber(domain) {
 		return nil // an IPv4 address
 	}
 	var scopes []string
@@ -140,11 +163,6 @@ func wildcardsOf(host string) []string {
 		scopes = append(scopes, "*."+parent)
 		domain = parent
 	}
-}
-
-// isNumber tells whether a label has digits only, which no top-level domain has (RFC 3696 section 2).
-func isNumber(label string) bool {
-	return strings.Trim(label, "0123456789") == ""
 }
 
 // Index finds the values that are attached to the most specific scope of an image. The zero value is empty and

@@ -88,7 +88,7 @@ func (c *Converter) addScopes(names []string, all map[string][]requirement) {
 			continue
 		}
 		if respelt != "" {
-			c.note(false, where, "written as %s: the scope covers every spelling of the host", quote(respelt))
+			c.note(false, where, "written as %s: the scope covers every spelling of the registry", quote(respelt))
 		}
 		c.addScope(where, scope, all[text])
 	}

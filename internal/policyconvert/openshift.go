@@ -123,7 +123,7 @@ func (c *Converter) readScopes(where string, imageScopes []configv1.ImageScope) 
 			c.note(true, where, "scope %s is left out: %v", quote(text), err)
 			continue
 		case respelt != "":
-			c.note(false, where, "scope %s is written as %s: it covers every spelling of the host", quote(text), quote(respelt))
+			c.note(false, where, "scope %s is written as %s: it covers every spelling of the registry", quote(text), quote(respelt))
 		}
 		if !seen[scope] {
 			scopes = append(scopes, scope)

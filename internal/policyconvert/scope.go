@@ -30,24 +30,35 @@ func readScope(text string) (scope, respelt string, err error) {
 	if err == nil {
 		return parsed.String(), "", nil
 	}
-	// Package identity compares hosts in lower case, on both sides.
-	host, rest, hasPath := strings.Cut(text, "/")
-	lower := strings.ToLower(host)
-	if hasPath {
-		lower += "/" + rest
-	} else if strings.Contains(host, "@") || hasTag(host) {
+	if !appliesAsWritten(text) {
 		return "", "", fmt.Errorf("it applies to no image: %w", err)
 	}
-	if parsed, lowerErr := imageref.ParseScope(lower); lowerErr == nil {
-		return parsed.String(), parsed.String(), nil
+	// The same images under all of their names: package imageref brings names into canonical form.
+	if strings.HasPrefix(text, "*") {
+		text = strings.ToLower(text)
 	}
-	return "", "", fmt.Errorf("it applies to no image: %w", err)
+	if parsed, err = imageref.CanonicalScope(text); err != nil {
+		return "", "", fmt.Errorf("no TrustPolicy can have it: %w", err)
+	}
+	return parsed.String(), parsed.String(), nil
 }
 
-// hasTag tells whether a name without a path ends in something that is no port.
-func hasTag(host string) bool {
-	_, port := trimPort(host)
-	return strings.Trim(port, ":0123456789") != ""
+// appliesAsWritten reports whether containers-policy.json(5) applies a scope to some image: as text, to names in full.
+func appliesAsWritten(text string) bool {
+	if strings.HasPrefix(text, "*.") {
+		return !strings.Contains(text, "/")
+	}
+	reference := text
+	if !strings.Contains(text, "/") {
+		reference += "/x"
+	}
+	named, err := imageref.ParseImage(reference)
+	if err != nil || named.String() != reference {
+		return false
+	}
+	// Nothing has the identity of a reference with a tag and a digest.
+	rest := strings.TrimPrefix(reference, named.Name())
+	return !strings.HasPrefix(rest, ":") || !strings.Contains(rest, "@")
 }
 
 // parents returns the scopes that cover what a scope covers, the most specific first.

@@ -111,12 +111,11 @@ func (e *Enqueuer) keySourceChanged(ctx context.Context, q requestQueue, kind st
 	e.enqueueScopes(ctx, q, scopes...)
 }
 
-// enqueueScopes enqueues the Images in any of the scopes, which are in the spelling of a
-// policy.
+// enqueueScopes enqueues the Images in any of the scopes.
 func (e *Enqueuer) enqueueScopes(ctx context.Context, q requestQueue, lists ...[]string) {
 	scopes := map[string]struct{}{}
 	for _, text := range slices.Concat(lists...) {
-		if scope, err := imageref.ParseScope(text); err == nil {
+		if scope, err := imageref.CanonicalScope(text); err == nil {
 			scopes[scope.String()] = struct{}{}
 		}
 	}

@@ -60,7 +60,7 @@ type Policy struct {
 	Generation int64
 	Spec       *assayv1alpha1.TrustPolicySpec
 	Sources    []Source
-	// Scopes are those that can be used as they are written.
+	// Scopes are those that can be read, each once and in canonical form.
 	Scopes []imageref.Scope
 
 	formats []verify.Format
@@ -91,12 +91,14 @@ func newPolicy(policy *assayv1alpha1.TrustPolicy, sources []Source, formats []ve
 	}
 	var errs []error
 	for i, text := range p.Spec.Scopes {
-		scope, err := imageref.ParseScope(text)
-		if err != nil {
+		if _, err := imageref.ParseScope(text); err != nil {
 			errs = append(errs, fmt.Errorf("spec.scopes[%d]: %w", i, err))
-			continue
 		}
-		p.Scopes = append(p.Scopes, scope)
+		// A scope in another spelling makes the policy invalid, and goes on covering its images:
+		// they must not escape verification because the API accepted it once.
+		if scope, err := imageref.CanonicalScope(text); err == nil && !slices.Contains(p.Scopes, scope) {
+			p.Scopes = append(p.Scopes, scope)
+		}
 	}
 	matcher, err := imageref.NewMatcher(verify.IdentityRule(p.Spec.SignedIdentity))
 	if err != nil {

@@ -66,10 +66,10 @@ func state() shards.State {
 	s := shards.State{Images: map[string]bool{}, Scopes: map[string]string{
 		enforced: "Enforce", warned: "Warn", audited: "Audit",
 		"docker.io/library/busybox": "Enforce", "registry.example.com:5000/shop": "Enforce", "[2001:db8::1]:5000": "Enforce",
-		"10.0.0.1": "Enforce", "*.wild.example.com": "Enforce", enforced + "/probe": "Audit", enforced + "/app:exact": "Audit",
+		"10.0.0.1": "Enforce", "*.wild.example.com": "Enforce", "plain.example.com": "Enforce", enforced + "/probe": "Audit", enforced + "/app:exact": "Audit",
 	}}
 	for _, name := range []string{enforced + "/app", warned + "/app", audited + "/app", "docker.io/library/busybox",
-		"registry.example.com:5000/shop/app", "[2001:db8::1]:5000/app", "10.0.0.1/app", "a.wild.example.com/app"} {
+		"registry.example.com:5000/shop/app", "[2001:db8::1]:5000/app", "10.0.0.1/app", "a.wild.example.com/app", "plain.example.com:80/app"} {
 		s.Images[name+"@"+verified] = true
 		s.Images[name+"@"+verified2] = true
 	}

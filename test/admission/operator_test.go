@@ -90,6 +90,11 @@ func revoked(key *pgp.Key) []byte {
 }
 
 func signedImage(key *pgp.Key, d digest.Digest) *imagev1.Image {
+	return signedAs(key, repository, d)
+}
+
+// signedAs returns an Image of a repository with a signature for it.
+func signedAs(key *pgp.Key, repository string, d digest.Digest) *imagev1.Image {
 	payload := fmt.Sprintf(`{"critical":{"type":"atomic container signature","image":{"docker-manifest-digest":%q},`+
 		`"identity":{"docker-reference":"%s:v1"}},"optional":{}}`, d, repository)
 	return &imagev1.Image{

@@ -4,13 +4,12 @@
 package model
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/distribution/reference"
 	corev1 "k8s.io/api/core/v1"
@@ -18,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/assay-project/assay/internal/allowlist"
 	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/test/admission/shards"
 )
@@ -39,19 +39,19 @@ type world struct {
 }
 
 // refuses is the plain reading: whether a Pod with this image is to be refused at a level, by the names that package
-// identity gives.
+// imageref gives.
 func (w world) refuses(t *testing.T, image, level string) bool {
 	t.Helper()
 	named, err := imageref.ParseImage(image)
-	if err != nil {
-		t.Fatal(err) // the generator makes references only
+	if err != nil || !isSpeltCanonically(t, image, named) {
+		return w.strictest(level) == level
 	}
-	found, ok := w.levelOf(named)
-	if port, without := withoutDefaultPort(named); !ok && port {
-		found, ok = w.levelOf(without)
-	}
-	if !ok {
-		found = w.unlisted
+	found := w.unlisted
+	for _, scope := range imageref.ScopesOf(named) {
+		if of, ok := w.state.Scopes[scope]; ok {
+			found = of
+			break
+		}
 	}
 	if found != level {
 		return false
@@ -60,73 +60,40 @@ func (w world) refuses(t *testing.T, image, level string) bool {
 	if !ok || digested.Digest().Algorithm() != "sha256" {
 		return true
 	}
-	host, path, _ := strings.Cut(named.Name(), "/")
-	return w.stale || !w.state.Images[strings.ToLower(host)+"/"+path+"@"+digested.Digest().String()]
+	return w.stale || !w.state.Images[canonical(t, named).Name()+"@"+digested.Digest().String()]
 }
 
-func (w world) levelOf(named reference.Named) (string, bool) {
-	for _, scope := range imageref.ScopesOf(named) {
-		if level, ok := w.state.Scopes[scope]; ok {
-			return level, true
+// strictest is the level of what has no canonical name. Only the policy for Enforce knows what is unlisted.
+func (w world) strictest(level string) string {
+	var strictest allowlist.Level
+	if level == "Enforce" {
+		strictest = allowlist.Level(w.unlisted)
+	}
+	for _, level := range w.state.Scopes {
+		if strictest == "" {
+			strictest = allowlist.Level(level)
 		}
+		strictest = allowlist.Stricter(strictest, allowlist.Level(level))
 	}
-	return "", false
+	return string(strictest)
 }
 
-// withoutDefaultPort returns the reference as it would be without :443 or :80 behind its host.
-func withoutDefaultPort(named reference.Named) (bool, reference.Named) {
-	host, rest, _ := strings.Cut(named.String(), "/")
-	for _, port := range []string{":443", ":80"} {
-		if bare, ok := strings.CutSuffix(host, port); ok {
-			if without, err := reference.Parse(bare + "/" + rest); err == nil {
-				return true, without.(reference.Named)
-			}
-		}
+func canonical(t *testing.T, named reference.Named) reference.Named {
+	t.Helper()
+	name, err := imageref.Canonical(named)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return false, nil
+	return name
 }
 
-// generator makes up names from few parts, so that they often meet.
-type generator struct{ *rand.Rand }
-
-func (g generator) pick(from ...string) string { return from[g.IntN(len(from))] }
-
-func (g generator) host() string {
-	host := g.pick("", "", "docker.io", "index.docker.io", "localhost", "a.example.com", "b.a.example.com", "example.com", "A.Example.com",
-		"REGISTRY", "10.0.0.1", "10.0.0.2", "[2001:db8::1]", "[2001:DB8::1]", "registry")
-	port := g.pick("", "", "", ":443", ":80", ":5000", ":8443")
-	if host == "" || host == "registry" && port == "" {
-		return ""
-	}
-	return host + port + "/"
-}
-
-func (g generator) path() string {
-	parts := []string{g.pick("app", "team", "library", "busybox")}
-	for g.IntN(2) == 0 && len(parts) < 6 {
-		parts = append(parts, g.pick("app", "team", "web", "a-b", "x__y"))
-	}
-	return strings.Join(parts, "/")
-}
-
-func (g generator) digest() string {
-	sum := sha256.Sum256([]byte{byte(g.IntN(12))})
-	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
-func (g generator) image() string {
-	image := g.host() + g.path()
-	if g.IntN(3) == 0 {
-		image += g.pick(":v1", ":latest", ":V2.0_x")
-	}
-	switch g.IntN(6) {
-	case 0:
-	case 1:
-		image += "@sha512:" + strings.Repeat("0123456789abcdef", 8)
-	default:
-		image += "@" + g.digest()
-	}
-	return image
+// isSpeltCanonically reports whether an image names its host in canonical form, or leaves out the one of Docker Hub.
+func isSpeltCanonically(t *testing.T, image string, named reference.Named) bool {
+	t.Helper()
+	name := canonical(t, named).Name()
+	host, _, hasPath := strings.Cut(image, "/")
+	return strings.HasPrefix(name, "docker.io/") && (!hasPath || !strings.ContainsAny(host, ".:") && host == strings.ToLower(host)) ||
+		strings.HasPrefix(name, host+"/")
 }
 
 // world makes scopes of all depths from the scopes of made-up images, and verifies some.
@@ -135,24 +102,23 @@ func (g generator) world(t *testing.T, images []string) world {
 	if g.IntN(6) == 0 {
 		w.unlisted = "Enforce"
 	}
+	levels := []string{g.pick("Enforce", "Warn", "Audit"), g.pick("Enforce", "Warn", "Audit")}
 	for _, image := range append(images, g.image(), g.image()) {
 		named, err := imageref.ParseImage(image)
 		if err != nil {
-			t.Fatal(err)
-		}
-		if _, without := withoutDefaultPort(named); without != nil && g.IntN(2) == 0 {
-			named = without
+			continue // the generator makes many that are none
 		}
 		scopes := imageref.ScopesOf(named)
 		for range g.IntN(3) {
-			if scope, err := imageref.ParseScope(scopes[g.IntN(len(scopes))]); err == nil {
-				w.state.Scopes[scope.String()] = g.pick("Enforce", "Enforce", "Warn", "Audit")
+			scope, err := imageref.ParseScope(scopes[g.IntN(len(scopes))])
+			if err != nil {
+				t.Fatal(err)
 			}
+			w.state.Scopes[scope.String()] = g.pick(levels...)
 		}
 		digested, ok := named.(reference.Digested)
-		host, path, _ := strings.Cut(named.Name(), "/")
 		if ok && digested.Digest().Algorithm() == "sha256" && g.IntN(3) > 0 {
-			w.state.Images[strings.ToLower(host)+"/"+path+"@"+digested.Digest().String()] = true
+			w.state.Images[canonical(t, named).Name()+"@"+digested.Digest().String()] = true
 		}
 	}
 	if g.IntN(4) > 0 || w.stale {
@@ -201,12 +167,14 @@ func params(shards []*corev1.ConfigMap) []runtime.Object {
 }
 
 // TestModel compares the policies with the plain reading on made-up Pods. The shards are of one set or, as while they are
-// resharded, of two.
+// resharded, of two. A policy without its match condition, which is there for speed alone, must say the same.
 func TestModel(t *testing.T) {
-	compiled := map[string]map[string]*policy{"": {}, "Enforce": {}}
+	compiled, slow := map[string]map[string]*policy{"": {}, "Enforce": {}}, map[string]map[string]*policy{"": {}, "Enforce": {}}
 	for unlisted, dir := range map[string]string{"": "enforce", "Enforce": "deny-unlisted"} {
 		for _, p := range loadPolicies(t, "../testdata/"+dir) {
 			compiled[unlisted][p.Name] = mustCompile(t, p)
+			p.Spec.MatchConditions = nil
+			slow[unlisted][p.Name] = mustCompile(t, p)
 		}
 	}
 	g := generator{rand.New(rand.NewPCG(1, 2))}
@@ -223,16 +191,22 @@ func TestModel(t *testing.T) {
 			set = append(set, shards.Encode(t, w.state, "assay-system", 2*count)...)
 		}
 		for level, name := range levels {
-			message := compiled[w.unlisted][name].validate(t, create(podWith(images...)), wholeBudget, params(set)...)
+			messages := compiled[w.unlisted][name].validate(t, create(podWith(images...)), wholeBudget, params(set)...)
+			if want := slow[w.unlisted][name].validate(t, create(podWith(images...)), wholeBudget, params(set)...); messages != want {
+				t.Errorf("pod %d, level %s: with the match condition %q, without it %q", n, level, messages, want)
+			}
 			for _, image := range images {
 				want := w.refuses(t, image, level)
-				if got := strings.Contains(message, "image "+image+" "); got != want {
-					t.Errorf("pod %d, level %s: image %s: refused is %v, want %v\n%+v\nmessage: %s", n, level, image, got, want, w, message)
+				if got := strings.Contains(messages, "image "+shown(image)+" "); got != want {
+					t.Errorf("pod %d, level %s: image %q: refused is %v, want %v\n%+v\nmessage: %s", n, level, image, got, want, w, messages)
+				}
+				if want {
+					checkAdvice(t, image, messages)
 				}
 				outcomes[fmt.Sprintf("%s %v", level, want)]++
 			}
-			if strings.Contains(message, "error") || strings.Contains(message, "cost") {
-				t.Errorf("pod %d: %v: %s", n, images, message)
+			if strings.Contains(messages, "error") || strings.Contains(messages, "cost") {
+				t.Errorf("pod %d: %q: %s", n, images, messages)
 			}
 		}
 		if t.Failed() {
@@ -245,4 +219,33 @@ func TestModel(t *testing.T) {
 		}
 	}
 	t.Log(outcomes)
+}
+
+// shown is what a message quotes of an image.
+func shown(image string) string {
+	if _, err := imageref.ParseImage(image); err != nil && utf8.RuneCountInString(image) > 200 {
+		image = string([]rune(image)[:200]) + "..."
+	}
+	return strings.ReplaceAll(image, "\n", `\n`)
+}
+
+// checkAdvice checks that the message says what package imageref says about the name.
+func checkAdvice(t *testing.T, image, messages string) {
+	t.Helper()
+	const isID, isNone = " is the ID of an image,", " is not an image reference:"
+	named, err := imageref.ParseImage(image)
+	want := "image " + shown(image)
+	switch {
+	case err != nil && strings.Contains(err.Error(), isID):
+		want += isID
+	case err != nil:
+		want += isNone
+	case !isSpeltCanonically(t, image, named):
+		want += " is not spelt as TrustPolicies are, so that none could apply to it: write " + canonical(t, named).String()
+	default:
+		return // TestPods has these
+	}
+	if !strings.Contains(messages, want) {
+		t.Errorf("image %q: %q does not say %q", image, messages, want)
+	}
 }
