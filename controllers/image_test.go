@@ -229,12 +229,12 @@ func TestMostSpecificScopeWins(t *testing.T) {
 	f.verdict(f.name, metav1.ConditionTrue, assayv1alpha1.ReasonVerified)
 
 	narrow := f.policy(other)
-	narrow.Spec.Scopes = []string{f.repository() + "/app"}
+	narrow.Spec.Scopes = scopes(f.repository() + "/app")
 	f.create(narrow)
 	f.verdict(f.name, metav1.ConditionFalse, assayv1alpha1.ReasonUntrustedKey)
 
 	// Back to the wider one when the narrow one covers something else.
-	update(f, narrow, func(p *assayv1alpha1.TrustPolicy) { p.Spec.Scopes = []string{f.repository() + "/elsewhere"} })
+	update(f, narrow, func(p *assayv1alpha1.TrustPolicy) { p.Spec.Scopes = scopes(f.repository() + "/elsewhere") })
 	f.verdict(f.name, metav1.ConditionTrue, assayv1alpha1.ReasonVerified)
 }
 

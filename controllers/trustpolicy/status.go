@@ -99,7 +99,7 @@ func unusableKeys(keys []assayv1alpha1.KeyStatus) string {
 func keyStatuses(policy *trust.Policy, snapshot *trust.Snapshot, now time.Time) (keys []assayv1alpha1.KeyStatus, nextChange time.Time) {
 	for _, source := range policy.Sources {
 		for _, file := range source.Files {
-			entry := assayv1alpha1.KeyStatus{Name: source.Name, Source: safetext.Truncate(file.Location, maxSourceLength)}
+			entry := assayv1alpha1.KeyStatus{Name: assayv1alpha1.EntryName(source.Name), Source: safetext.Truncate(file.Location, maxSourceLength)}
 			parsed, err := file.Parsed()
 			if err != nil {
 				entry.Reason, entry.Message = cmp.Or(file.Reason, assayv1alpha1.ReasonMalformedKey), safetext.Truncate(err.Error(), maxMessageLength)
@@ -118,7 +118,7 @@ func keyStatuses(policy *trust.Policy, snapshot *trust.Snapshot, now time.Time) 
 // keyStatus describes one key. An expired key stays usable where signatures from before its
 // expiry are accepted.
 func keyStatus(policy *trust.Policy, snapshot *trust.Snapshot, entry assayv1alpha1.KeyStatus, key *verify.KeyStatus) assayv1alpha1.KeyStatus {
-	entry.Fingerprint = key.Fingerprint
+	entry.Fingerprint = assayv1alpha1.Fingerprint(key.Fingerprint)
 	entry.UserID = key.UserID
 	entry.Algorithm = key.Algorithm
 	entry.Created = optionalTime(key.Created)

@@ -104,7 +104,7 @@ func (e *Enqueuer) keySourceChanged(ctx context.Context, q requestQueue, kind st
 		return
 	}
 	e.Store.Invalidate()
-	scopes := make([][]string, len(policies))
+	scopes := make([][]assayv1alpha1.Scope, len(policies))
 	for i := range policies {
 		scopes[i] = policies[i].Spec.Scopes
 	}
@@ -113,10 +113,10 @@ func (e *Enqueuer) keySourceChanged(ctx context.Context, q requestQueue, kind st
 
 // enqueueScopes enqueues the Images in any of the scopes, which are in the spelling of a
 // policy.
-func (e *Enqueuer) enqueueScopes(ctx context.Context, q requestQueue, lists ...[]string) {
+func (e *Enqueuer) enqueueScopes(ctx context.Context, q requestQueue, lists ...[]assayv1alpha1.Scope) {
 	scopes := map[string]struct{}{}
 	for _, text := range slices.Concat(lists...) {
-		if scope, err := imageref.ParseScope(text); err == nil {
+		if scope, err := imageref.ParseScope(string(text)); err == nil {
 			scopes[scope.String()] = struct{}{}
 		}
 	}

@@ -91,7 +91,7 @@ func newPolicy(policy *assayv1alpha1.TrustPolicy, sources []Source, formats []ve
 	}
 	var errs []error
 	for i, text := range p.Spec.Scopes {
-		scope, err := imageref.ParseScope(text)
+		scope, err := imageref.ParseScope(string(text))
 		if err != nil {
 			errs = append(errs, fmt.Errorf("spec.scopes[%d]: %w", i, err))
 			continue

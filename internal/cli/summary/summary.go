@@ -162,7 +162,10 @@ func isTrue(status string) int {
 }
 
 func (s *Status) addPolicy(p *assayv1alpha1.TrustPolicy, o Options) {
-	policy := Policy{Name: p.Name, Scopes: p.Spec.Scopes, Enforcement: string(p.Spec.Enforcement), Keys: p.Status.KeySummary, Images: p.Status.Images}
+	policy := Policy{Name: p.Name, Enforcement: string(p.Spec.Enforcement), Keys: p.Status.KeySummary, Images: p.Status.Images}
+	for _, scope := range p.Spec.Scopes {
+		policy.Scopes = append(policy.Scopes, string(scope))
+	}
 	if c := meta.FindStatusCondition(p.Status.Conditions, assayv1alpha1.ReadyCondition); c != nil {
 		policy.Ready, policy.Reason, policy.Message = string(c.Status), c.Reason, c.Message
 	}
@@ -174,7 +177,7 @@ func (s *Status) addPolicy(p *assayv1alpha1.TrustPolicy, o Options) {
 			continue
 		}
 		s.Keys = append(s.Keys, Key{
-			Policy: p.Name, Name: k.Name, Source: k.Source, Fingerprint: k.Fingerprint, UserID: k.UserID,
+			Policy: p.Name, Name: string(k.Name), Source: k.Source, Fingerprint: string(k.Fingerprint), UserID: k.UserID,
 			Expires: k.Expires, Reason: k.Reason, Message: k.Message,
 		})
 	}

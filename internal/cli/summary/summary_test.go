@@ -19,7 +19,7 @@ var now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func policy(name, ready string, keys ...assayv1alpha1.KeyStatus) assayv1alpha1.TrustPolicy {
 	p := assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	p.Spec.Enforcement, p.Spec.Scopes = assayv1alpha1.EnforcementWarn, []string{"registry.example.com/" + name}
+	p.Spec.Enforcement, p.Spec.Scopes = assayv1alpha1.EnforcementWarn, []assayv1alpha1.Scope{assayv1alpha1.Scope("registry.example.com/" + name)}
 	p.Status.Keys, p.Status.KeySummary = keys, "1/2"
 	p.Status.Images = &assayv1alpha1.ImageCounts{Verified: 1, Failed: 2, Unknown: 3}
 	if ready != "" {
@@ -29,7 +29,10 @@ func policy(name, ready string, keys ...assayv1alpha1.KeyStatus) assayv1alpha1.T
 }
 
 func key(name string, expires time.Duration, reason string) assayv1alpha1.KeyStatus {
-	k := assayv1alpha1.KeyStatus{Name: name, Fingerprint: "F" + name, Usable: reason == "", Reason: reason}
+	k := assayv1alpha1.KeyStatus{
+		Name: assayv1alpha1.EntryName(name), Fingerprint: assayv1alpha1.Fingerprint("F" + name),
+		Usable: reason == "", Reason: reason,
+	}
 	if expires != 0 {
 		at := metav1.NewTime(now.Add(expires))
 		k.Expires = &at
