@@ -63,6 +63,7 @@ type TrustPolicySpec struct {
 	// +listType=map
 	// +listMapKey=fingerprint
 	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:XValidation:rule="[self.map(k, k.fingerprint.upperAscii())].all(fs, fs.all(f, fs.indexOf(f) == fs.lastIndexOf(f)))",message="a fingerprint is listed twice; upper and lower case are the same"
 	RevokedKeys []RevokedKey `json:"revokedKeys,omitempty"`
 
 	// signedIdentity says how the name that was signed must agree with the image's reference.
@@ -300,7 +301,7 @@ type TrustPolicyStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions of the policy: Ready.
+	// conditions of the policy: Ready, and where there is cause Stalled and RevocationLost.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -325,6 +326,14 @@ type TrustPolicyStatus struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
 	Signers []SignerStatus `json:"signers,omitempty"`
+
+	// revocations are those that were ever seen in a key source. They are remembered to
+	// notice when one disappears, and decide nothing. Once the list is full, no more are.
+	// +optional
+	// +listType=map
+	// +listMapKey=fingerprint
+	// +kubebuilder:validation:MaxItems=256
+	Revocations []SeenRevocation `json:"revocations,omitempty"`
 
 	// images counts the images that the policy was applied to.
 	// +optional
@@ -351,6 +360,18 @@ type SignerStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
+}
+
+// SeenRevocation is a revocation that was seen in a key source.
+type SeenRevocation struct {
+	// fingerprint of the revoked key in upper-case hexadecimal: with OpenPGP, a primary key or
+	// a subkey that signs.
+	// +required
+	Fingerprint Fingerprint `json:"fingerprint"`
+
+	// name of an entry in spec.keys that held the key when its revocation was first seen.
+	// +optional
+	Name EntryName `json:"name,omitempty"`
 }
 
 // KeyStatus is one public key of a policy, or a source that holds none.
