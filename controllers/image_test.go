@@ -61,10 +61,15 @@ func TestVerifiedImageIsFilledIn(t *testing.T) {
 		Digest:             d.String(),
 		SignatureSummary:   "1/1",
 		Policies:           []imagev1.AppliedPolicy{{Name: f.name, Scope: f.repository(), Status: metav1.ConditionTrue}},
-		Conditions: []metav1.Condition{{
-			Type: "Verified", Status: metav1.ConditionTrue, Reason: "Verified", ObservedGeneration: image.Generation,
-			Message: "signed by 1 trusted key; TrustPolicy " + f.name + " requires 1",
-		}},
+		Conditions: []metav1.Condition{
+			{
+				Type: "Verified", Status: metav1.ConditionTrue, Reason: "Verified", ObservedGeneration: image.Generation,
+				Message: "signed by 1 trusted key; TrustPolicy " + f.name + " requires 1",
+			},
+			{Type: "Ready", Status: metav1.ConditionTrue, Reason: "Verified", ObservedGeneration: image.Generation},
+		},
+		Verified: metav1.ConditionTrue,
+		Reason:   "Verified",
 	}
 	if diff := cmp.Diff(wantStatus, image.Status, ignoreTimes); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)
