@@ -132,6 +132,8 @@ func setStatus(t *testing.T, name string) imagev1.ImageStatus {
 		}},
 		Digest:           "sha256:0e5574283393c65e5d9ee66c2c0c2a4bd1a0a52a5c9d4a6a5a1b6c1e0b7ed3b1",
 		SignatureSummary: "1/2",
+		Verified:         metav1.ConditionTrue,
+		Reason:           "Verified",
 		Policies:         []imagev1.AppliedPolicy{{Name: "team", Scope: "registry.example.com/team", Status: metav1.ConditionTrue}},
 	}
 	want := *image.Status.DeepCopy()

@@ -25,13 +25,13 @@ import (
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,path=images,singular=image,shortName=img
-// +kubebuilder:printcolumn:name="Reference",type=string,JSONPath=`.dockerImageReference`
 // +kubebuilder:selectablefield:JSONPath=`.status.verified`
 // +kubebuilder:selectablefield:JSONPath=`.status.reason`
 // +kubebuilder:printcolumn:name="Verified",type=string,JSONPath=`.status.verified`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.reason`
 // +kubebuilder:printcolumn:name="Signatures",type=string,JSONPath=`.status.signatureSummary`,description="verified signatures / all signatures"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Reference",type=string,JSONPath=`.dockerImageReference`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Verified")].message`
 type Image struct {
 	metav1.TypeMeta   `json:",inline"`
