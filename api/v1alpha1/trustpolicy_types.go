@@ -28,6 +28,7 @@ type TrustPolicy struct {
 
 	// status is what Assay made of it.
 	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
 	Status TrustPolicyStatus `json:"status,omitempty"`
 }
 
@@ -297,7 +298,8 @@ type RemapIdentityRule struct {
 
 // TrustPolicyStatus is what Assay made of a TrustPolicy.
 type TrustPolicyStatus struct {
-	// observedGeneration is the generation of the spec that the status is about.
+	// observedGeneration is the generation of the spec that the status is about; -1 before
+	// Assay has looked at it.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 

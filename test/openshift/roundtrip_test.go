@@ -82,6 +82,7 @@ func TestRoundTripFromAssay(t *testing.T) {
 	if err := assayClient(t).Create(t.Context(), written, client.FieldValidation(metav1.FieldValidationStrict)); err != nil {
 		t.Fatal(err)
 	}
+	setStatus(t, want.Name)
 	got := mustGet(t, c, want.Name)
 	sameImage(t, "as OpenShift's client reads it", want, got)
 
@@ -126,6 +127,7 @@ func setStatus(t *testing.T, name string) imagev1.ImageStatus {
 		t.Fatal(err)
 	}
 	image.Status = imagev1.ImageStatus{
+		ObservedGeneration: 1,
 		Conditions: []metav1.Condition{{
 			Type: "Verified", Status: metav1.ConditionTrue, Reason: "Verified", Message: "fine", ObservedGeneration: 1,
 			LastTransitionTime: metav1.NewTime(time.Date(2020, 2, 29, 1, 0, 0, 0, time.UTC)),

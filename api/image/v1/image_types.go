@@ -94,6 +94,7 @@ type Image struct {
 	// status is what Assay found. It is output only: a verdict is always made anew from
 	// the content of the signatures.
 	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
 	Status ImageStatus `json:"status,omitempty"`
 }
 
@@ -341,7 +342,8 @@ type SignatureSubject struct {
 
 // ImageStatus is what Assay found about an image.
 type ImageStatus struct {
-	// observedGeneration is the generation of the Image that the status is about.
+	// observedGeneration is the generation of the Image that the status is about; -1 before
+	// the first check.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
