@@ -141,6 +141,10 @@ sigstore-client: ## Build bin/sigstore-client, by which sigstore-conformance dri
 test-sigstore: ## Compare the verification of sigstore bundles with that of sigstore-go, in a module of its own (ASSAY_DIFFERENTIAL_INPUTS=1000000).
 	@cd test/sigstore && $(GO) vet ./... && $(GO) test -timeout 0 ./...
 
+.PHONY: test-kstatus
+test-kstatus: ## Test what kstatus makes of Images and TrustPolicies, in a module of its own.
+	@$(WITH_CONTROLPLANE) cd test/kstatus && $(GO) vet ./... && $(GO) test ./...
+
 .PHONY: build-installer
 build-installer: ## Write config/default as one file, dist/install.yaml.
 	@mkdir -p dist
@@ -218,7 +222,7 @@ fmt-check: ## Fail if Go code is not formatted.
 lint: ## Run the linters (.golangci.yml) over every module.
 	$(GOLANGCI_LINT) run ./...
 	cd bench && $(GO) tool -modfile=../hack/tools/lint/go.mod golangci-lint run --config ../.golangci.yml --build-tags $(BENCH_TAGS) ./...
-	set -e; for module in hack/reference hack/release test/engines test/monitoring test/names test/sigstore; do \
+	set -e; for module in hack/reference hack/release test/engines test/kstatus test/monitoring test/names test/sigstore; do \
 		(cd $$module && $(GO) tool -modfile=../../hack/tools/lint/go.mod golangci-lint run --config ../../.golangci.yml ./...); \
 	done
 

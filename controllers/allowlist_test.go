@@ -106,7 +106,7 @@ func TestScopeOfATagVouchesForNothingElse(t *testing.T) {
 	lenient, strict := newSigner("lenient"), newSigner("strict")
 	forTag := f.policy(lenient)
 	forTag.Name += "-tag"
-	forTag.Spec.Scopes = []string{f.repository() + ":v1"}
+	forTag.Spec.Scopes = scopes(f.repository() + ":v1")
 	d := digest.FromString(f.name)
 	image := f.image(lenient)
 	image.Name = "sha256-" + d.Encoded()

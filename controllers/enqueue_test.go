@@ -42,7 +42,7 @@ func TestChangeEnqueuesWhatItAffects(t *testing.T) {
 	fromSecret := f.fromSecret(f.policy())
 	fromConfigMap := f.policy()
 	fromConfigMap.Name += "-configmap"
-	fromConfigMap.Spec.Scopes = []string{f.repository() + "/other"}
+	fromConfigMap.Spec.Scopes = scopes(f.repository() + "/other")
 	fromConfigMap.Spec.Keys = []assayv1alpha1.TrustedKey{{Name: "release", ConfigMapRef: &assayv1alpha1.KeySourceRef{Name: f.name}}}
 	f.create(f.secret(release), fromSecret, fromConfigMap)
 	for name, repository := range map[string]string{
@@ -59,7 +59,7 @@ func TestChangeEnqueuesWhatItAffects(t *testing.T) {
 	f.create(elsewhere)
 	inScope := []string{f.name + "-app", f.name + "-deep", f.name + "-other", f.name + "-otherwise"}
 	all := f.policy()
-	all.Spec.Scopes = []string{f.repository(), f.repository() + "-elsewhere"}
+	all.Spec.Scopes = scopes(f.repository(), f.repository()+"-elsewhere")
 	f.eventually("the cache to show the objects", func() (bool, string) {
 		images := enqueue(f, func(w *trust.Enqueuer, q requestQueue) {
 			w.OnPolicies().Create(f.ctx, event.CreateEvent{Object: all}, q)
@@ -75,7 +75,7 @@ func TestChangeEnqueuesWhatItAffects(t *testing.T) {
 	statusOnly.Status.KeySummary = "9/9"
 	moved := fromConfigMap.DeepCopy()
 	moved.Generation++
-	moved.Spec.Scopes = []string{f.repository() + "-elsewhere"}
+	moved.Spec.Scopes = scopes(f.repository() + "-elsewhere")
 	cases := map[string]struct {
 		change func(w *trust.Enqueuer, q requestQueue)
 		want   []string

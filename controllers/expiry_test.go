@@ -33,7 +33,7 @@ func TestKeyExpiryTakesEffectWithoutAnEvent(t *testing.T) {
 	policy.Spec.Keys[0].Inline = string(expiring)
 	archive := f.policy(release)
 	archive.Name += "-archive"
-	archive.Spec.Scopes = []string{f.repository() + "/archive"}
+	archive.Spec.Scopes = scopes(f.repository() + "/archive")
 	archive.Spec.Keys[0].Inline = string(expiring)
 	archive.Spec.ExpiredKeys = assayv1alpha1.ExpiredKeysAcceptSignaturesBeforeExpiry
 	old := f.image(release)

@@ -111,11 +111,20 @@ func (f *fixture) image(signers ...signer) *imagev1.Image {
 // policy returns a TrustPolicy for the test's repository with inline keys of the signers.
 func (f *fixture) policy(signers ...signer) *assayv1alpha1.TrustPolicy {
 	policy := &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: f.name}}
-	policy.Spec.Scopes = []string{f.repository()}
+	policy.Spec.Scopes = scopes(f.repository())
 	for _, s := range signers {
-		policy.Spec.Keys = append(policy.Spec.Keys, assayv1alpha1.TrustedKey{Name: s.name, Inline: string(s.publicKey())})
+		policy.Spec.Keys = append(policy.Spec.Keys, assayv1alpha1.TrustedKey{Name: assayv1alpha1.EntryName(s.name), Inline: string(s.publicKey())})
 	}
 	return policy
+}
+
+// scopes are the texts as a policy has them.
+func scopes(texts ...string) []assayv1alpha1.Scope {
+	scopes := make([]assayv1alpha1.Scope, len(texts))
+	for i, text := range texts {
+		scopes[i] = assayv1alpha1.Scope(text)
+	}
+	return scopes
 }
 
 // secret returns a Secret of the operator's namespace with one key per signer.

@@ -61,10 +61,15 @@ func TestVerifiedImageIsFilledIn(t *testing.T) {
 		Digest:             d.String(),
 		SignatureSummary:   "1/1",
 		Policies:           []imagev1.AppliedPolicy{{Name: f.name, Scope: f.repository(), Status: metav1.ConditionTrue}},
-		Conditions: []metav1.Condition{{
-			Type: "Verified", Status: metav1.ConditionTrue, Reason: "Verified", ObservedGeneration: image.Generation,
-			Message: "signed by 1 trusted key; TrustPolicy " + f.name + " requires 1",
-		}},
+		Conditions: []metav1.Condition{
+			{
+				Type: "Verified", Status: metav1.ConditionTrue, Reason: "Verified", ObservedGeneration: image.Generation,
+				Message: "signed by 1 trusted key; TrustPolicy " + f.name + " requires 1",
+			},
+			{Type: "Ready", Status: metav1.ConditionTrue, Reason: "Verified", ObservedGeneration: image.Generation},
+		},
+		Verified: metav1.ConditionTrue,
+		Reason:   "Verified",
 	}
 	if diff := cmp.Diff(wantStatus, image.Status, ignoreTimes); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)
@@ -229,12 +234,12 @@ func TestMostSpecificScopeWins(t *testing.T) {
 	f.verdict(f.name, metav1.ConditionTrue, assayv1alpha1.ReasonVerified)
 
 	narrow := f.policy(other)
-	narrow.Spec.Scopes = []string{f.repository() + "/app"}
+	narrow.Spec.Scopes = scopes(f.repository() + "/app")
 	f.create(narrow)
 	f.verdict(f.name, metav1.ConditionFalse, assayv1alpha1.ReasonUntrustedKey)
 
 	// Back to the wider one when the narrow one covers something else.
-	update(f, narrow, func(p *assayv1alpha1.TrustPolicy) { p.Spec.Scopes = []string{f.repository() + "/elsewhere"} })
+	update(f, narrow, func(p *assayv1alpha1.TrustPolicy) { p.Spec.Scopes = scopes(f.repository() + "/elsewhere") })
 	f.verdict(f.name, metav1.ConditionTrue, assayv1alpha1.ReasonVerified)
 }
 

@@ -39,7 +39,7 @@ func TestBrokenKeyFileIsNamedAndTheOthersWork(t *testing.T) {
 	want := []assayv1alpha1.KeyStatus{
 		{Name: "all", Source: "Secret/" + f.name + "[broken.asc]", Reason: assayv1alpha1.ReasonMalformedKey},
 		{
-			Name: "all", Source: "Secret/" + f.name + "[release.asc]", Fingerprint: release.fingerprint(),
+			Name: "all", Source: "Secret/" + f.name + "[release.asc]", Fingerprint: assayv1alpha1.Fingerprint(release.fingerprint()),
 			UserID: release.userID(), Algorithm: "Ed25519", Created: &created, Usable: true,
 		},
 		{
@@ -201,7 +201,7 @@ func TestRemappedIdentity(t *testing.T) {
 	policy.Spec.SignedIdentity = &assayv1alpha1.SignedIdentity{
 		MatchPolicy: assayv1alpha1.RemapIdentity,
 		RemapIdentity: &assayv1alpha1.RemapIdentityRule{
-			Prefix: f.repository(), SignedPrefix: "vendor.example.com/" + f.name,
+			Prefix: assayv1alpha1.NamePrefix(f.repository()), SignedPrefix: assayv1alpha1.NamePrefix("vendor.example.com/" + f.name),
 		},
 	}
 	image := f.image(release)

@@ -12,11 +12,32 @@ const (
 	// Always present after the first check. Normal-true.
 	VerifiedCondition = "Verified"
 
-	// ReadyCondition is the condition of a TrustPolicy that says whether it can be applied:
+	// ReadyCondition is the condition of both kinds that tools which know kstatus wait for.
+	//
+	// Of a TrustPolicy, it says whether the policy can be applied:
 	//   - True: at least one of its keys can verify signatures.
 	//   - False: none can; images in its scopes are Unknown with KeysUnavailable.
-	// Always present after the first reconciliation. Normal-true.
+	//
+	// Of an Image, it has the status and the reason of Verified. Its message is empty unless the
+	// Image could not be checked: that of a refused one is in Stalled.
+	//
+	// Always present after the first check or reconciliation. Normal-true.
 	ReadyCondition = "Ready"
+
+	// StalledCondition is the condition of both kinds by which kstatus tells what has failed
+	// from what is in progress. It is True when somebody has to change something first:
+	//   - of an Image, when it was refused: Verified is False;
+	//   - of a TrustPolicy, when it is not Ready although every key source that it names exists.
+	// Present only while it is True. Abnormal-true.
+	StalledCondition = "Stalled"
+
+	// RevocationLostCondition is the condition of a TrustPolicy that is True when a key source
+	// held the revocation of a key before, and now has the key without it: the source was
+	// probably created again from an older copy. Signatures by the key are accepted again. It
+	// ends when the fingerprint is listed in any TrustPolicy's spec.revokedKeys, or when the
+	// revocation or the absence of the key is restored.
+	// Present only while it is True. Abnormal-true.
+	RevocationLostCondition = "RevocationLost"
 )
 
 // RecheckRequestedAtAnnotation, when its value changes, makes Assay check the Image again
@@ -97,13 +118,15 @@ const (
 	ReasonInvalidPolicy = "InvalidPolicy"
 )
 
-// Reasons of a key in a TrustPolicy's status that is not usable, beside KeyExpired,
-// KeyRevoked and WeakAlgorithm.
+// Reasons of a key in a TrustPolicy's status, beside KeyExpired, KeyRevoked and WeakAlgorithm.
 const (
 	// ReasonSourceNotFound: the Secret or ConfigMap, or the key in it, does not exist.
 	ReasonSourceNotFound = "SourceNotFound"
-	// ReasonMalformedKey: the data is not an OpenPGP public key.
+	// ReasonMalformedKey: the data is not a public key in a format that is known.
 	ReasonMalformedKey = "MalformedKey"
 	// ReasonUnusableKey: the key may not sign: it has no valid self-signature, or lacks the sign flag.
 	ReasonUnusableKey = "UnusableKey"
+	// ReasonRevocationLost: a revocation of the key was seen before, and no source has it now.
+	// The key is usable. Also the reason of the condition RevocationLost.
+	ReasonRevocationLost = "RevocationLost"
 )

@@ -28,6 +28,7 @@ type TrustPolicy struct {
 
 	// status is what Assay made of it.
 	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
 	Status TrustPolicyStatus `json:"status,omitempty"`
 }
 
@@ -47,16 +48,10 @@ type TrustPolicySpec struct {
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=256
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=512
-	// +kubebuilder:validation:items:XValidation:rule="self.matches('^([*]([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)+(:[1-9][0-9]{0,4})?|([a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*|[[][a-f0-9:]+[]])(:[1-9][0-9]{0,4})?((/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@(sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}))?)?)$')",message="a scope is host[:port], host[:port]/path, host[:port]/path:tag, host[:port]/path@digest or *.domain[:port]: hosts and paths in lower case, no scheme, no slash at the end, no white space, ports without leading zeros, not both a tag and a digest"
-	// +kubebuilder:validation:items:XValidation:rule="self.matches('^([*]|localhost$|localhost/|[^/]*[.:])') && !self.matches('^((index|registry-1)[.]docker[.]io|registry[.]hub[.]docker[.]com)($|[:/])|^docker[.]io/[^/]*[:@]')",message="a scope begins with the name of the registry: docker.io/library/busybox for busybox, docker.io for index.docker.io"
-	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^[*].*[.]([0-9]+|0x[0-9a-f]*)(:[0-9]+)?$')",message="a wildcard stands for the subdomains of a domain, and an IP address has none"
-	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^(localhost|[^/]*[.][^/]*|[[][^/]*[]]):443($|/)|^docker[.]io:80($|/)|^[^/]*:(6553[6-9]|655[4-9][0-9]|65[6-9][0-9]{2}|6[6-9][0-9]{3}|[7-9][0-9]{4})($|/)')",message="a port is at most 65535, and the default port 443 is left out"
-	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^([[]|([^/:]*[.])?([0-9]+|0x[0-9a-f]*)($|[:/]))') || [self.split('/')[0]].all(h, [h.startsWith('[') ? h.split(']')[0].substring(1) : h.split(':')[0]].all(a, isIP(a) && ip.isCanonical(a)))",message="a host that is an IP address is written as four decimal numbers without leading zeros, or in brackets as RFC 5952 says"
-	Scopes []string `json:"scopes"`
+	Scopes []Scope `json:"scopes"`
 
-	// keys are the OpenPGP keys that are trusted to sign.
+	// keys are sources of the public keys that are trusted to sign. The content of a source
+	// tells which format its keys have: OpenPGP.
 	// +required
 	// +listType=map
 	// +listMapKey=name
@@ -65,12 +60,13 @@ type TrustPolicySpec struct {
 	Keys []TrustedKey `json:"keys"`
 
 	// revokedKeys are keys by which no signature is accepted, under this TrustPolicy or any
-	// other, whatever a key file says. A revocation that is listed here is not lost when a
+	// other, whatever a key source says. A revocation that is listed here is not lost when a
 	// Secret is created again from an older copy of a key.
 	// +optional
 	// +listType=map
 	// +listMapKey=fingerprint
 	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:XValidation:rule="[self.map(k, k.fingerprint.upperAscii())].all(fs, fs.all(f, fs.indexOf(f) == fs.lastIndexOf(f)))",message="a fingerprint is listed twice; upper and lower case are the same"
 	RevokedKeys []RevokedKey `json:"revokedKeys,omitempty"`
 
 	// signedIdentity says how the name that was signed must agree with the image's reference.
@@ -124,17 +120,33 @@ const (
 	EnforcementAudit Enforcement = "Audit"
 )
 
-// TrustedKey is a source of OpenPGP public keys. A source may hold several keys, armored
-// or binary.
+// Scope is the images that a TrustPolicy is for: a reference, a repository, a namespace, a
+// registry, or every registry below a domain.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=512
+// +kubebuilder:validation:XValidation:rule="self.matches('^([*]([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)+(:[1-9][0-9]{0,4})?|([a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*|[[][a-f0-9:]+[]])(:[1-9][0-9]{0,4})?((/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@(sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}))?)?)$')",message="a scope is host[:port], host[:port]/path, host[:port]/path:tag, host[:port]/path@digest or *.domain[:port]: hosts and paths in lower case, no scheme, no slash at the end, no white space, ports without leading zeros, not both a tag and a digest"
+// +kubebuilder:validation:XValidation:rule="self.matches('^([*]|localhost$|localhost/|[^/]*[.:])') && !self.matches('^((index|registry-1)[.]docker[.]io|registry[.]hub[.]docker[.]com)($|[:/])|^docker[.]io/[^/]*[:@]')",message="a scope begins with the name of the registry: docker.io/library/busybox for busybox, docker.io for index.docker.io"
+// +kubebuilder:validation:XValidation:rule="!self.matches('^[*].*[.]([0-9]+|0x[0-9a-f]*)(:[0-9]+)?$')",message="a wildcard stands for the subdomains of a domain, and an IP address has none"
+// +kubebuilder:validation:XValidation:rule="!self.matches('^(localhost|[^/]*[.][^/]*|[[][^/]*[]]):443($|/)|^docker[.]io:80($|/)|^[^/]*:(6553[6-9]|655[4-9][0-9]|65[6-9][0-9]{2}|6[6-9][0-9]{3}|[7-9][0-9]{4})($|/)')",message="a port is at most 65535, and the default port 443 is left out"
+// +kubebuilder:validation:XValidation:rule="!self.matches('^([[]|([^/:]*[.])?([0-9]+|0x[0-9a-f]*)($|[:/]))') || [self.split('/')[0]].all(h, [h.startsWith('[') ? h.split(']')[0].substring(1) : h.split(':')[0]].all(a, isIP(a) && ip.isCanonical(a)))",message="a host that is an IP address is written as four decimal numbers without leading zeros, or in brackets as RFC 5952 says"
+type Scope string
+
+// EntryName is the name of an entry in spec.keys, for messages and status.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+type EntryName string
+
+// TrustedKey is a source of public keys. It may hold several keys in several files, each of
+// a format that its content tells.
 //
 // +kubebuilder:validation:XValidation:rule="[has(self.secretRef), has(self.configMapRef), has(self.inline)].filter(x, x).size() == 1",message="give exactly one of secretRef, configMapRef and inline"
 type TrustedKey struct {
-	// name of the key in this policy, for messages and status.
+	// name of the entry in this policy, for messages and status.
 	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
-	Name string `json:"name"`
+	Name EntryName `json:"name"`
 
 	// secretRef names a Secret in the operator's namespace.
 	// +optional
@@ -144,7 +156,7 @@ type TrustedKey struct {
 	// +optional
 	ConfigMapRef *KeySourceRef `json:"configMapRef,omitempty"`
 
-	// inline is an ASCII-armored public key block.
+	// inline is the public keys themselves, as text: an ASCII-armored OpenPGP public key block.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=65536
@@ -161,7 +173,8 @@ type Fingerprint string
 
 // RevokedKey is a key by which no signature is accepted.
 type RevokedKey struct {
-	// fingerprint of the key.
+	// fingerprint of the key, in upper or lower case: with OpenPGP, that of the primary key or
+	// of the subkey that signs. A revoked primary key revokes its subkeys.
 	// +required
 	Fingerprint Fingerprint `json:"fingerprint"`
 
@@ -179,7 +192,7 @@ type KeySourceRef struct {
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 
-	// key in the object's data. Without it every key of the object is read.
+	// key in the object's data. Without it every entry of the object is read.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -237,61 +250,71 @@ type SignedIdentity struct {
 	RemapIdentity *RemapIdentityRule `json:"remapIdentity,omitempty"`
 }
 
+// ImageReference is a reference with a tag or digest.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=512
+// +kubebuilder:validation:XValidation:rule="self.matches('^(([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|[[][a-fA-F0-9:]+[]])(:[0-9]+)?/)?[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@(sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}))?$')",message="a reference is [host[:port]/]path[:tag][@digest], the path in lower case and without a scheme"
+// +kubebuilder:validation:XValidation:rule="self.matches('(:[^/:@]+|@[^/@]+)$') && !self.matches('^([^/]*[.][^/]*|localhost):[0-9]+$')",message="a tag or a digest is needed behind the repository, or no signature can match"
+type ImageReference string
+
 // ExactReferenceIdentity is the reference that must have been signed.
 type ExactReferenceIdentity struct {
 	// reference with a tag or digest, for example registry.example.com/team/app:v1.
 	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="self.matches('^(([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|[[][a-fA-F0-9:]+[]])(:[0-9]+)?/)?[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@(sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}))?$')",message="a reference is [host[:port]/]path[:tag][@digest], the path in lower case and without a scheme"
-	// +kubebuilder:validation:XValidation:rule="self.matches('(:[^/:@]+|@[^/@]+)$') && !self.matches('^([^/]*[.][^/]*|localhost):[0-9]+$')",message="a tag or a digest is needed behind the repository, or no signature can match"
-	Reference string `json:"reference"`
+	Reference ImageReference `json:"reference"`
 }
+
+// Repository is a repository without tag and digest.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=512
+// +kubebuilder:validation:XValidation:rule="self.matches('^(([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|[[][a-fA-F0-9:]+[]])(:[0-9]+)?/)?[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)*$')",message="a repository is [host[:port]/]path, the path in lower case and without a scheme, tag, digest or slash at the end"
+type Repository string
 
 // ExactRepositoryIdentity is the repository that must have been signed.
 type ExactRepositoryIdentity struct {
 	// repository, for example registry.example.com/team/app.
 	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="self.matches('^(([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|[[][a-fA-F0-9:]+[]])(:[0-9]+)?/)?[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)*$')",message="a repository is [host[:port]/]path, the path in lower case and without a scheme, tag, digest or slash at the end"
-	Repository string `json:"repository"`
+	Repository Repository `json:"repository"`
 }
+
+// NamePrefix is a host[:port], a namespace or a repository, in full: the beginning of an
+// image's name.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=512
+// +kubebuilder:validation:XValidation:rule="self.matches('^([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|[[][a-fA-F0-9:]+[]])(:[0-9]+)?(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)*$')",message="a prefix is a host[:port], namespace or repository, without a scheme, tag, digest or slash at the end"
+// +kubebuilder:validation:XValidation:rule="self.matches('^(localhost$|localhost/|[^/]*[.:A-Z])') && !self.matches('^index[.]docker[.]io($|[:/])')",message="a prefix begins with the name of the registry: docker.io/library/busybox for busybox, docker.io for index.docker.io"
+type NamePrefix string
 
 // RemapIdentityRule replaces a prefix of the image's name.
 type RemapIdentityRule struct {
 	// prefix of the image's name: a host[:port], a namespace or a repository, in full. It
 	// is replaced where it ends at a slash or is the whole name; other images are compared as they are.
 	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|[[][a-fA-F0-9:]+[]])(:[0-9]+)?(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)*$')",message="a prefix is a host[:port], namespace or repository, without a scheme, tag, digest or slash at the end"
-	// +kubebuilder:validation:XValidation:rule="self.matches('^(localhost$|localhost/|[^/]*[.:A-Z])') && !self.matches('^index[.]docker[.]io($|[:/])')",message="a prefix begins with the name of the registry: docker.io/library/busybox for busybox, docker.io for index.docker.io"
-	Prefix string `json:"prefix"`
+	Prefix NamePrefix `json:"prefix"`
 
 	// signedPrefix takes the place of prefix.
 	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?([.][a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|[[][a-fA-F0-9:]+[]])(:[0-9]+)?(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)*$')",message="a prefix is a host[:port], namespace or repository, without a scheme, tag, digest or slash at the end"
-	// +kubebuilder:validation:XValidation:rule="self.matches('^(localhost$|localhost/|[^/]*[.:A-Z])') && !self.matches('^index[.]docker[.]io($|[:/])')",message="a prefix begins with the name of the registry: docker.io/library/busybox for busybox, docker.io for index.docker.io"
-	SignedPrefix string `json:"signedPrefix"`
+	SignedPrefix NamePrefix `json:"signedPrefix"`
 }
 
 // TrustPolicyStatus is what Assay made of a TrustPolicy.
 type TrustPolicyStatus struct {
-	// observedGeneration is the generation of the spec that the status is about.
+	// observedGeneration is the generation of the spec that the status is about; -1 before
+	// Assay has looked at it.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions of the policy: Ready.
+	// conditions of the policy: Ready, and where there is cause Stalled and RevocationLost.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=8
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// keys are the OpenPGP keys that were found, and the sources in which none was.
+	// keys are the public keys that were found, and the sources in which none was.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=256
@@ -302,39 +325,87 @@ type TrustPolicyStatus struct {
 	// +kubebuilder:validation:MaxLength=16
 	KeySummary string `json:"keySummary,omitempty"`
 
+	// signers are the identities that the policy trusts a certificate authority to vouch for.
+	// Policies that name some are for a later version; until then there are none.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Signers []SignerStatus `json:"signers,omitempty"`
+
+	// revocations are those that were ever seen in a key source. They are remembered to
+	// notice when one disappears, and decide nothing. Once the list is full, no more are.
+	// +optional
+	// +listType=map
+	// +listMapKey=fingerprint
+	// +kubebuilder:validation:MaxItems=256
+	Revocations []SeenRevocation `json:"revocations,omitempty"`
+
 	// images counts the images that the policy was applied to.
 	// +optional
 	Images *ImageCounts `json:"images,omitempty"`
 }
 
-// KeyStatus is one OpenPGP key of a policy, or a source that holds none.
+// SignerStatus is an identity that a certificate authority vouches for, and that a policy
+// trusts to sign.
+type SignerStatus struct {
+	// name of the signer in this policy.
+	// +required
+	Name EntryName `json:"name"`
+
+	// usable is true when signatures by the signer can be verified now.
+	// +required
+	Usable bool `json:"usable"`
+
+	// reason is one word for why they cannot.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
+
+	// message says why they cannot and what to do about it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+}
+
+// SeenRevocation is a revocation that was seen in a key source.
+type SeenRevocation struct {
+	// fingerprint of the revoked key in upper-case hexadecimal: with OpenPGP, a primary key or
+	// a subkey that signs.
+	// +required
+	Fingerprint Fingerprint `json:"fingerprint"`
+
+	// name of an entry in spec.keys that held the key when its revocation was first seen.
+	// +optional
+	Name EntryName `json:"name,omitempty"`
+}
+
+// KeyStatus is one public key of a policy, or a source that holds none.
 type KeyStatus struct {
 	// name of the entry in spec.keys.
 	// +required
-	// +kubebuilder:validation:MaxLength=63
-	Name string `json:"name"`
+	Name EntryName `json:"name"`
 
 	// source is where the key was found, for example Secret/release-keys[signer.asc].
 	// +optional
 	// +kubebuilder:validation:MaxLength=600
 	Source string `json:"source,omitempty"`
 
-	// fingerprint of the primary key in upper-case hexadecimal.
+	// fingerprint of the key in upper-case hexadecimal: with OpenPGP, that of the primary key.
 	// +optional
-	// +kubebuilder:validation:MaxLength=64
-	Fingerprint string `json:"fingerprint,omitempty"`
+	Fingerprint Fingerprint `json:"fingerprint,omitempty"`
 
-	// userID is the primary user ID of the key.
+	// userID is whose key it is, where its format says so: with OpenPGP, the primary user ID.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	UserID string `json:"userID,omitempty"`
 
-	// algorithm of the primary key, for example RSA-4096 or Ed25519.
+	// algorithm of the key, for example RSA-4096 or Ed25519: with OpenPGP, of the primary key.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Algorithm string `json:"algorithm,omitempty"`
 
-	// created is when the key was made.
+	// created is when the key was made; absent when its format does not say.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
@@ -346,16 +417,16 @@ type KeyStatus struct {
 	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
 	Expires *metav1.Time `json:"expires,omitempty"`
 
-	// usable says whether the key can verify signatures now.
+	// usable is true when the key can verify signatures now.
 	// +required
 	Usable bool `json:"usable"`
 
-	// reason is one word for why the key is not usable.
+	// reason is one word for why the key is not usable, or what is odd about one that is.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Reason string `json:"reason,omitempty"`
 
-	// message says why the key is not usable and what to do about it.
+	// message says what the reason means for the key and what to do about it.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`

@@ -56,7 +56,7 @@ func (t *Team) Secret(revoked bool) *corev1.Secret {
 // Policy trusts the key.
 func (t *Team) Policy() *assayv1alpha1.TrustPolicy {
 	policy := &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: t.Name}}
-	policy.Spec.Scopes = []string{t.Scope()}
+	policy.Spec.Scopes = []assayv1alpha1.Scope{assayv1alpha1.Scope(t.Scope())}
 	policy.Spec.Keys = []assayv1alpha1.TrustedKey{{Name: "release", SecretRef: &assayv1alpha1.KeySourceRef{Name: t.Name}}}
 	return policy
 }

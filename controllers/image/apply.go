@@ -109,14 +109,9 @@ func findSignatureCondition(s *imagev1.ImageSignature, conditionType imagev1.Sig
 
 // applyStatus writes the verdict into the status of an image.
 func applyStatus(image *imagev1.Image, verdict *verify.Verdict, now metav1.Time) {
-	meta.SetStatusCondition(&image.Status.Conditions, metav1.Condition{
-		Type:               assayv1alpha1.VerifiedCondition,
-		Status:             imageConditionStatus(verdict.Outcome),
-		Reason:             verdict.Reason,
-		Message:            verdict.Message,
-		ObservedGeneration: image.Generation,
-		LastTransitionTime: now,
-	})
+	applyConditions(image, verdict, now)
+	image.Status.Verified = imageConditionStatus(verdict.Outcome)
+	image.Status.Reason = verdict.Reason
 	image.Status.ObservedGeneration = image.Generation
 	image.Status.Digest = verdict.Digest.String()
 	image.Status.SignatureSummary = fmt.Sprintf("%d/%d", verdict.VerifiedSignatures(), len(verdict.Signatures))
@@ -126,6 +121,31 @@ func applyStatus(image *imagev1.Image, verdict *verify.Verdict, now metav1.Time)
 		image.Status.Policies = append(image.Status.Policies, imagev1.AppliedPolicy{
 			Name: p.Name, Scope: p.Scope, Status: imageConditionStatus(p.Outcome),
 		})
+	}
+}
+
+// applyConditions sets Verified, and what kstatus reads: it takes an image for failed when
+// Stalled is True, for current when Ready is True, and else for in progress. Its message is
+// that of Stalled or, for an image in progress, of Ready; there are no more copies of it,
+// because there is a condition for each of very many images.
+func applyConditions(image *imagev1.Image, verdict *verify.Verdict, now metav1.Time) {
+	set := func(conditionType string, status metav1.ConditionStatus, message string) {
+		meta.SetStatusCondition(&image.Status.Conditions, metav1.Condition{
+			Type: conditionType, Status: status, Reason: verdict.Reason, Message: message,
+			ObservedGeneration: image.Generation, LastTransitionTime: now,
+		})
+	}
+	status := imageConditionStatus(verdict.Outcome)
+	set(assayv1alpha1.VerifiedCondition, status, verdict.Message)
+	ready := ""
+	if verdict.Outcome == verify.CouldNotCheck {
+		ready = verdict.Message
+	}
+	set(assayv1alpha1.ReadyCondition, status, ready)
+	if verdict.Outcome == verify.Refused {
+		set(assayv1alpha1.StalledCondition, metav1.ConditionTrue, verdict.Message)
+	} else {
+		meta.RemoveStatusCondition(&image.Status.Conditions, assayv1alpha1.StalledCondition)
 	}
 }
 

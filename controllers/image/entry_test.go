@@ -104,7 +104,7 @@ func snapshotOf(t *testing.T, r *rand.Rand, image string) *trust.Snapshot {
 	for range 1 + r.IntN(3) {
 		policy := assayv1alpha1.TrustPolicy{}
 		policy.Name = fmt.Sprint("policy-", len(list))
-		policy.Spec.Scopes = append(policy.Spec.Scopes, scopes[r.IntN(len(scopes))])
+		policy.Spec.Scopes = append(policy.Spec.Scopes, assayv1alpha1.Scope(scopes[r.IntN(len(scopes))]))
 		list = append(list, policy)
 	}
 	snapshot, err := (&trust.Store{Client: list}).Snapshot(t.Context())

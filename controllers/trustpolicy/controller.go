@@ -1,8 +1,9 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package trustpolicy reports in the status of TrustPolicies on their keys (status.go), and
-// counts the Images that they were applied to (counts.go). It decides nothing about Images.
+// Package trustpolicy reports in the status of TrustPolicies on their keys (status.go), warns
+// of revocations that disappear (revocations.go), and counts the Images that the policies were
+// applied to (counts.go). It decides nothing about Images.
 package trustpolicy
 
 import (
@@ -62,6 +63,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.readersOf(trust.SecretKind))).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.readersOf(trust.ConfigMapKind))).
 		Watches(&imagecache.Image{}, onVerdicts()).
+		Watches(&assayv1alpha1.TrustPolicy{}, r.onRevokedKeys()).
 		Complete(r)
 }
 
@@ -145,8 +147,10 @@ func (r *Reconciler) policy(ctx context.Context, stored *assayv1alpha1.TrustPoli
 	return nil, nil, fmt.Errorf("the cache no longer has generation %d of TrustPolicy %s", stored.Generation, stored.Name)
 }
 
-// recordTransition emits an event when the policy becomes ready or stops being so.
+// recordTransition emits an event when the policy becomes ready or stops being so, and when
+// a revocation is lost.
 func (r *Reconciler) recordTransition(ctx context.Context, before, after *assayv1alpha1.TrustPolicy) {
+	r.recordRevocationLost(ctx, before, after)
 	was := meta.FindStatusCondition(before.Status.Conditions, assayv1alpha1.ReadyCondition)
 	is := meta.FindStatusCondition(after.Status.Conditions, assayv1alpha1.ReadyCondition)
 	if was != nil && was.Status == is.Status && was.Reason == is.Reason {

@@ -6,6 +6,7 @@ package trustpolicy
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,17 +30,27 @@ const (
 // applyStatus sets the status of a policy from its keys, and returns when the clock alone may
 // change it; zero for never.
 func applyStatus(policy *assayv1alpha1.TrustPolicy, trusted *trust.Policy, snapshot *trust.Snapshot, now metav1.Time) time.Time {
-	keys, nextChange := keyStatuses(trusted, snapshot, now.Time)
+	seen := newRevocations(policy.Status.Revocations, snapshot.RevokedKeys())
+	keys, nextChange := keyStatuses(trusted, seen, now.Time)
 	usable := 0
 	for i := range keys {
 		if keys[i].Usable {
 			usable++
 		}
 	}
-	condition := readyCondition(trusted.Err(), keys, usable)
-	condition.ObservedGeneration = policy.Generation
-	condition.LastTransitionTime = now
-	meta.SetStatusCondition(&policy.Status.Conditions, condition)
+	ready := readyCondition(trusted.Err(), keys, usable)
+	set := func(condition *metav1.Condition, conditionType string) {
+		if condition == nil {
+			meta.RemoveStatusCondition(&policy.Status.Conditions, conditionType)
+			return
+		}
+		condition.ObservedGeneration, condition.LastTransitionTime = policy.Generation, now
+		meta.SetStatusCondition(&policy.Status.Conditions, *condition)
+	}
+	set(&ready, assayv1alpha1.ReadyCondition)
+	set(stalledCondition(&ready, keys), assayv1alpha1.StalledCondition)
+	set(seen.condition(), assayv1alpha1.RevocationLostCondition)
+	policy.Status.Revocations = seen.remembered()
 	policy.Status.ObservedGeneration = policy.Generation
 	policy.Status.KeySummary = fmt.Sprintf("%d/%d", usable, len(keys))
 	policy.Status.Keys = keys[:min(len(keys), maxStatusKeys)]
@@ -74,6 +85,21 @@ func readyCondition(err error, keys []assayv1alpha1.KeyStatus, usable int) metav
 	return condition
 }
 
+// stalledCondition returns the condition of a policy that does not become ready before
+// somebody changes it or its keys; nil for one that is ready, or that waits for a key source.
+func stalledCondition(ready *metav1.Condition, keys []assayv1alpha1.KeyStatus) *metav1.Condition {
+	if ready.Status == metav1.ConditionTrue {
+		return nil
+	}
+	missing := func(key assayv1alpha1.KeyStatus) bool { return key.Reason == assayv1alpha1.ReasonSourceNotFound }
+	if ready.Reason == assayv1alpha1.ReasonNoUsableKeys && slices.ContainsFunc(keys, missing) {
+		return nil
+	}
+	stalled := *ready
+	stalled.Type, stalled.Status = assayv1alpha1.StalledCondition, metav1.ConditionTrue
+	return &stalled
+}
+
 // unusableKeys lists the first keys that are not usable, with their reasons.
 func unusableKeys(keys []assayv1alpha1.KeyStatus) string {
 	var listed []string
@@ -96,10 +122,10 @@ func unusableKeys(keys []assayv1alpha1.KeyStatus) string {
 
 // keyStatuses returns one entry for each key, and for each file that holds none, in the order
 // of the spec, and the time at which the clock alone changes one next; zero for never.
-func keyStatuses(policy *trust.Policy, snapshot *trust.Snapshot, now time.Time) (keys []assayv1alpha1.KeyStatus, nextChange time.Time) {
+func keyStatuses(policy *trust.Policy, seen *revocations, now time.Time) (keys []assayv1alpha1.KeyStatus, nextChange time.Time) {
 	for _, source := range policy.Sources {
 		for _, file := range source.Files {
-			entry := assayv1alpha1.KeyStatus{Name: source.Name, Source: safetext.Truncate(file.Location, maxSourceLength)}
+			entry := assayv1alpha1.KeyStatus{Name: assayv1alpha1.EntryName(source.Name), Source: safetext.Truncate(file.Location, maxSourceLength)}
 			parsed, err := file.Parsed()
 			if err != nil {
 				entry.Reason, entry.Message = cmp.Or(file.Reason, assayv1alpha1.ReasonMalformedKey), safetext.Truncate(err.Error(), maxMessageLength)
@@ -107,7 +133,7 @@ func keyStatuses(policy *trust.Policy, snapshot *trust.Snapshot, now time.Time) 
 				continue
 			}
 			for _, key := range policy.KeysOf(parsed, now) {
-				keys = append(keys, keyStatus(policy, snapshot, entry, &key))
+				keys = append(keys, keyStatus(policy, seen, entry, &key))
 				nextChange = earlier(nextChange, key.NextChange)
 			}
 		}
@@ -117,13 +143,14 @@ func keyStatuses(policy *trust.Policy, snapshot *trust.Snapshot, now time.Time) 
 
 // keyStatus describes one key. An expired key stays usable where signatures from before its
 // expiry are accepted.
-func keyStatus(policy *trust.Policy, snapshot *trust.Snapshot, entry assayv1alpha1.KeyStatus, key *verify.KeyStatus) assayv1alpha1.KeyStatus {
-	entry.Fingerprint = key.Fingerprint
+func keyStatus(policy *trust.Policy, seen *revocations, entry assayv1alpha1.KeyStatus, key *verify.KeyStatus) assayv1alpha1.KeyStatus {
+	entry.Fingerprint = assayv1alpha1.Fingerprint(key.Fingerprint)
 	entry.UserID = key.UserID
 	entry.Algorithm = key.Algorithm
 	entry.Created = optionalTime(key.Created)
 	entry.Expires = optionalTime(key.Expires)
-	revokedBy, revoked := snapshot.RevokedKeys()[key.Fingerprint]
+	revokedBy, revoked := seen.listed[key.Fingerprint]
+	lost := seen.add(entry.Name, key)
 	switch {
 	case revoked:
 		entry.Reason = assayv1alpha1.ReasonKeyRevoked
@@ -136,6 +163,9 @@ func keyStatus(policy *trust.Policy, snapshot *trust.Snapshot, entry assayv1alph
 		entry.Message = "the key has expired; signatures that were made before are accepted"
 	default:
 		entry.Reason, entry.Message = key.Err.Reason, safetext.Truncate(key.Err.Detail, maxMessageLength)
+	}
+	if lost && entry.Usable {
+		entry.Reason, entry.Message = assayv1alpha1.ReasonRevocationLost, "a revocation of the key was seen before and is in no key source now; "+revocationLostAction
 	}
 	return entry
 }

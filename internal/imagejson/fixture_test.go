@@ -60,7 +60,7 @@ var full = `{
   "status": {
     "observedGeneration": 3,
     "conditions": [{"type": "Verified", "status": "True", "observedGeneration": 3, "lastTransitionTime": "2026-01-02T03:04:05Z", "reason": "Verified", "message": "m"}],
-    "digest": "sha256:e3", "signatureSummary": "1/2", "lastHandledRecheckRequest": "now",
+    "verified": "True", "reason": "Verified", "digest": "sha256:e3", "signatureSummary": "1/2", "lastHandledRecheckRequest": "now",
     "policies": [{"name": "p", "scope": "registry.example.com/shop", "status": "True"}]
   }
 }`

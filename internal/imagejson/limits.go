@@ -22,7 +22,7 @@ const (
 	MaxSignatureText = 384 << 10
 
 	// MaxStatus bounds the texts of the status. Assay writes at most 64 policies of 765 bytes
-	// and one condition.
+	// and three conditions.
 	MaxStatus = 96 << 10
 )
 

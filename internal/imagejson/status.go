@@ -9,7 +9,7 @@ import (
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 )
 
-var statusMembers = []string{"observedGeneration", "conditions", "digest", "signatureSummary", "lastHandledRecheckRequest", "policies"}
+var statusMembers = []string{"observedGeneration", "conditions", "verified", "reason", "digest", "signatureSummary", "lastHandledRecheckRequest", "policies"}
 
 // status reads the status of an Image. One that cannot be read is empty and no fault: it is
 // output only, and what Assay writes takes its place.
@@ -22,6 +22,10 @@ func (d *decoder) status(field string) imagev1.ImageStatus {
 			status.ObservedGeneration = d.integer(name)
 		case "conditions":
 			status.Conditions = d.conditions(name)
+		case "verified":
+			status.Verified = metav1.ConditionStatus(d.sharedString(name))
+		case "reason":
+			status.Reason = d.sharedString(name)
 		case "digest":
 			status.Digest = d.string(name)
 		case "signatureSummary":

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"time"
 )
 
 // readRevocation reads a standalone revocation of a primary key (signature type 0x20, RFC 9580
@@ -84,4 +85,27 @@ func (c *Certificate) isRevokedBy(s *signature, left *budget) (valid, checked bo
 		return true, true
 	}
 	return c.designates(s.issuers()) && s.tagFits(c.primary.hashed), true
+}
+
+// SigningKeys returns the fingerprints of the primary key and of the subkeys that are for
+// signing, in upper-case hexadecimal: those that are revoked themselves, and those that may
+// sign as far as revocations go. A subkey of a revoked primary key is not among the latter.
+func (c *Certificate) SigningKeys(now time.Time) (revoked, unrevoked []string) {
+	at := now.Unix()
+	for i := primaryKey; i < len(c.subkeys); i++ {
+		isRevoked := c.revoked
+		if i != primaryKey {
+			if binding := c.subkeys[i].newest(at); binding == nil || !binding.maySign() {
+				continue
+			}
+			isRevoked = c.subkeys[i].revoked
+		}
+		switch {
+		case isRevoked:
+			revoked = append(revoked, c.key(i).fingerprintText())
+		case !c.revoked:
+			unrevoked = append(unrevoked, c.key(i).fingerprintText())
+		}
+	}
+	return revoked, unrevoked
 }

@@ -132,7 +132,7 @@ func (c *Converter) leaveOpen(where, scope, why string, accepts bool) {
 }
 
 func (c *Converter) addSignedBy(where, scope string, r requirement) {
-	spec := assayv1alpha1.TrustPolicySpec{Scopes: []string{scope}, SignedIdentity: r.identity}
+	spec := assayv1alpha1.TrustPolicySpec{Scopes: []assayv1alpha1.Scope{assayv1alpha1.Scope(scope)}, SignedIdentity: r.identity}
 	keys := keyList{converter: c, where: where, taken: map[string]bool{}}
 	if r.keyData != nil {
 		keys.addData(scope, r.keyData)

@@ -160,7 +160,7 @@ func (c *Converter) Result() ([]assayv1alpha1.TrustPolicy, []Note) {
 	converted := map[string]bool{}
 	for i := range c.policies {
 		for _, scope := range c.policies[i].Spec.Scopes {
-			converted[scope] = true
+			converted[string(scope)] = true
 		}
 	}
 	notes := append([]Note(nil), c.notes...)

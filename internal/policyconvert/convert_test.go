@@ -73,12 +73,12 @@ func summary(p *assayv1alpha1.TrustPolicy) string {
 	for _, key := range p.Spec.Keys {
 		switch {
 		case key.SecretRef != nil:
-			keys = append(keys, key.Name+"=Secret/"+key.SecretRef.Name)
+			keys = append(keys, string(key.Name)+"=Secret/"+key.SecretRef.Name)
 		default:
-			keys = append(keys, key.Name+"=inline")
+			keys = append(keys, string(key.Name)+"=inline")
 		}
 	}
-	text := p.Name + ": " + strings.Join(p.Spec.Scopes, " ") + " by " + strings.Join(keys, " ")
+	text := p.Name + ": " + strings.Trim(fmt.Sprint(p.Spec.Scopes), "[]") + " by " + strings.Join(keys, " ")
 	if s := p.Spec.SignedIdentity; s != nil {
 		text += " as " + string(s.MatchPolicy)
 	}

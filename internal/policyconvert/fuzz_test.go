@@ -41,7 +41,7 @@ func FuzzConvert(f *testing.F) {
 				t.Errorf("%s: %d scopes and %d keys", p.Name, len(p.Spec.Scopes), len(p.Spec.Keys))
 			}
 			for _, text := range p.Spec.Scopes {
-				if scope, err := imageref.ParseScope(text); err != nil || scope.String() != text {
+				if scope, err := imageref.ParseScope(string(text)); err != nil || scope.String() != string(text) {
 					t.Errorf("scope %q: %v", text, err)
 				}
 			}

@@ -79,16 +79,18 @@ func signedIdentity(rule imageref.Rule) (*assayv1alpha1.SignedIdentity, error) {
 	case imageref.MatchRepoDigestOrExact:
 		return nil, nil
 	case imageref.ExactReference:
-		signed.ExactReference = &assayv1alpha1.ExactReferenceIdentity{Reference: rule.DockerReference}
+		signed.ExactReference = &assayv1alpha1.ExactReferenceIdentity{Reference: assayv1alpha1.ImageReference(rule.DockerReference)}
 	case imageref.ExactRepository:
 		// The API wants a name without the tag that containers-policy.json(5) ignores.
 		named, err := imageref.ParseImage(rule.DockerRepository)
 		if err != nil {
 			return nil, err
 		}
-		signed.ExactRepository = &assayv1alpha1.ExactRepositoryIdentity{Repository: named.Name()}
+		signed.ExactRepository = &assayv1alpha1.ExactRepositoryIdentity{Repository: assayv1alpha1.Repository(named.Name())}
 	case imageref.RemapIdentity:
-		signed.RemapIdentity = &assayv1alpha1.RemapIdentityRule{Prefix: rule.Prefix, SignedPrefix: rule.SignedPrefix}
+		signed.RemapIdentity = &assayv1alpha1.RemapIdentityRule{
+			Prefix: assayv1alpha1.NamePrefix(rule.Prefix), SignedPrefix: assayv1alpha1.NamePrefix(rule.SignedPrefix),
+		}
 	case imageref.MatchExact, imageref.MatchRepository:
 	default:
 		return nil, errors.New("the rule is not known")

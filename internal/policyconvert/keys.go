@@ -63,21 +63,21 @@ func (l *keyList) addData(scope string, data []byte) {
 		return
 	}
 	secret := l.secretName("keydata:"+scope, scope+"-key")
-	l.keys = append(l.keys, assayv1alpha1.TrustedKey{Name: name, SecretRef: &assayv1alpha1.KeySourceRef{Name: secret}})
+	l.keys = append(l.keys, assayv1alpha1.TrustedKey{Name: assayv1alpha1.EntryName(name), SecretRef: &assayv1alpha1.KeySourceRef{Name: secret}})
 	l.converter.note(true, l.where, "keyData is not inline: %v; put the public key into Secret %s of namespace %s",
 		err, secret, l.converter.options.Namespace)
 }
 
 func (l *keyList) add(name, text string) {
 	l.inline += len(text)
-	l.keys = append(l.keys, assayv1alpha1.TrustedKey{Name: name, Inline: text})
+	l.keys = append(l.keys, assayv1alpha1.TrustedKey{Name: assayv1alpha1.EntryName(name), Inline: text})
 }
 
 // refer adds a reference to a Secret for a file, and says how to make it.
 func (l *keyList) refer(name, file string) (secret string) {
 	base := path.Base(file)
 	secret = l.secretName(file, base)
-	l.keys = append(l.keys, assayv1alpha1.TrustedKey{Name: name, SecretRef: &assayv1alpha1.KeySourceRef{Name: secret}})
+	l.keys = append(l.keys, assayv1alpha1.TrustedKey{Name: assayv1alpha1.EntryName(name), SecretRef: &assayv1alpha1.KeySourceRef{Name: secret}})
 	l.converter.note(false, l.where, "to create Secret %s: kubectl -n %s create secret generic %s --from-file=%s",
 		secret, l.converter.options.Namespace, secret, shellQuote(file))
 	return secret

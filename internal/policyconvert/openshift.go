@@ -112,8 +112,8 @@ func (c *Converter) addImagePolicySpec(where, name string, spec *configv1.ImageP
 }
 
 // readScopes returns the scopes that a TrustPolicy can have, each once.
-func (c *Converter) readScopes(where string, imageScopes []configv1.ImageScope) []string {
-	var scopes []string
+func (c *Converter) readScopes(where string, imageScopes []configv1.ImageScope) []assayv1alpha1.Scope {
+	var scopes []assayv1alpha1.Scope
 	seen := map[string]bool{}
 	for _, imageScope := range imageScopes {
 		text := string(imageScope)
@@ -126,7 +126,7 @@ func (c *Converter) readScopes(where string, imageScopes []configv1.ImageScope) 
 			c.note(false, where, "scope %s is written as %s: it covers every spelling of the registry", quote(text), quote(respelt))
 		}
 		if !seen[scope] {
-			scopes = append(scopes, scope)
+			scopes = append(scopes, assayv1alpha1.Scope(scope))
 		}
 		seen[scope] = true
 	}

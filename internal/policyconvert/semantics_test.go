@@ -38,15 +38,15 @@ func check(t *testing.T, policies []assayv1alpha1.TrustPolicy, image string, sig
 		for _, key := range policies[i].Spec.Keys {
 			file, err := signature.ParseKeyFile(signature.Formats(), []byte(key.Inline))
 			if err != nil {
-				p.UnavailableKeys = append(p.UnavailableKeys, key.Name)
+				p.UnavailableKeys = append(p.UnavailableKeys, string(key.Name))
 				continue
 			}
-			files = append(files, verify.NamedKeyFile{Entry: key.Name, File: file})
+			files = append(files, verify.NamedKeyFile{Entry: string(key.Name), File: file})
 		}
 		p.Trust = signature.NewTrust(signature.Formats(), files)
 		p.Identity = matcher(t, policies[i].Spec.SignedIdentity)
 		for _, text := range policies[i].Spec.Scopes {
-			scope, err := imageref.ParseScope(text)
+			scope, err := imageref.ParseScope(string(text))
 			if err != nil {
 				t.Fatal(err)
 			}

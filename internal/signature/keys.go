@@ -7,8 +7,8 @@ import (
 	"github.com/assay-project/assay/internal/verify"
 )
 
-// ParseKeyFile reads a file of public keys in whichever of the formats its content has, of which there is at least one. An
-// error means that nothing in it can be used; the file has a cost all the same.
+// ParseKeyFile reads a file of public keys in the format, of at least one, that its content
+// has. An error means that nothing in it can be used; the file has a cost all the same.
 func ParseKeyFile(formats []verify.Format, data []byte) (verify.KeyFile, error) {
 	for _, format := range formats {
 		if format.IsKeyFile(data) {

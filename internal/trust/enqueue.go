@@ -104,7 +104,7 @@ func (e *Enqueuer) keySourceChanged(ctx context.Context, q requestQueue, kind st
 		return
 	}
 	e.Store.Invalidate()
-	scopes := make([][]string, len(policies))
+	scopes := make([][]assayv1alpha1.Scope, len(policies))
 	for i := range policies {
 		scopes[i] = policies[i].Spec.Scopes
 	}
@@ -112,10 +112,10 @@ func (e *Enqueuer) keySourceChanged(ctx context.Context, q requestQueue, kind st
 }
 
 // enqueueScopes enqueues the Images in any of the scopes.
-func (e *Enqueuer) enqueueScopes(ctx context.Context, q requestQueue, lists ...[]string) {
+func (e *Enqueuer) enqueueScopes(ctx context.Context, q requestQueue, lists ...[]assayv1alpha1.Scope) {
 	scopes := map[string]struct{}{}
 	for _, text := range slices.Concat(lists...) {
-		if scope, err := imageref.CanonicalScope(text); err == nil {
+		if scope, err := imageref.CanonicalScope(string(text)); err == nil {
 			scopes[scope.String()] = struct{}{}
 		}
 	}

@@ -91,12 +91,12 @@ func newPolicy(policy *assayv1alpha1.TrustPolicy, sources []Source, formats []ve
 	}
 	var errs []error
 	for i, text := range p.Spec.Scopes {
-		if _, err := imageref.ParseScope(text); err != nil {
+		if _, err := imageref.ParseScope(string(text)); err != nil {
 			errs = append(errs, fmt.Errorf("spec.scopes[%d]: %w", i, err))
 		}
 		// A scope in another spelling makes the policy invalid, and goes on covering its images:
 		// they must not escape verification because the API accepted it once.
-		if scope, err := imageref.CanonicalScope(text); err == nil && !slices.Contains(p.Scopes, scope) {
+		if scope, err := imageref.CanonicalScope(string(text)); err == nil && !slices.Contains(p.Scopes, scope) {
 			p.Scopes = append(p.Scopes, scope)
 		}
 	}

@@ -34,7 +34,7 @@ func TestStoredScopes(t *testing.T) {
 	list := make(policies, 1)
 	list[0].Name = "stored"
 	for _, scope := range []string{"registry.example.com:443/shop", "Registry.example.com:0443/shop", "registry.example.com:0"} {
-		list[0].Spec.Scopes = append(list[0].Spec.Scopes, scope)
+		list[0].Spec.Scopes = append(list[0].Spec.Scopes, assayv1alpha1.Scope(scope))
 	}
 	snapshot, err := (&trust.Store{Client: list}).Snapshot(t.Context())
 	if err != nil {

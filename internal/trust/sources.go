@@ -99,7 +99,7 @@ type reader struct {
 // read returns the files of one entry of a policy. An error means that the cache could
 // not be read; everything else is reported in the files.
 func (r *reader) read(ctx context.Context, policy *assayv1alpha1.TrustPolicy, key *assayv1alpha1.TrustedKey) (Source, error) {
-	source := Source{Name: key.Name}
+	source := Source{Name: string(key.Name)}
 	var err error
 	switch {
 	case key.SecretRef != nil:
@@ -107,7 +107,7 @@ func (r *reader) read(ctx context.Context, policy *assayv1alpha1.TrustPolicy, ke
 	case key.ConfigMapRef != nil:
 		source.Files, err = r.readConfigMap(ctx, key.ConfigMapRef)
 	default:
-		id := fileID{kind: "TrustPolicy", uid: policy.UID, resourceVersion: fmt.Sprint(policy.Generation), key: key.Name}
+		id := fileID{kind: "TrustPolicy", uid: policy.UID, resourceVersion: fmt.Sprint(policy.Generation), key: string(key.Name)}
 		source.Files = []*File{{Location: "inline", content: r.find(id, []byte(key.Inline))}}
 	}
 	return source, err

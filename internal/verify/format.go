@@ -175,6 +175,9 @@ type KeyStatus struct {
 	NextChange time.Time
 	// Err says why the key cannot verify signatures now; nil when it can.
 	Err *Error
+	// Revoked are the fingerprints, among the key and its subkeys, that a revocation names.
+	// Unrevoked are those by which a signature can be as far as revocations go.
+	Revoked, Unrevoked []string
 }
 
 // Error says why a signature is not accepted, or a key not usable. The same input gives the

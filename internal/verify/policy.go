@@ -97,13 +97,13 @@ func IdentityRule(in *assayv1alpha1.SignedIdentity) imageref.Rule {
 	}
 	rule := imageref.Rule{Match: imageref.Match(in.MatchPolicy)}
 	if in.ExactReference != nil {
-		rule.DockerReference = in.ExactReference.Reference
+		rule.DockerReference = string(in.ExactReference.Reference)
 	}
 	if in.ExactRepository != nil {
-		rule.DockerRepository = in.ExactRepository.Repository
+		rule.DockerRepository = string(in.ExactRepository.Repository)
 	}
 	if in.RemapIdentity != nil {
-		rule.Prefix, rule.SignedPrefix = in.RemapIdentity.Prefix, in.RemapIdentity.SignedPrefix
+		rule.Prefix, rule.SignedPrefix = string(in.RemapIdentity.Prefix), string(in.RemapIdentity.SignedPrefix)
 	}
 	return rule
 }

@@ -29,7 +29,7 @@ import (
 func TestFrozenAllowlist(t *testing.T) {
 	key := pgp.EdDSA(keyCreated, "frozen")
 	policy := &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: "frozen"}}
-	policy.Spec.Scopes = []string{"registry.example.com/operated"}
+	policy.Spec.Scopes = []assayv1alpha1.Scope{"registry.example.com/operated"}
 	policy.Spec.Keys = []assayv1alpha1.TrustedKey{{Name: "frozen", Inline: string(armored(key))}}
 	d := digest.FromString("frozen")
 	for _, obj := range []client.Object{policy, signedImage(key, d)} {

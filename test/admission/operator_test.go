@@ -39,7 +39,7 @@ func TestOperator(t *testing.T) {
 		Data:       map[string][]byte{"key.asc": armored(key)},
 	}
 	policy := &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: "operated"}}
-	policy.Spec.Scopes = []string{"registry.example.com/operated"}
+	policy.Spec.Scopes = []assayv1alpha1.Scope{"registry.example.com/operated"}
 	policy.Spec.Keys = []assayv1alpha1.TrustedKey{{Name: "operated", SecretRef: &assayv1alpha1.KeySourceRef{Name: "operated"}}}
 	good, other, unsigned := digest.FromString("good"), digest.FromString("other"), digest.FromString("unsigned")
 	for _, obj := range []client.Object{secret, policy, signedImage(key, good)} {

@@ -59,7 +59,7 @@ func TestSpellingsOfImages(t *testing.T) {
 }
 
 // trust creates a TrustPolicy for scopes, with a key.
-func trust(t *testing.T, name string, key *pgp.Key, scopes ...string) {
+func trust(t *testing.T, name string, key *pgp.Key, scopes ...assayv1alpha1.Scope) {
 	t.Helper()
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: name}, Data: map[string][]byte{"key.asc": armored(key)}}
 	policy := &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}

@@ -6,14 +6,18 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/cli-runtime/pkg/printers"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
+
+	"github.com/assay-project/assay/internal/verify"
 )
 
 // What kubectl get prints is the server's Table: columns of priority 0, and with -o wide
@@ -31,18 +35,18 @@ func TestColumns(t *testing.T) {
 		"images": {
 			resource: imageResource,
 			object:   image(t, `dockerImageReference: registry.example.com/team/app:v1`),
-			status: `{signatureSummary: 1/2, conditions: [{type: Other, status: "False", reason: Other, message: other, lastTransitionTime: "2020-01-01T00:00:00Z"},
+			status: `{signatureSummary: 1/2, verified: "True", reason: Verified, conditions: [{type: Other, status: "False", reason: Other, message: other, lastTransitionTime: "2020-01-01T00:00:00Z"},
 				{type: Verified, status: "True", reason: Verified, message: fine, lastTransitionTime: "2020-01-01T00:00:00Z"}]}`,
-			narrow:    []string{"Name", "Reference", "Verified", "Reason", "Signatures", "Age"},
+			narrow:    []string{"Name", "Verified", "Reason", "Signatures", "Age", "Reference"},
 			wide:      []string{"Message"},
-			unchecked: []any{"one", "registry.example.com/team/app:v1", nil, nil, nil, nil},
-			checked:   []any{"one", "registry.example.com/team/app:v1", "True", "Verified", "1/2", "fine"},
+			unchecked: []any{"one", nil, nil, nil, "registry.example.com/team/app:v1", nil},
+			checked:   []any{"one", "True", "Verified", "1/2", "registry.example.com/team/app:v1", "fine"},
 		},
 		"trustpolicies": {
 			resource: policyResource,
 			object:   policy(t, `enforcement: Warn`),
 			status: `{keySummary: 1/2, conditions: [{type: Ready, status: "True", reason: SomeKeysUnusable, message: one is broken, lastTransitionTime: "2020-01-01T00:00:00Z"}],
-				keys: [{name: release, usable: true}], images: {verified: 1, failed: 2, unknown: 3}}`,
+				keys: [{name: release, usable: true}], signers: [{name: ci, usable: false, reason: NoRoot}], images: {verified: 1, failed: 2, unknown: 3}}`,
 			narrow:    []string{"Name", "Ready", "Reason", "Keys", "Enforcement", "Age"},
 			wide:      []string{"Message"},
 			unchecked: []any{"team", nil, nil, nil, "Warn", nil},
@@ -73,6 +77,54 @@ func TestColumns(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestVerdictIsNotWrapped checks that the verdict is on the first 160 columns of a terminal for
+// an Image that is named after its digest. Its reference, with another digest, comes last.
+func TestVerdictIsNotWrapped(t *testing.T) {
+	digest := strings.Repeat("0123456789abcdef", 4)
+	o := image(t, "dockerImageReference: registry.example.com/team/app@sha256:"+digest)
+	o["metadata"] = map[string]any{"name": "sha256-" + digest}
+	store(t, imageResource, o)
+	got := table(t, imageResource)
+	if len(got.Rows) != 1 {
+		t.Fatalf("%d rows, want 1", len(got.Rows))
+	}
+	cells := got.Rows[0].Cells
+	for i, column := range got.ColumnDefinitions {
+		switch column.Name {
+		case "Verified":
+			cells[i] = "Unknown"
+		case "Reason":
+			cells[i] = longestReason(t)
+		case "Signatures":
+			cells[i] = "128/128"
+		}
+	}
+	var out strings.Builder
+	if err := printers.NewTablePrinter(printers.PrintOptions{}).PrintObj(got, &out); err != nil {
+		t.Fatal(err)
+	}
+	header, _, _ := strings.Cut(out.String(), "\n")
+	if at := strings.Index(header, "REFERENCE"); at < len(digest) || at > 160 || !strings.HasSuffix(strings.TrimSpace(header), "REFERENCE") {
+		t.Errorf("REFERENCE begins at column %d, want it last and within 160:\n%s", at, out.String())
+	}
+}
+
+// longestReason returns the longest reason that a check can end with.
+func longestReason(t *testing.T) (longest string) {
+	t.Helper()
+	for _, check := range verify.Checks() {
+		for _, reason := range check.Reasons {
+			if len(reason) > len(longest) {
+				longest = reason
+			}
+		}
+	}
+	if longest == "" {
+		t.Fatal("there are no reasons")
+	}
+	return longest
 }
 
 // stored is an object on the server.

@@ -4,7 +4,6 @@
 package api
 
 import (
-	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -45,7 +44,7 @@ func TestConvertedPolicies(t *testing.T) {
 	for i := range policies {
 		err := c.Create(t.Context(), &policies[i], client.DryRunAll)
 		if err != nil {
-			t.Errorf("%s: %v", strings.Join(policies[i].Spec.Scopes, ", "), err)
+			t.Errorf("%v: %v", policies[i].Spec.Scopes, err)
 		}
 	}
 }

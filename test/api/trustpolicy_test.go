@@ -49,6 +49,8 @@ func TestInvalidTrustPolicies(t *testing.T) {
 		oneSource = "give exactly one of secretRef, configMapRef and inline"
 		prefix    = "spec.signedIdentity.remapIdentity.prefix"
 		badPrefix = "a prefix is a host[:port], namespace or repository"
+
+		fingerprint = "A123456789A123456789A123456789A123456789"
 	)
 	remap := func(prefix, signed string) string {
 		return fmt.Sprintf(`signedIdentity: {matchPolicy: RemapIdentity, remapIdentity: {prefix: %q, signedPrefix: %q}}`, prefix, signed)
@@ -85,6 +87,12 @@ func TestInvalidTrustPolicies(t *testing.T) {
 		"long inline key":     {`keys: [{name: a, inline: ` + strings.Repeat("a", 65537) + `}]`, "spec.keys[0].inline", "Too long"},
 		"secret without name": {`keys: [{name: a, secretRef: {key: b}}]`, "spec.keys[0].secretRef.name", "Required value"},
 		"empty key in source": {`keys: [{name: a, configMapRef: {name: b, key: ""}}]`, "spec.keys[0].configMapRef.key", "should be at least 1 chars long"},
+
+		"revoked key, short":        {`revokedKeys: [{fingerprint: 0123456789abcdef}]`, "spec.revokedKeys[0].fingerprint", "should be at least 40 chars long"},
+		"revoked key, odd length":   {`revokedKeys: [{fingerprint: "` + strings.Repeat("a", 48) + `"}]`, "spec.revokedKeys[0].fingerprint", "40 or 64 hexadecimal digits"},
+		"revoked key, with prefix":  {`revokedKeys: [{fingerprint: "0x` + strings.Repeat("a", 40) + `"}]`, "spec.revokedKeys[0].fingerprint", "without 0x and spaces"},
+		"revoked key in lower case": {`revokedKeys: [{fingerprint: ` + fingerprint + `}, {fingerprint: ` + strings.ToLower(fingerprint) + `}]`, "spec.revokedKeys", "a fingerprint is listed twice"},
+		"too many revoked keys":     {`revokedKeys: [` + numbered("{fingerprint: a%039d},", 257) + `]`, "spec.revokedKeys", "must have at most 256 items"},
 
 		"unknown rule":                {`signedIdentity: {matchPolicy: MatchAll}`, "spec.signedIdentity.matchPolicy", "Unsupported value"},
 		"no reference":                {`signedIdentity: {matchPolicy: ExactReference}`, "spec.signedIdentity", "exactReference is for matchPolicy ExactReference, and needed there"},
@@ -359,7 +367,7 @@ enforcement: Enforce
 func TestLargestTrustPolicy(t *testing.T) {
 	o := policy(t, "{}")
 	spec := o["spec"].(map[string]any)
-	var scopes, keys []any
+	var scopes, keys, revoked []any
 	for i := range 256 {
 		scope := fmt.Sprintf("n%d.example.com", i) + strings.Repeat("/a", 126)
 		scopes = append(scopes, scope+strings.Repeat("a", 512-len(scope)))
@@ -367,7 +375,10 @@ func TestLargestTrustPolicy(t *testing.T) {
 	for i := range 64 {
 		keys = append(keys, map[string]any{"name": fmt.Sprintf("n%d", i), "inline": strings.Repeat("a", 8192)})
 	}
-	spec["scopes"], spec["keys"], spec["requiredSignatures"] = scopes, keys, int64(64)
+	for i := range 256 {
+		revoked = append(revoked, map[string]any{"fingerprint": fmt.Sprintf("%064x", i)})
+	}
+	spec["scopes"], spec["keys"], spec["revokedKeys"], spec["requiredSignatures"] = scopes, keys, revoked, int64(64)
 	name := "a.example.com" + strings.Repeat("/a", 249)
 	spec["signedIdentity"] = map[string]any{
 		"matchPolicy": "RemapIdentity", "remapIdentity": map[string]any{"prefix": name, "signedPrefix": name},

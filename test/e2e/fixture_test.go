@@ -50,7 +50,7 @@ func newScenario(t *testing.T, c *cluster, name string) *scenario {
 	objectMeta := metav1.ObjectMeta{Namespace: manager.Namespace, Name: name}
 	s.secret = &corev1.Secret{ObjectMeta: objectMeta, Data: map[string][]byte{"release.asc": fixture.PublicKey(release)}}
 	policy := &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	policy.Spec.Scopes = []string{s.repository()}
+	policy.Spec.Scopes = []assayv1alpha1.Scope{assayv1alpha1.Scope(s.repository())}
 	policy.Spec.Keys = []assayv1alpha1.TrustedKey{
 		{Name: "release", SecretRef: &assayv1alpha1.KeySourceRef{Name: name}},
 		{Name: "audit", ConfigMapRef: &assayv1alpha1.KeySourceRef{Name: name}},

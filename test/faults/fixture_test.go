@@ -69,7 +69,7 @@ func newScenario(t *testing.T, name string) *scenario {
 		Data:       map[string][]byte{"release.asc": fixture.PublicKey(release)},
 	}
 	s.policy = &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
-	s.policy.Spec.Scopes = []string{s.repository()}
+	s.policy.Spec.Scopes = []assayv1alpha1.Scope{assayv1alpha1.Scope(s.repository())}
 	s.policy.Spec.Keys = []assayv1alpha1.TrustedKey{{Name: "release", SecretRef: &assayv1alpha1.KeySourceRef{Name: name}}}
 	s.create(s.secret)
 	s.create(s.policy)

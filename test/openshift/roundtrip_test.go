@@ -82,6 +82,7 @@ func TestRoundTripFromAssay(t *testing.T) {
 	if err := assayClient(t).Create(t.Context(), written, client.FieldValidation(metav1.FieldValidationStrict)); err != nil {
 		t.Fatal(err)
 	}
+	setStatus(t, want.Name)
 	got := mustGet(t, c, want.Name)
 	sameImage(t, "as OpenShift's client reads it", want, got)
 
@@ -126,12 +127,15 @@ func setStatus(t *testing.T, name string) imagev1.ImageStatus {
 		t.Fatal(err)
 	}
 	image.Status = imagev1.ImageStatus{
+		ObservedGeneration: 1,
 		Conditions: []metav1.Condition{{
 			Type: "Verified", Status: metav1.ConditionTrue, Reason: "Verified", Message: "fine", ObservedGeneration: 1,
 			LastTransitionTime: metav1.NewTime(time.Date(2020, 2, 29, 1, 0, 0, 0, time.UTC)),
 		}},
 		Digest:           "sha256:0e5574283393c65e5d9ee66c2c0c2a4bd1a0a52a5c9d4a6a5a1b6c1e0b7ed3b1",
 		SignatureSummary: "1/2",
+		Verified:         metav1.ConditionTrue,
+		Reason:           "Verified",
 		Policies:         []imagev1.AppliedPolicy{{Name: "team", Scope: "registry.example.com/team", Status: metav1.ConditionTrue}},
 	}
 	want := *image.Status.DeepCopy()

@@ -25,11 +25,13 @@ import (
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,path=images,singular=image,shortName=img
-// +kubebuilder:printcolumn:name="Reference",type=string,JSONPath=`.dockerImageReference`
-// +kubebuilder:printcolumn:name="Verified",type=string,JSONPath=`.status.conditions[?(@.type=="Verified")].status`
-// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Verified")].reason`
+// +kubebuilder:selectablefield:JSONPath=`.status.verified`
+// +kubebuilder:selectablefield:JSONPath=`.status.reason`
+// +kubebuilder:printcolumn:name="Verified",type=string,JSONPath=`.status.verified`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.reason`
 // +kubebuilder:printcolumn:name="Signatures",type=string,JSONPath=`.status.signatureSummary`,description="verified signatures / all signatures"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Reference",type=string,JSONPath=`.dockerImageReference`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Verified")].message`
 type Image struct {
 	metav1.TypeMeta   `json:",inline"`
@@ -92,6 +94,7 @@ type Image struct {
 	// status is what Assay found. It is output only: a verdict is always made anew from
 	// the content of the signatures.
 	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
 	Status ImageStatus `json:"status,omitempty"`
 }
 
@@ -339,18 +342,30 @@ type SignatureSubject struct {
 
 // ImageStatus is what Assay found about an image.
 type ImageStatus struct {
-	// observedGeneration is the generation of the Image that the status is about.
+	// observedGeneration is the generation of the Image that the status is about; -1 before
+	// the first check.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions of the image. Verified is True when the signatures satisfy every
 	// TrustPolicy that applies, False when they do not, and Unknown when this could
-	// not be checked.
+	// not be checked. Ready and Stalled say the same in the terms of kstatus.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=8
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// verified is the status of the condition Verified, for field selectors. It is absent
+	// before the first check.
+	// +optional
+	// +kubebuilder:validation:Enum=True;False;Unknown
+	Verified metav1.ConditionStatus `json:"verified,omitempty"`
+
+	// reason is that of the condition Verified, for field selectors.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
 
 	// digest of the image's manifest, sha256:<hex>, for which signatures are accepted.
 	// +optional

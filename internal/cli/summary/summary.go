@@ -91,7 +91,7 @@ type Key struct {
 	UserID      string `json:"userID,omitempty"`
 	// Expires is absent for a key that does not expire.
 	Expires *metav1.Time `json:"expires,omitempty"`
-	// Reason is the reason why the key cannot be used; empty if it can.
+	// Reason is the reason why the key cannot be used, or RevocationLost; empty if nothing is wrong.
 	Reason  string `json:"reason,omitempty"`
 	Message string `json:"message,omitempty"`
 }
@@ -162,7 +162,10 @@ func isTrue(status string) int {
 }
 
 func (s *Status) addPolicy(p *assayv1alpha1.TrustPolicy, o Options) {
-	policy := Policy{Name: p.Name, Scopes: p.Spec.Scopes, Enforcement: string(p.Spec.Enforcement), Keys: p.Status.KeySummary, Images: p.Status.Images}
+	policy := Policy{Name: p.Name, Enforcement: string(p.Spec.Enforcement), Keys: p.Status.KeySummary, Images: p.Status.Images}
+	for _, scope := range p.Spec.Scopes {
+		policy.Scopes = append(policy.Scopes, string(scope))
+	}
 	if c := meta.FindStatusCondition(p.Status.Conditions, assayv1alpha1.ReadyCondition); c != nil {
 		policy.Ready, policy.Reason, policy.Message = string(c.Status), c.Reason, c.Message
 	}
@@ -170,11 +173,11 @@ func (s *Status) addPolicy(p *assayv1alpha1.TrustPolicy, o Options) {
 	for i := range p.Status.Keys {
 		k := &p.Status.Keys[i]
 		soon := k.Expires != nil && k.Expires.Sub(o.Now) <= o.ExpiringWithin
-		if k.Usable && !soon {
+		if k.Usable && !soon && k.Reason != assayv1alpha1.ReasonRevocationLost {
 			continue
 		}
 		s.Keys = append(s.Keys, Key{
-			Policy: p.Name, Name: k.Name, Source: k.Source, Fingerprint: k.Fingerprint, UserID: k.UserID,
+			Policy: p.Name, Name: string(k.Name), Source: k.Source, Fingerprint: string(k.Fingerprint), UserID: k.UserID,
 			Expires: k.Expires, Reason: k.Reason, Message: k.Message,
 		})
 	}

@@ -19,7 +19,7 @@ var now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func policy(name, ready string, keys ...assayv1alpha1.KeyStatus) assayv1alpha1.TrustPolicy {
 	p := assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	p.Spec.Enforcement, p.Spec.Scopes = assayv1alpha1.EnforcementWarn, []string{"registry.example.com/" + name}
+	p.Spec.Enforcement, p.Spec.Scopes = assayv1alpha1.EnforcementWarn, []assayv1alpha1.Scope{assayv1alpha1.Scope("registry.example.com/" + name)}
 	p.Status.Keys, p.Status.KeySummary = keys, "1/2"
 	p.Status.Images = &assayv1alpha1.ImageCounts{Verified: 1, Failed: 2, Unknown: 3}
 	if ready != "" {
@@ -29,7 +29,10 @@ func policy(name, ready string, keys ...assayv1alpha1.KeyStatus) assayv1alpha1.T
 }
 
 func key(name string, expires time.Duration, reason string) assayv1alpha1.KeyStatus {
-	k := assayv1alpha1.KeyStatus{Name: name, Fingerprint: "F" + name, Usable: reason == "", Reason: reason}
+	k := assayv1alpha1.KeyStatus{
+		Name: assayv1alpha1.EntryName(name), Fingerprint: assayv1alpha1.Fingerprint("F" + name),
+		Usable: reason == "" || reason == assayv1alpha1.ReasonRevocationLost, Reason: reason,
+	}
 	if expires != 0 {
 		at := metav1.NewTime(now.Add(expires))
 		k.Expires = &at
@@ -49,7 +52,7 @@ func TestSummarize(t *testing.T) {
 	}
 	const day = 24 * time.Hour
 	policies := []assayv1alpha1.TrustPolicy{
-		policy("z", "", key("never", 0, ""), key("far", 31*day, ""), key("soon", 30*day, "")),
+		policy("z", "", key("never", 0, ""), key("far", 31*day, ""), key("soon", 30*day, ""), key("lost", 0, "RevocationLost")),
 		policy("y", "False", key("gone", -day, "KeyExpired"), key("broken", 0, "SourceNotFound")),
 	}
 	want := Status{
@@ -65,6 +68,7 @@ func TestSummarize(t *testing.T) {
 			{Policy: "y", Name: "gone", Fingerprint: "Fgone", Expires: policies[1].Status.Keys[0].Expires, Reason: "KeyExpired"},
 			{Policy: "z", Name: "soon", Fingerprint: "Fsoon", Expires: policies[0].Status.Keys[2].Expires},
 			{Policy: "y", Name: "broken", Fingerprint: "Fbroken", Reason: "SourceNotFound"},
+			{Policy: "z", Name: "lost", Fingerprint: "Flost", Reason: "RevocationLost"},
 		},
 		Unverified: []Image{images[1], images[0]},
 		Omitted:    3,

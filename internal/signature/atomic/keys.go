@@ -112,6 +112,7 @@ func keyStatus(certificate *openpgp.Certificate, now time.Time) verify.KeyStatus
 		Expires:     certificate.SigningUntil(now),
 		NextChange:  certificate.NextChange(now),
 	}
+	status.Revoked, status.Unrevoked = certificate.SigningKeys(now)
 	if err := certificate.Check(now); err != nil {
 		status.Expires = certificate.Expires()
 		status.Err = keyError(err)

@@ -5,6 +5,7 @@ package atomic
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -78,12 +79,13 @@ func TestKeys(t *testing.T) {
 	status := func(key *pgp.Key, name string) verify.KeyStatus {
 		return verify.KeyStatus{
 			Fingerprint: fmt.Sprintf("%X", key.Fingerprint()), UserID: name, Algorithm: "Ed25519",
-			Created: time.Unix(keyTime, 0).UTC(),
+			Created: time.Unix(keyTime, 0).UTC(), Unrevoked: []string{fmt.Sprintf("%X", key.Fingerprint())},
 		}
 	}
 	for _, file := range []verify.KeyFile{first, revoked} {
 		got := trust.Keys(file, testNow)
-		if len(got) != 1 || got[0].Err == nil || got[0].Err.Reason != assayv1alpha1.ReasonKeyRevoked {
+		if len(got) != 1 || got[0].Err == nil || got[0].Err.Reason != assayv1alpha1.ReasonKeyRevoked ||
+			!slices.Equal(got[0].Revoked, []string{fmt.Sprintf("%X", alice.Fingerprint())}) || len(got[0].Unrevoked) > 0 {
 			t.Errorf("%+v, want one revoked key", got)
 		}
 	}

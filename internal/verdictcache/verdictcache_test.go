@@ -1,0 +1,189 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package verdictcache_test
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/assay-project/assay/internal/verdictcache"
+)
+
+const (
+	app   = "registry.example.com/app@sha256:a"
+	other = "registry.example.com/other@sha256:b"
+	scope = "registry.example.com"
+)
+
+// verified is a verdict that lists an entry.
+func verified(entry string) verdictcache.Verdict {
+	return verdictcache.Verdict{UID: "1", ResourceVersion: "10", Revision: 3, Entry: entry, Scope: scope}
+}
+
+// notified reports whether an event is waiting, and takes it.
+func notified(c *verdictcache.Cache) bool {
+	select {
+	case <-c.Changes():
+		return true
+	default:
+		return false
+	}
+}
+
+// TestChangesOfTheAllowlist checks which records cause an event: those that change what the
+// allowlist holds, or which Images were evaluated, and no confirmation of a verdict.
+func TestChangesOfTheAllowlist(t *testing.T) {
+	confirmed := verified(app)
+	confirmed.ResourceVersion, confirmed.Revision = "11", 4
+	recreated := confirmed
+	recreated.UID = "2"
+	moved := recreated
+	moved.Scope = "registry.example.com/app"
+	refused := moved
+	refused.Entry, refused.Scope = "", ""
+	c := verdictcache.New()
+	if notified(c) {
+		t.Error("an event before anything was recorded")
+	}
+	steps := []struct {
+		name    string
+		verdict verdictcache.Verdict
+		event   bool
+		entries []string
+	}{
+		{"the first verdict", verified(app), true, []string{app}},
+		{"the same again", verified(app), false, []string{app}},
+		{"a newer state", confirmed, false, []string{app}},
+		{"another object of the name", recreated, true, []string{app}},
+		{"another scope", moved, true, []string{app}},
+		{"a refusal", refused, true, nil},
+		{"a refusal again", refused, false, nil},
+		{"another entry", verified(other), true, []string{other}},
+	}
+	for _, step := range steps {
+		c.Record("app", step.verdict)
+		if got := notified(c); got != step.event {
+			t.Errorf("%s: event %v, want %v", step.name, got, step.event)
+		}
+		if diff := cmp.Diff(step.entries, entries(c)); diff != "" {
+			t.Errorf("%s: entries (-want +got):\n%s", step.name, diff)
+		}
+	}
+	for _, want := range []bool{true, false} {
+		c.Forget("app")
+		if got := notified(c); got != want {
+			t.Errorf("forgotten: event %v, want %v", got, want)
+		}
+	}
+	if got := entries(c); len(got) != 0 {
+		t.Errorf("entries %v of an Image that is forgotten", got)
+	}
+}
+
+// entries are those of a cluster whose scopes are no entries, sorted.
+func entries(c *verdictcache.Cache) []string {
+	got := c.Entries(func(string) bool { return false })
+	slices.Sort(got)
+	if len(got) == 0 {
+		return nil
+	}
+	return got
+}
+
+// TestEventsDoNotPileUp checks that one event stands for many changes, and that a change
+// after it was taken causes another.
+func TestEventsDoNotPileUp(t *testing.T) {
+	c := verdictcache.New()
+	for i := range 100 {
+		c.Record(fmt.Sprint(i), verified(app))
+	}
+	c.Notify()
+	if !notified(c) || notified(c) {
+		t.Error("want exactly one event for many changes")
+	}
+	c.Forget("7")
+	if !notified(c) {
+		t.Error("no event for a change after the last one was taken")
+	}
+}
+
+// TestCurrent checks that a verdict counts for exactly the state that it was made from.
+func TestCurrent(t *testing.T) {
+	c := verdictcache.New()
+	c.Record("app", verified(app))
+	tests := map[string]struct {
+		name, uid, resourceVersion string
+		revision                   uint64
+		current, evaluated         bool
+	}{
+		"the state":               {"app", "1", "10", 3, true, true},
+		"a newer Image":           {"app", "1", "11", 3, false, true},
+		"an older Image":          {"app", "1", "9", 3, false, true},
+		"newer policies":          {"app", "1", "10", 4, false, true},
+		"an object created again": {"app", "2", "10", 3, false, false},
+		"another Image":           {"other", "1", "10", 3, false, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := c.Current(tt.name, types.UID(tt.uid), tt.resourceVersion, tt.revision); got != tt.current {
+				t.Errorf("Current = %v, want %v", got, tt.current)
+			}
+			if got := c.Evaluated(tt.name, types.UID(tt.uid)); got != tt.evaluated {
+				t.Errorf("Evaluated = %v, want %v", got, tt.evaluated)
+			}
+		})
+	}
+}
+
+// TestEntryWithAScopeOfItsOwn checks that a digest that has policies of its own is listed by
+// these alone.
+func TestEntryWithAScopeOfItsOwn(t *testing.T) {
+	c := verdictcache.New()
+	byRegistry := verified(app)
+	byDigest := verified(app)
+	byDigest.Scope = app
+	c.Record("by-registry", byRegistry)
+	c.Record("elsewhere", verified(other))
+	hasScope := func(entry string) bool { return entry == app }
+	if got := c.Entries(hasScope); !slices.Equal(got, []string{other}) {
+		t.Errorf("entries %v, want the one without a scope of its own", got)
+	}
+	c.Record("by-digest", byDigest)
+	got := c.Entries(hasScope)
+	slices.Sort(got)
+	if !slices.Equal(got, []string{app, other}) {
+		t.Errorf("entries %v, want both", got)
+	}
+}
+
+// TestConcurrentUse records, forgets and reads at the same time, for the race detector, and
+// checks that nothing is lost.
+func TestConcurrentUse(t *testing.T) {
+	c := verdictcache.New()
+	var workers sync.WaitGroup
+	for worker := range 8 {
+		workers.Go(func() {
+			for i := range 100 {
+				name := fmt.Sprintf("%d-%d", worker, i)
+				c.Record(name, verified(name))
+				if i%2 == 0 {
+					c.Forget(name)
+				}
+				c.Entries(func(string) bool { return true })
+			}
+		})
+	}
+	workers.Wait()
+	if got := len(entries(c)); got != 8*50 {
+		t.Errorf("%d entries, want %d", got, 8*50)
+	}
+	if !notified(c) {
+		t.Error("no event")
+	}
+}
