@@ -64,7 +64,7 @@ func trust(t *testing.T, name string, key *pgp.Key, scopes ...assayv1alpha1.Scop
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: name}, Data: map[string][]byte{"key.asc": armored(key)}}
 	policy := &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	policy.Spec.Scopes = scopes
-	policy.Spec.Keys = []assayv1alpha1.TrustedKey{{Name: name, SecretRef: &assayv1alpha1.KeySourceRef{Name: name}}}
+	policy.Spec.Keys = []assayv1alpha1.TrustedKey{{Name: assayv1alpha1.EntryName(name), SecretRef: &assayv1alpha1.KeySourceRef{Name: name}}}
 	for _, object := range []client.Object{secret, policy} {
 		if err := admin.Create(t.Context(), object); err != nil {
 			t.Fatal(err)
