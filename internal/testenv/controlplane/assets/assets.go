@@ -14,7 +14,7 @@
 // to ~/.local/share. A directory counts only when it holds both programs.
 //
 // The package only looks. hack/install-controlplane is what puts the programs
-// there; `make control-plane` runs it.
+// there; `make setup-envtest` runs it.
 package assets
 
 import (
@@ -43,7 +43,7 @@ const (
 const EnvDir = "KUBEBUILDER_ASSETS"
 
 // ErrNotFound means that no complete assets directory is on this machine.
-var ErrNotFound = errors.New("etcd and kube-apiserver are not installed: run make control-plane")
+var ErrNotFound = errors.New("etcd and kube-apiserver are not installed: run make setup-envtest")
 
 // Locate returns the directory that holds etcd and kube-apiserver of the given
 // Kubernetes version ("1.37.2"): $KUBEBUILDER_ASSETS when that is complete,
