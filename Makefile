@@ -103,7 +103,7 @@ clean: ## Remove what was built here. The control plane and Go's caches stay.
 ##@ Test
 
 .PHONY: setup-envtest
-setup-envtest: ## Install etcd and kube-apiserver for the demo and the tests, and print where (K8S_VERSION=1.37.2).
+setup-envtest: ## Install etcd, kube-apiserver and kubectl for the demo and the tests, and print where (K8S_VERSION=1.37.2).
 	@$(INSTALL_CONTROLPLANE)
 
 .PHONY: test
