@@ -44,7 +44,7 @@ func readDocument(t *testing.T, path string) *document {
 		switch language, text := block[1], block[2]; language {
 		case "sh":
 			for line := range strings.Lines(text) {
-				d.commands = append(d.commands, strings.TrimSpace(commentPattern.ReplaceAllString(line, "")))
+				d.commands = append(d.commands, commentPattern.ReplaceAllString(strings.TrimSpace(line), ""))
 			}
 		case "yaml":
 			first, _, _ := strings.Cut(text, "\n")

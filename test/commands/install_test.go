@@ -4,6 +4,7 @@
 package commands
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -75,7 +76,7 @@ func TestInstall(t *testing.T) {
 	c.sh(t, "kubectl apply --server-side -k test/config/testdata/crds")
 	for name, step := range installations {
 		t.Run(name, func(t *testing.T) {
-			for _, command := range append(step.do, step.undo...) {
+			for _, command := range slices.Concat(step.do, step.undo) {
 				doc.take(t, command)
 			}
 			c.twice(t, step.do...)
