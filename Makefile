@@ -37,8 +37,9 @@ KUSTOMIZATION ?= config/default
 # Whether `make uninstall` and `make undeploy` succeed when there is nothing to delete.
 ignore-not-found ?= false
 
-# Namespace of the keys and the allowlist for `make run`.
+# Namespace of the keys and the allowlist for `make run`, and further flags of the manager.
 OPERATOR_NAMESPACE ?= assay-system
+ARGS ?=
 
 # Not empty: the demo ends by itself once it has shown the verdicts.
 DEMO_EXIT ?=
@@ -191,9 +192,9 @@ uninstall: ## Delete the CRDs, and with them every Image and TrustPolicy (ignore
 	$(KUBECTL) delete --ignore-not-found=$(ignore-not-found) -k config/crd
 
 .PHONY: run
-run: ## Run the operator on this machine against the cluster of the current kubeconfig, after `make install`.
+run: ## Run the operator on this machine against the cluster of the current kubeconfig, after `make install` (ARGS=--zap-devel).
 	@$(KUBECTL) get namespace $(OPERATOR_NAMESPACE) >/dev/null 2>&1 || $(KUBECTL) create namespace $(OPERATOR_NAMESPACE)
-	$(GO) run . manager --operator-namespace $(OPERATOR_NAMESPACE)
+	$(GO) run . manager --operator-namespace $(OPERATOR_NAMESPACE) $(ARGS)
 
 .PHONY: deploy
 deploy: ## Deploy the operator (IMG=registry.example.com/assay:v0.1.0, KUSTOMIZATION=config/default).
