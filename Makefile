@@ -203,7 +203,7 @@ deploy: ## Deploy the operator (IMG=registry.example.com/assay:v0.1.0, KUSTOMIZA
 # Admission goes first: its bindings refuse Pods for want of a list once the namespace is gone.
 .PHONY: undeploy
 undeploy: ## Delete what `make deploy` deployed, and with the CRDs every Image and TrustPolicy (ignore-not-found=true).
-	$(KUBECTL) delete validatingadmissionpolicybindings,validatingadmissionpolicies -l app.kubernetes.io/part-of=assay
+	$(KUBECTL) delete validatingadmissionpolicybindings,validatingadmissionpolicies -l app.kubernetes.io/part-of=assay,app.kubernetes.io/component=admission
 	$(BUILD_INSTALLER) | $(KUBECTL) delete --ignore-not-found=$(ignore-not-found) -f -
 
 .PHONY: build-installer

@@ -10,6 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -48,7 +49,7 @@ func (c *cluster) startControllers(t *testing.T) {
 }
 
 // finishNamespaces removes namespaces that are being deleted. kubectl has deleted everything in
-// them but for what the operator writes and what an administrator puts there.
+// them but for what the operator writes.
 func (c *cluster) finishNamespaces(ctx context.Context, clientset kubernetes.Interface) error {
 	var namespaces corev1.NamespaceList
 	if err := c.client.List(ctx, &namespaces); err != nil {
@@ -58,7 +59,7 @@ func (c *cluster) finishNamespaces(ctx context.Context, clientset kubernetes.Int
 		if namespace.DeletionTimestamp == nil {
 			continue
 		}
-		for _, kind := range []client.Object{&corev1.ConfigMap{}, &corev1.Secret{}} {
+		for _, kind := range []client.Object{&corev1.ConfigMap{}, &rbacv1.Role{}, &rbacv1.RoleBinding{}} {
 			if err := c.client.DeleteAllOf(ctx, kind, client.InNamespace(namespace.Name)); err != nil {
 				return err
 			}

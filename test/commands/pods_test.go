@@ -58,6 +58,11 @@ func (c *cluster) writeAllowlist(t *testing.T, verified ...string) {
 		state.Images[repository+signed] = true
 	}
 	ctx := context.WithoutCancel(t.Context())
+	for _, object := range shards.Fence(manager.Namespace) {
+		if err := c.client.Create(ctx, object); err != nil && !apierrors.IsAlreadyExists(err) {
+			t.Fatal(err)
+		}
+	}
 	for _, shard := range shards.Encode(t, state, manager.Namespace, 1) {
 		err := c.client.Update(ctx, shard.DeepCopy())
 		if apierrors.IsNotFound(err) {
@@ -89,6 +94,15 @@ func (c *cluster) wantOutcomes(t *testing.T, namespace string, want outcomes) {
 	if err != nil {
 		t.Fatalf("outcomes are %v, want %v: %v", got, want, err)
 	}
+}
+
+// wantSigned waits until the signed image of the scope that is enforced fares as wanted.
+func (c *cluster) wantSigned(t *testing.T, want outcome) {
+	t.Helper()
+	waitFor(t, "the signed image to be: "+string(want), func(ctx context.Context) (bool, error) {
+		got, err := c.tryPod(ctx, "default", enforceScope+signed)
+		return got == want, err
+	})
 }
 
 // pods numbers the Pods, to find them in the audit log.
