@@ -27,7 +27,7 @@ const managerContainer = "manager"
 func main() {
 	image := flag.String("image", "", "the operator's `image`, instead of the one in the kustomization")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: build-installer [-image IMAGE] DIRECTORY")
+		_, _ = fmt.Fprintln(flag.CommandLine.Output(), "usage: build-installer [-image IMAGE] DIRECTORY")
 	}
 	flag.Parse()
 	if flag.NArg() != 1 {
