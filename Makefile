@@ -25,6 +25,22 @@ VULNDB ?=
 # What `assay --version` prints.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
+# The kubectl of the targets that change a cluster, which is the one of the current kubeconfig.
+KUBECTL ?= kubectl
+
+# The operator's image, as nodes pull it. Empty is the one that config/manager names.
+IMG ?=
+
+# What `make deploy` applies and `make undeploy` deletes.
+KUSTOMIZATION ?= config/default
+
+# Whether `make uninstall` and `make undeploy` succeed when there is nothing to delete.
+ignore-not-found ?= false
+
+# Namespace of the keys and the allowlist for `make run`, and further flags of the manager.
+OPERATOR_NAMESPACE ?= assay-system
+ARGS ?=
+
 # Not empty: the demo ends by itself once it has shown the verdicts.
 DEMO_EXIT ?=
 export DEMO_EXIT
@@ -37,6 +53,8 @@ INSTALL_CONTROLPLANE := $(GO) run ./hack/install-controlplane $(if $(K8S_VERSION
 # Prefix of a command that needs etcd and kube-apiserver.
 WITH_CONTROLPLANE = KUBEBUILDER_ASSETS="$$($(INSTALL_CONTROLPLANE))" && export KUBEBUILDER_ASSETS &&
 
+BUILD_INSTALLER = $(GO) run ./hack/build-installer $(if $(IMG),-image '$(IMG)') $(KUSTOMIZATION)
+
 # Tools are pinned in modules of their own.
 TOOL := $(GO) tool -modfile=hack/tools/go.mod
 GOLANGCI_LINT := $(GO) tool -modfile=hack/tools/lint/go.mod golangci-lint
@@ -45,25 +63,49 @@ PURE := $(patsubst %,./%/...,$(wildcard internal/verify internal/signature inter
 	internal/imageref internal/manifest internal/strictjson internal/safetext internal/allowlist \
 	internal/pubkey internal/rfc3161 internal/tlog internal/sigstore))
 
+##@ General
+
 .PHONY: help
 help: ## List the targets.
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 } /^##@ / { printf "\n%s\n", substr($$0, 5) }' $(firstword $(MAKEFILE_LIST))
-
-##@ See it work
 
 .PHONY: demo
 demo: ## Start an API server and the operator, and show the verdicts on the sample images (DEMO_EXIT=1 ends by itself).
 	@$(WITH_CONTROLPLANE) $(GO) build -o bin/demo ./hack/demo && exec bin/demo
 
-.PHONY: control-plane
-control-plane: ## Install etcd and kube-apiserver for the demo and the tests, and print where (K8S_VERSION=1.37.2).
-	@$(INSTALL_CONTROLPLANE)
+##@ Development
+
+.PHONY: generate
+generate: ## Write deep-copy functions, CRDs, the operator's role and docs/reference.
+	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
+	$(TOOL) controller-gen crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:artifacts:config=config/crd/bases
+	$(TOOL) controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:artifacts:config=config/rbac
+	@mkdir -p docs/reference
+	$(TOOL) crd-ref-docs --log-level=ERROR --source-path=api --config=hack/reference/api/config.yaml \
+		--templates-dir=hack/reference/api/templates --renderer=markdown --output-path=docs/reference/api.md
+	$(GO) run -C hack/reference . -root ../..
+
+.PHONY: fmt
+fmt: ## Format all Go code.
+	$(GOLANGCI_LINT) fmt
 
 .PHONY: build
 build: ## Build bin/assay.
 	$(GO) build -ldflags "-s -w -X github.com/assay-project/assay/internal/cli.stampedVersion=$(VERSION)" -o bin/assay .
 
+.PHONY: sigstore-client
+sigstore-client: ## Build bin/sigstore-client, by which sigstore-conformance drives Assay's verification of bundles.
+	$(GO) build -o bin/sigstore-client ./test/sigstoreclient
+
+.PHONY: clean
+clean: ## Remove what was built here. The control plane and Go's caches stay.
+	rm -rf bin bench/out dist
+
 ##@ Test
+
+.PHONY: setup-envtest
+setup-envtest: ## Install etcd, kube-apiserver and kubectl for the demo and the tests, and print where (K8S_VERSION=1.37.2).
+	@$(INSTALL_CONTROLPLANE)
 
 .PHONY: test
 test: ## Run all tests, those that need an API server included.
@@ -77,8 +119,8 @@ test-e2e: ## Run the tests of the program as a cluster runs it: configuration, p
 test-race: ## Run all tests with the race detector. Needs a C compiler.
 	@$(WITH_CONTROLPLANE) CGO_ENABLED=1 $(GO) test -race ./...
 
-.PHONY: cover
-cover: ## Check that the packages a verdict depends on are covered by their own tests (COVER_MIN=95).
+.PHONY: test-coverage
+test-coverage: ## Check that the packages a verdict depends on are covered by their own tests (COVER_MIN=95).
 	@$(GO) test -cover $(PURE) | awk -v min=$(COVER_MIN) ' \
 		{ print } \
 		/^\t.*test\t/ { next } \
@@ -96,6 +138,36 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s).
 		done; \
 	done; \
 	test -n "$$found" || { echo "no fuzz targets found" >&2; exit 1; }
+
+.PHONY: test-bench
+test-bench: ## Test the benchmarks, which are a module of their own.
+	@$(WITH_CONTROLPLANE) cd bench && $(GO) vet -tags $(BENCH_TAGS) ./... && $(GO) test -tags $(BENCH_TAGS) ./...
+
+.PHONY: test-engines
+test-engines: ## Test the samples for other admission engines, in a module of their own.
+	@cd test/engines && $(GO) vet ./... && $(GO) test ./...
+
+.PHONY: test-kstatus
+test-kstatus: ## Test what kstatus makes of Images and TrustPolicies, in a module of its own.
+	@$(WITH_CONTROLPLANE) cd test/kstatus && $(GO) vet ./... && $(GO) test ./...
+
+.PHONY: test-names
+test-names: ## Test the canonical names of images against containerd's code, in a module of their own.
+	@cd test/names && $(GO) vet ./... && $(GO) test ./...
+
+.PHONY: test-monitoring
+test-monitoring: ## Test the alerts and the dashboard with Prometheus's own code, in a module of their own.
+	@$(WITH_CONTROLPLANE) cd test/monitoring && $(GO) vet ./... && $(GO) test ./...
+
+.PHONY: test-sigstore
+test-sigstore: ## Compare the verification of sigstore bundles with that of sigstore-go, in a module of its own (ASSAY_DIFFERENTIAL_INPUTS=1000000).
+	@cd test/sigstore && $(GO) vet ./... && $(GO) test -timeout 0 ./...
+
+# One package after the other: they compile the same program, and the second finds it done.
+# What is compiled is not known to the cache of test results, so that is not used.
+.PHONY: test-image
+test-image: ## Test the image, assembled and, where buildah is, built from the Dockerfile; and the SBOM.
+	@cd hack/release && $(GO) vet ./... && $(GO) test -v -count 1 -p 1 -timeout 40m ./...
 
 ##@ Benchmarks
 
@@ -117,38 +189,35 @@ bench-scale: ## Measure the operator with 10,000 images beside a bare client; fi
 bench-admission: ## Measure what admission costs, for lists of up to 50,000 images; figures go to bench/out/admission.json (five minutes).
 	@$(WITH_CONTROLPLANE) cd bench && $(GO) run ./admission $(BENCH_FLAGS)
 
-.PHONY: test-bench
-test-bench: ## Test the benchmarks, which are a module of their own.
-	@$(WITH_CONTROLPLANE) cd bench && $(GO) vet -tags $(BENCH_TAGS) ./... && $(GO) test -tags $(BENCH_TAGS) ./...
+##@ Deployment
 
-.PHONY: test-engines
-test-engines: ## Test the samples for other admission engines, in a module of their own.
-	@cd test/engines && $(GO) vet ./... && $(GO) test ./...
+.PHONY: install
+install: ## Install the CRDs into the cluster of the current kubeconfig.
+	$(KUBECTL) apply --server-side -k config/crd
 
-.PHONY: test-names
-test-names: ## Test the canonical names of images against containerd's code, in a module of their own.
-	@cd test/names && $(GO) vet ./... && $(GO) test ./...
+.PHONY: uninstall
+uninstall: ## Delete the CRDs, and with them every Image and TrustPolicy (ignore-not-found=true).
+	$(KUBECTL) delete --ignore-not-found=$(ignore-not-found) -k config/crd
 
-.PHONY: test-monitoring
-test-monitoring: ## Test the alerts and the dashboard with Prometheus's own code, in a module of their own.
-	@$(WITH_CONTROLPLANE) cd test/monitoring && $(GO) vet ./... && $(GO) test ./...
+.PHONY: run
+run: ## Run the operator on this machine against the cluster of the current kubeconfig, after `make install` (ARGS=--zap-devel).
+	@$(KUBECTL) get namespace $(OPERATOR_NAMESPACE) >/dev/null 2>&1 || $(KUBECTL) create namespace $(OPERATOR_NAMESPACE)
+	$(GO) run . manager --operator-namespace $(OPERATOR_NAMESPACE) $(ARGS)
 
-.PHONY: sigstore-client
-sigstore-client: ## Build bin/sigstore-client, by which sigstore-conformance drives Assay's verification of bundles.
-	$(GO) build -o bin/sigstore-client ./test/sigstoreclient
+.PHONY: deploy
+deploy: ## Deploy the operator (IMG=registry.example.com/assay:v0.1.0, KUSTOMIZATION=config/default).
+	$(BUILD_INSTALLER) | $(KUBECTL) apply --server-side -f -
 
-.PHONY: test-sigstore
-test-sigstore: ## Compare the verification of sigstore bundles with that of sigstore-go, in a module of its own (ASSAY_DIFFERENTIAL_INPUTS=1000000).
-	@cd test/sigstore && $(GO) vet ./... && $(GO) test -timeout 0 ./...
-
-.PHONY: test-kstatus
-test-kstatus: ## Test what kstatus makes of Images and TrustPolicies, in a module of its own.
-	@$(WITH_CONTROLPLANE) cd test/kstatus && $(GO) vet ./... && $(GO) test ./...
+# Admission goes first: its bindings refuse Pods for want of a list once the namespace is gone.
+.PHONY: undeploy
+undeploy: ## Delete what `make deploy` deployed, and with the CRDs every Image and TrustPolicy (ignore-not-found=true).
+	$(KUBECTL) delete validatingadmissionpolicybindings,validatingadmissionpolicies -l app.kubernetes.io/part-of=assay,app.kubernetes.io/component=admission
+	$(BUILD_INSTALLER) | $(KUBECTL) delete --ignore-not-found=$(ignore-not-found) -f -
 
 .PHONY: build-installer
-build-installer: ## Write config/default as one file, dist/install.yaml.
+build-installer: ## Write config/default as one file, dist/install.yaml (IMG=, KUSTOMIZATION=).
 	@mkdir -p dist
-	@$(GO) run ./hack/build-installer config/default > dist/install.yaml.new
+	@$(BUILD_INSTALLER) > dist/install.yaml.new
 	@mv dist/install.yaml.new dist/install.yaml
 
 ##@ Release
@@ -179,23 +248,7 @@ release-notes: ## Print what CHANGELOG.md says of VERSION.
 		on { print; if (NF) found = 1 } \
 		END { if (!found) { print "CHANGELOG.md has nothing about " substr(heading, 4) > "/dev/stderr"; exit 1 } }' CHANGELOG.md
 
-# One package after the other: they compile the same program, and the second finds it done.
-# What is compiled is not known to the cache of test results, so that is not used.
-.PHONY: test-image
-test-image: ## Test the image, assembled and, where buildah is, built from the Dockerfile; and the SBOM.
-	@cd hack/release && $(GO) vet ./... && $(GO) test -v -count 1 -p 1 -timeout 40m ./...
-
 ##@ Check
-
-.PHONY: generate
-generate: ## Write deep-copy functions, CRDs, the operator's role and docs/reference.
-	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
-	$(TOOL) controller-gen crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:artifacts:config=config/crd/bases
-	$(TOOL) controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:artifacts:config=config/rbac
-	@mkdir -p docs/reference
-	$(TOOL) crd-ref-docs --log-level=ERROR --source-path=api --config=hack/reference/api/config.yaml \
-		--templates-dir=hack/reference/api/templates --renderer=markdown --output-path=docs/reference/api.md
-	$(GO) run -C hack/reference . -root ../..
 
 # Checksums before and after, and not git diff: this also works with uncommitted work.
 GENERATED := find api config/crd/bases config/rbac/role.yaml docs/reference docs/verification.md -type f \
@@ -209,10 +262,6 @@ verify-generated: ## Fail if a generated file is not what `make generate` writes
 		git --no-pager diff --stat -- api config docs; \
 		echo "generated files were out of date and are written anew: commit them" >&2; exit 1; \
 	fi
-
-.PHONY: fmt
-fmt: ## Format all Go code.
-	$(GOLANGCI_LINT) fmt
 
 .PHONY: fmt-check
 fmt-check: ## Fail if Go code is not formatted.
@@ -239,10 +288,6 @@ check-docs: ## Check that the documents agree with the code: paths, flags, reaso
 vet: ## Run go vet.
 	$(GO) vet ./...
 
-.PHONY: vuln
-vuln: ## Look for known vulnerabilities that the code can reach. Needs the Go vulnerability database.
+.PHONY: govulncheck
+govulncheck: ## Look for known vulnerabilities that the code can reach. Needs the Go vulnerability database.
 	$(TOOL) govulncheck $(if $(VULNDB),-db $(VULNDB)) ./...
-
-.PHONY: clean
-clean: ## Remove what was built here. The control plane and Go's caches stay.
-	rm -rf bin bench/out dist

@@ -5,6 +5,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ func TestWrite(t *testing.T) {
 	}
 	var first, second bytes.Buffer
 	for _, out := range []*bytes.Buffer{&first, &second} {
-		if err := write(out, defaultDir); err != nil {
+		if err := write(out, defaultDir, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -51,7 +52,26 @@ func TestWrite(t *testing.T) {
 }
 
 func TestWriteNothingThere(t *testing.T) {
-	if err := write(io.Discard, t.TempDir()); err == nil {
+	if err := write(io.Discard, t.TempDir(), ""); err == nil {
 		t.Error("a folder without a kustomization is written")
+	}
+}
+
+func TestWriteImage(t *testing.T) {
+	var plain, other bytes.Buffer
+	const image = "registry.example.com:5000/assay@sha256:0123"
+	if err := errors.Join(write(&plain, defaultDir, ""), write(&other, defaultDir, image)); err != nil {
+		t.Fatal(err)
+	}
+	const old = "image: assay:v0.1.0\n"
+	if n := strings.Count(plain.String(), old); n != 1 {
+		t.Fatalf("%q occurs %d times, want once", old, n)
+	}
+	if diff := cmp.Diff(strings.Replace(plain.String(), old, "image: "+image+"\n", 1), other.String()); diff != "" {
+		t.Errorf("with another image (-want +got):\n%s", diff)
+	}
+	var nothing bytes.Buffer
+	if err := write(&nothing, "../../config/crd", image); err == nil || nothing.Len() > 0 {
+		t.Errorf("an image without a Deployment: error %v, %d bytes written", err, nothing.Len())
 	}
 }

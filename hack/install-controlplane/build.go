@@ -27,9 +27,9 @@ type program struct {
 	ldflags string
 }
 
-// programs lists what a control plane consists of. Symbol tables are left out: they
-// would double the size of the files. A bare build of kube-apiserver calls itself
-// v0.0.0-master, so it gets the version its release process would stamp.
+// programs lists the contents of an assets directory. Symbol tables are left out: they
+// would double the size of the files. A bare build of a Kubernetes program calls itself
+// v0.0.0-master, so it gets the version that the release process would stamp.
 func programs(version string) []program {
 	const strip = "-s -w"
 	stamp := strip
@@ -40,6 +40,7 @@ func programs(version string) []program {
 	return []program{
 		{name: assets.Etcd, pkg: "go.etcd.io/etcd/server/v3", ldflags: strip},
 		{name: assets.APIServer, pkg: "k8s.io/kubernetes/cmd/kube-apiserver", ldflags: stamp},
+		{name: assets.Kubectl, pkg: "k8s.io/kubernetes/cmd/kubectl", ldflags: stamp},
 	}
 }
 
@@ -52,7 +53,7 @@ func (in *installer) build(ctx context.Context, target string) error {
 	}
 	defer func() { _ = os.RemoveAll(work) }()
 
-	in.log.printf("Building etcd and kube-apiserver %s from source. This happens once; it takes", in.version)
+	in.log.printf("Building etcd, kube-apiserver and kubectl %s from source. This happens once; it takes", in.version)
 	in.log.printf("5 to 15 minutes on two cores, less with a warm Go build cache.")
 	modules, err := in.modules(ctx, work)
 	if err != nil {
@@ -114,7 +115,7 @@ func (in *installer) runMetered(meter *buildMeter, cmd *exec.Cmd) error {
 		return nil
 	}
 	return fmt.Errorf("%s: go %s: %w\n%s\nThis needs the Go toolchain, a Go module proxy (go env GOPROXY), about 4 GB of memory and 6 GB of disk.\n"+
-		"Alternatively set %s to a directory that holds etcd and kube-apiserver", meter.name, cmd.Args[1], err, meter.complaints(), assets.EnvDir)
+		"Alternatively set %s to a directory that holds etcd, kube-apiserver and kubectl", meter.name, cmd.Args[1], err, meter.complaints(), assets.EnvDir)
 }
 
 // goEnvironment is this process's environment without what would make go build

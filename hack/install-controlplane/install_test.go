@@ -163,18 +163,19 @@ replace k8s.io/client-go => k8s.io/client-go v0.36.4
 
 func TestVerify(t *testing.T) {
 	tests := map[string]struct {
-		etcd, apiServer string
-		want            string // in the error; "" means none
+		etcd, apiServer, kubectl string
+		want                     string // in the error; "" means none
 	}{
-		"right":               {"echo etcd Version: 3.7.3", "echo Kubernetes v1.37.0", ""},
-		"other Kubernetes":    {"echo etcd Version: 3.7.3", "echo Kubernetes v1.3.7", `printed "Kubernetes v1.3.7\n"`},
-		"not an etcd":         {"echo hello", "echo Kubernetes v1.37.0", `printed "hello\n"`},
-		"does not run at all": {"exit 126", "echo Kubernetes v1.37.0", "exit status 126"},
+		"right":               {"echo etcd Version: 3.7.3", "echo Kubernetes v1.37.0", "echo Client Version: v1.37.2", ""},
+		"other Kubernetes":    {"echo etcd Version: 3.7.3", "echo Kubernetes v1.3.7", "echo Client Version: v1.37.2", `printed "Kubernetes v1.3.7\n"`},
+		"other kubectl":       {"echo etcd Version: 3.7.3", "echo Kubernetes v1.37.0", "echo Client Version: v1.32.4", `printed "Client Version: v1.32.4\n"`},
+		"not an etcd":         {"echo hello", "echo Kubernetes v1.37.0", "echo Client Version: v1.37.2", `printed "hello\n"`},
+		"does not run at all": {"exit 126", "echo Kubernetes v1.37.0", "echo Client Version: v1.37.2", "exit status 126"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			for program, script := range map[string]string{assets.Etcd: tc.etcd, assets.APIServer: tc.apiServer} {
+			for program, script := range map[string]string{assets.Etcd: tc.etcd, assets.APIServer: tc.apiServer, assets.Kubectl: tc.kubectl} {
 				if err := os.WriteFile(filepath.Join(dir, program), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
 					t.Fatal(err)
 				}
@@ -192,7 +193,7 @@ func TestVerify(t *testing.T) {
 
 func TestRunUsesWhatIsThere(t *testing.T) {
 	dir := t.TempDir()
-	for _, program := range []string{assets.Etcd, assets.APIServer} {
+	for _, program := range assets.Programs() {
 		if err := os.WriteFile(filepath.Join(dir, program), nil, 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -1,7 +1,7 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command install-controlplane makes sure that etcd and kube-apiserver are on this
+// Command install-controlplane makes sure that etcd, kube-apiserver and kubectl are on this
 // machine and prints the directory that holds them, alone on standard output.
 //
 //	go run ./hack/install-controlplane [-version 1.37.2] [-build]
@@ -128,26 +128,32 @@ func repositoryRoot() (string, error) {
 	}
 }
 
-// verify runs both programs in dir with --version. kube-apiserver must name the
+// verify asks every program in dir for its version. kube-apiserver and kubectl must name the
 // Kubernetes series asked for; any etcd will do.
 func (in *installer) verify(ctx context.Context, dir string) error {
 	minor, err := assets.Minor(in.version)
 	if err != nil {
 		return err
 	}
-	wants := []struct{ program, output string }{
-		{assets.Etcd, "etcd Version: "},
-		{assets.APIServer, "Kubernetes v" + minor + "."},
+	wants := []struct {
+		program string
+		args    []string
+		output  string
+	}{
+		{assets.Etcd, []string{"--version"}, "etcd Version: "},
+		{assets.APIServer, []string{"--version"}, "Kubernetes v" + minor + "."},
+		{assets.Kubectl, []string{"version", "--client"}, "Client Version: v" + minor + "."},
 	}
 	for _, want := range wants {
 		ctx, cancel := context.WithTimeout(ctx, versionTimeout)
-		out, err := exec.CommandContext(ctx, filepath.Join(dir, want.program), "--version").CombinedOutput()
+		cmd := exec.CommandContext(ctx, filepath.Join(dir, want.program), want.args...)
+		out, err := cmd.CombinedOutput()
 		cancel()
 		if err != nil {
-			return fmt.Errorf("%s --version: %w", filepath.Join(dir, want.program), err)
+			return fmt.Errorf("%s: %w", cmd, err)
 		}
 		if !strings.Contains(string(out), want.output) {
-			return fmt.Errorf("%s --version printed %.200q, want %q in it", filepath.Join(dir, want.program), out, want.output)
+			return fmt.Errorf("%s printed %.200q, want %q in it", cmd, out, want.output)
 		}
 	}
 	return nil

@@ -386,7 +386,7 @@ func TestStartSaysHowToInstall(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("XDG_DATA_HOME", "")
 	_, err := Start(t.Context(), Options{})
-	if !errors.Is(err, assets.ErrNotFound) || !strings.Contains(err.Error(), "run make control-plane") {
+	if !errors.Is(err, assets.ErrNotFound) || !strings.Contains(err.Error(), "run make setup-envtest") {
 		t.Errorf("Start = %v, want %v", err, assets.ErrNotFound)
 	}
 }

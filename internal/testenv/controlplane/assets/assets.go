@@ -1,20 +1,20 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package assets finds the two programs a control plane is made of, etcd and
-// kube-apiserver, on this machine.
+// Package assets finds the programs of a control plane, etcd and kube-apiserver, and the
+// kubectl that belongs to them, on this machine.
 //
 // They live where setup-envtest keeps its own, so that either program finds what
 // the other one installed:
 //
-//	<data dir>/k8s/<version>-<os>-<arch>/{etcd,kube-apiserver}
+//	<data dir>/k8s/<version>-<os>-<arch>/{etcd,kube-apiserver,kubectl}
 //
 // The data dir is ~/Library/Application Support/io.kubebuilder.envtest on macOS,
 // and $XDG_DATA_HOME/kubebuilder-envtest elsewhere, where XDG_DATA_HOME defaults
-// to ~/.local/share. A directory counts only when it holds both programs.
+// to ~/.local/share. A directory counts only when it holds all of them.
 //
 // The package only looks. hack/install-controlplane is what puts the programs
-// there; `make control-plane` runs it.
+// there; `make setup-envtest` runs it.
 package assets
 
 import (
@@ -36,16 +36,20 @@ const DefaultVersion = "1.37.2"
 const (
 	Etcd      = "etcd"
 	APIServer = "kube-apiserver"
+	Kubectl   = "kubectl"
 )
+
+// Programs returns the names of all programs in an assets directory.
+func Programs() []string { return []string{Etcd, APIServer, Kubectl} }
 
 // EnvDir is the environment variable that names an assets directory and goes
 // before everything else, as it does for envtest.
 const EnvDir = "KUBEBUILDER_ASSETS"
 
 // ErrNotFound means that no complete assets directory is on this machine.
-var ErrNotFound = errors.New("etcd and kube-apiserver are not installed: run make control-plane")
+var ErrNotFound = errors.New("etcd, kube-apiserver and kubectl are not installed: run make setup-envtest")
 
-// Locate returns the directory that holds etcd and kube-apiserver of the given
+// Locate returns the directory that holds the programs of the given
 // Kubernetes version ("1.37.2"): $KUBEBUILDER_ASSETS when that is complete,
 // whatever its version; else the store's directory of exactly this version; else
 // the one with the highest patch release of the same minor version, because
@@ -82,9 +86,9 @@ func Dir(version string) (string, error) {
 	return filepath.Join(root, version+platformSuffix()), nil
 }
 
-// Complete reports whether dir holds both programs as executable regular files.
+// Complete reports whether dir holds every program as an executable regular file.
 func Complete(dir string) bool {
-	for _, name := range []string{Etcd, APIServer} {
+	for _, name := range Programs() {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 {
 			return false

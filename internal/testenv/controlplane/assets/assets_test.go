@@ -45,8 +45,8 @@ func emptyStore(t *testing.T) func(version string) string {
 
 func TestLocatePrefersTheEnvironment(t *testing.T) {
 	store := emptyStore(t)
-	fill(t, store("1.37.2"), Etcd, APIServer)
-	want := fill(t, t.TempDir(), Etcd, APIServer)
+	fill(t, store("1.37.2"), Programs()...)
+	want := fill(t, t.TempDir(), Programs()...)
 	t.Setenv(EnvDir, want)
 	if got, err := Locate("1.37.2"); err != nil || got != want {
 		t.Errorf("Locate = %q, %v; want %q", got, err, want)
@@ -55,8 +55,8 @@ func TestLocatePrefersTheEnvironment(t *testing.T) {
 
 func TestLocatePassesOverIncompleteEnvironment(t *testing.T) {
 	store := emptyStore(t)
-	t.Setenv(EnvDir, fill(t, t.TempDir(), Etcd))
-	want := fill(t, store("1.37.2"), Etcd, APIServer)
+	t.Setenv(EnvDir, fill(t, t.TempDir(), Etcd, APIServer))
+	want := fill(t, store("1.37.2"), Programs()...)
 	if got, err := Locate("1.37.2"); err != nil || got != want {
 		t.Errorf("Locate = %q, %v; want %q", got, err, want)
 	}
@@ -80,12 +80,12 @@ func TestLocateInStore(t *testing.T) {
 			store := emptyStore(t)
 			root := filepath.Dir(store("1.37.2"))
 			for _, v := range tc.complete {
-				fill(t, filepath.Join(root, v+platformSuffix()), Etcd, APIServer)
+				fill(t, filepath.Join(root, v+platformSuffix()), Programs()...)
 			}
 			for _, v := range tc.partial {
-				fill(t, store(v), APIServer)
+				fill(t, store(v), APIServer, Kubectl)
 			}
-			fill(t, filepath.Join(root, "1.37.3-plan9-mips"), Etcd, APIServer)
+			fill(t, filepath.Join(root, "1.37.3-plan9-mips"), Programs()...)
 
 			got, err := Locate("1.37.2")
 			if tc.want == "" {
@@ -102,24 +102,30 @@ func TestLocateInStore(t *testing.T) {
 }
 
 func TestCompleteWantsExecutableFiles(t *testing.T) {
-	dir := fill(t, t.TempDir(), Etcd, APIServer)
+	for _, name := range Programs() {
+		t.Run(name, func(t *testing.T) { wantsExecutable(t, name) })
+	}
+}
+
+func wantsExecutable(t *testing.T, name string) {
+	dir := fill(t, t.TempDir(), Programs()...)
 	if !Complete(dir) {
 		t.Fatal("Complete is false for a complete directory")
 	}
-	if err := os.Chmod(filepath.Join(dir, Etcd), 0o644); err != nil {
+	if err := os.Chmod(filepath.Join(dir, name), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if Complete(dir) {
-		t.Error("Complete is true although etcd is not executable")
+		t.Error("Complete is true although the program is not executable")
 	}
-	if err := os.Remove(filepath.Join(dir, Etcd)); err != nil {
+	if err := os.Remove(filepath.Join(dir, name)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(filepath.Join(dir, Etcd), 0o755); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if Complete(dir) {
-		t.Error("Complete is true although etcd is a directory")
+		t.Error("Complete is true although the program is a directory")
 	}
 }
 
