@@ -33,9 +33,7 @@ func (p policies) List(_ context.Context, list client.ObjectList, _ ...client.Li
 func TestStoredScopes(t *testing.T) {
 	list := make(policies, 1)
 	list[0].Name = "stored"
-	for _, scope := range []string{"registry.example.com:443/shop", "Registry.example.com:0443/shop", "registry.example.com:0"} {
-		list[0].Spec.Scopes = append(list[0].Spec.Scopes, scope)
-	}
+	list[0].Spec.Scopes = append(list[0].Spec.Scopes, "registry.example.com:443/shop", "Registry.example.com:0443/shop", "registry.example.com:0")
 	snapshot, err := (&trust.Store{Client: list}).Snapshot(t.Context())
 	if err != nil {
 		t.Fatal(err)
