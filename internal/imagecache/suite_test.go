@@ -10,18 +10,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	ctrl "sigs.k8s.io/controller-runtime"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
 
+	"github.com/assay-project/assay/internal/testenv"
+
 	imagev1 "github.com/assay-project/assay/api/image/v1"
-	"github.com/assay-project/assay/internal/testenv/controlplane"
 )
 
 // The API server that all tests share, and a client of it that knows nothing but bytes.
@@ -36,39 +37,19 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	code, err := runSuite(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "imagecache test suite:", err)
-		code = 1
-	}
-	os.Exit(code)
+	testenv.Main(m, testenv.Options{ControlPlane: true}, setupSuite)
 }
 
-func runSuite(m *testing.M) (code int, err error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	ctrl.SetLogger(logr.Discard())
-	cp, err := controlplane.Start(ctx, controlplane.Options{})
-	if err != nil {
-		return 1, err
-	}
-	defer func() {
-		if stopErr := cp.Stop(); err == nil {
-			err = stopErr
-		}
-	}()
-	testConfig = cp.Config()
+func setupSuite(ctx context.Context, env *testenv.Env) (err error) {
+	testConfig = env.ControlPlane.Config()
 	config := rest.CopyConfig(testConfig)
 	config.APIPath, config.GroupVersion = "/apis", &imagev1.GroupVersion
 	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
 	config.QPS = -1
 	if rawClient, err = rest.RESTClientFor(config); err != nil {
-		return 1, err
+		return err
 	}
-	if err := storeHostile(ctx); err != nil {
-		return 1, err
-	}
-	return m.Run(), nil
+	return storeHostile(ctx)
 }
 
 // storeHostile stores the hostile Images as long as the schema still takes them, and then
@@ -86,7 +67,11 @@ func storeHostile(ctx context.Context) error {
 	// Two that cannot be made by members alone.
 	managed := `{"metadata":{"managedFields":[{"manager":"m","operation":"Apply","apiVersion":"image.openshift.io/v1",` +
 		`"fieldsType":"FieldsV1","fieldsV1":` + nested(9994, "f:a", "{}") + `}]}}`
-	if err := patch(ctx, "deep-managed-fields", managed); err != nil {
+	// The API server takes so long for this that it gives up when it is busy.
+	err = retry.OnError(wait.Backoff{Steps: 5, Duration: time.Second}, apierrors.IsTimeout, func() error {
+		return patch(ctx, "deep-managed-fields", managed)
+	})
+	if err != nil {
 		return err
 	}
 	if err := apply(ctx, "deep-by-apply", `"dockerImageMetadata":`+nested(9998, "a", "{}")); err != nil {
