@@ -52,7 +52,7 @@ type TrustPolicySpec struct {
 	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^[*].*[.][0-9]+(:[0-9]+)?$')",message="a wildcard stands for the subdomains of a domain, and an IP address has none"
 	Scopes []string `json:"scopes"`
 
-	// keys are the OpenPGP keys that are trusted to sign.
+	// keys are the public keys that are trusted to sign, OpenPGP or PEM.
 	// +required
 	// +listType=map
 	// +listMapKey=name
@@ -120,8 +120,9 @@ const (
 	EnforcementAudit Enforcement = "Audit"
 )
 
-// TrustedKey is a source of OpenPGP public keys. A source may hold several keys, armored
-// or binary.
+// TrustedKey is a source of public keys. A source may hold several keys: OpenPGP keys, armored or
+// binary, for signatures of type AtomicImageV1 or atomic, or public keys in PEM for those of type
+// sigstore. The content of each file tells which it holds.
 //
 // +kubebuilder:validation:XValidation:rule="[has(self.secretRef), has(self.configMapRef), has(self.inline)].filter(x, x).size() == 1",message="give exactly one of secretRef, configMapRef and inline"
 type TrustedKey struct {
@@ -140,7 +141,7 @@ type TrustedKey struct {
 	// +optional
 	ConfigMapRef *KeySourceRef `json:"configMapRef,omitempty"`
 
-	// inline is an ASCII-armored public key block.
+	// inline is an ASCII-armored OpenPGP public key block, or public keys in PEM.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=65536
@@ -287,7 +288,7 @@ type TrustPolicyStatus struct {
 	// +kubebuilder:validation:MaxItems=8
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// keys are the OpenPGP keys that were found, and the sources in which none was.
+	// keys are the public keys that were found, and the sources in which none was.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=256
@@ -303,7 +304,7 @@ type TrustPolicyStatus struct {
 	Images *ImageCounts `json:"images,omitempty"`
 }
 
-// KeyStatus is one OpenPGP key of a policy, or a source that holds none.
+// KeyStatus is one public key of a policy, or a source that holds none.
 type KeyStatus struct {
 	// name of the entry in spec.keys.
 	// +required
