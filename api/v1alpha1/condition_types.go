@@ -57,6 +57,9 @@ const (
 	ReasonMalformedSignature = "MalformedSignature"
 	// ReasonUnsupportedSignatureVersion: the signature packet has a version that is not verified.
 	ReasonUnsupportedSignatureVersion = "UnsupportedSignatureVersion"
+	// ReasonNotASignature: the content is not a signature of an image, but an attestation or
+	// another attachment.
+	ReasonNotASignature = "NotASignature"
 	// ReasonWeakAlgorithm: the digest, the key's size or its algorithm is below the accepted strength.
 	ReasonWeakAlgorithm = "WeakAlgorithm"
 	// ReasonUntrustedKey: the key that made the signature is not one that the policy trusts for signing.
@@ -122,7 +125,7 @@ const (
 const (
 	// ReasonSourceNotFound: the Secret or ConfigMap, or the key in it, does not exist.
 	ReasonSourceNotFound = "SourceNotFound"
-	// ReasonMalformedKey: the data is not a public key in a format that is known.
+	// ReasonMalformedKey: the data is not a public key in OpenPGP or PEM.
 	ReasonMalformedKey = "MalformedKey"
 	// ReasonUnusableKey: the key may not sign: it has no valid self-signature, or lacks the sign flag.
 	ReasonUnusableKey = "UnusableKey"

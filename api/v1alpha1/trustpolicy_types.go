@@ -51,7 +51,7 @@ type TrustPolicySpec struct {
 	Scopes []Scope `json:"scopes"`
 
 	// keys are sources of the public keys that are trusted to sign. The content of a source
-	// tells which format its keys have: OpenPGP.
+	// tells which format its keys have: OpenPGP or PEM.
 	// +required
 	// +listType=map
 	// +listMapKey=name
@@ -139,8 +139,9 @@ type Scope string
 // +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 type EntryName string
 
-// TrustedKey is a source of public keys. It may hold several keys in several files, each of
-// a format that its content tells.
+// TrustedKey is a source of public keys. A source may hold several keys: OpenPGP keys, armored or
+// binary, for signatures of type AtomicImageV1 or atomic, or public keys in PEM for those of type
+// sigstore. The content of each file tells which it holds.
 //
 // +kubebuilder:validation:XValidation:rule="[has(self.secretRef), has(self.configMapRef), has(self.inline)].filter(x, x).size() == 1",message="give exactly one of secretRef, configMapRef and inline"
 type TrustedKey struct {
@@ -156,7 +157,7 @@ type TrustedKey struct {
 	// +optional
 	ConfigMapRef *KeySourceRef `json:"configMapRef,omitempty"`
 
-	// inline is the public keys themselves, as text: an ASCII-armored OpenPGP public key block.
+	// inline is an ASCII-armored OpenPGP public key block, or public keys in PEM.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=65536

@@ -56,10 +56,12 @@ func applyClaims(s *imagev1.ImageSignature, v *verify.SignatureVerdict) {
 		}
 		return
 	}
-	created := metav1.NewTime(v.Claims.Created)
 	s.ImageIdentity = v.Claims.Identity
 	s.SignedClaims = v.Claims.Signed
-	s.Created = &created
+	s.Created = nil
+	if created := metav1.NewTime(v.Claims.Created); !created.IsZero() {
+		s.Created = &created
+	}
 	s.IssuedBy = &imagev1.SignatureIssuer{SignatureGenericEntity: genericEntity(v.Claims.Issuer, v.Claims.PublicKeyID)}
 	s.IssuedTo = &imagev1.SignatureSubject{
 		SignatureGenericEntity: genericEntity(v.Claims.Subject, v.Claims.PublicKeyID), PublicKeyID: v.Claims.PublicKeyID,

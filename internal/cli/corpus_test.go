@@ -22,9 +22,9 @@ const maxAllocation = 200 << 20
 // of the machine. Usually it is 0.01 s.
 const maxProcessorTime = 2 * time.Second
 
-// TestCorpus runs `assay verify` on every case of the corpus.
+// TestCorpus runs `assay verify` on every case of the corpus that its options can express.
 func TestCorpus(t *testing.T) {
-	for _, c := range corpus.OpenPGP(t) {
+	for _, c := range append(corpus.OpenPGP(t), corpus.SigstoreByKey(t)...) {
 		t.Run(c.Name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
@@ -70,12 +70,13 @@ func processorTime(t *testing.T) time.Duration {
 // corpusFlags converts a case to a command line.
 func corpusFlags(c *corpus.Case) flags {
 	f := flags{
+		"type":         {c.SignatureType()},
 		"signature":    {c.Path(c.ContentFile)},
 		"image":        {c.ImageReference},
 		"match-policy": {c.Identity.Match()},
 		"output":       {"json"},
 	}
-	for _, name := range c.KeyFiles {
+	for _, name := range c.TrustedKeyFiles() {
 		f["trusted-key"] = append(f["trusted-key"], c.Path(name))
 	}
 	for name, value := range map[string]string{

@@ -50,6 +50,10 @@ The signature is verified when it was made by a trusted key, for this manifest, 
 a name that --match-policy accepts for this image. User keyrings and policy files of the
 machine are not consulted.
 
+Signatures of type sigstore are a sigstore bundle, or the form in which containers/image
+keeps signatures of cosign. They are verified by public keys in PEM; transparency logs and
+certificates do not count yet.
+
 Key files are independent of each other. A file without a usable key is reported on
 standard error, and the other files are still used. A file that does not exist is an error.
 
@@ -69,6 +73,11 @@ Exit status:
     --image mirror.internal:5000/vendor/app:v1 --match-policy RemapIdentity \
     --remap-prefix mirror.internal:5000/vendor --remap-signed-prefix registry.vendor.example
 
+  # verify a signature of cosign by key, which names the repository without a tag
+  assay verify --type sigstore --signature app.sigstore --trusted-key cosign.pub \
+    --manifest manifest.json --image registry.example.com/team/app:v1 \
+    --match-policy MatchRepository
+
   # read the signature from a pipe and print the verdict as JSON
   curl -fsS "$STORE/team/app@sha256=2c26b4…/signature-1" |
     assay verify --signature - --trusted-key release.asc --digest sha256:2c26b4… \
@@ -84,8 +93,8 @@ func (o *verifyOptions) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&o.signature, "signature", "", "`FILE` with the signature, or - for standard input")
-	flags.StringVar(&o.signatureType, "type", imagev1.SignatureTypeAtomic, "`TYPE` of the signature: atomic or AtomicImageV1, two names of one format")
-	flags.StringArrayVar(&o.trustedKeys, "trusted-key", nil, "`FILE` with trusted OpenPGP public keys, armored or binary; may be repeated")
+	flags.StringVar(&o.signatureType, "type", imagev1.SignatureTypeAtomic, "`TYPE` of the signature: atomic or AtomicImageV1, two names of one format, or sigstore")
+	flags.StringArrayVar(&o.trustedKeys, "trusted-key", nil, "`FILE` with trusted public keys: OpenPGP, armored or binary, or PEM for --type sigstore; may be repeated")
 	flags.StringVar(&o.manifest, "manifest", "", "`FILE` with the manifest of the image, byte for byte")
 	flags.StringVar(&o.digest, "digest", "", "`DIGEST` of the manifest, sha256:HEX, in place of --manifest")
 	flags.StringVar(&o.image, "image", "", "`REFERENCE` by which the image is run")
@@ -96,7 +105,7 @@ func (o *verifyOptions) addFlags(cmd *cobra.Command) {
 	flags.StringVarP(&o.output, "output", "o", "text", "`FORMAT` of the verdict: text, json or yaml")
 	completeWords(cmd, "output", "text", "json", "yaml")
 	completeWords(cmd, "match-policy", matchPolicies...)
-	completeWords(cmd, "type", imagev1.SignatureTypeAtomic, imagev1.SignatureTypeAtomicImageV1)
+	completeWords(cmd, "type", imagev1.SignatureTypeAtomic, imagev1.SignatureTypeAtomicImageV1, imagev1.SignatureTypeSigstore)
 	completeWords(cmd, "expired-keys", string(assayv1alpha1.ExpiredKeysReject), string(assayv1alpha1.ExpiredKeysAcceptSignaturesBeforeExpiry))
 }
 

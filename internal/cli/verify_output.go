@@ -27,7 +27,8 @@ type verifyResult struct {
 	Outcome string `json:"outcome"`
 	Reason  string `json:"reason"`
 	Message string `json:"message"`
-	// ImageIdentity, SignedClaims and Created are signed statements; absent unless verified.
+	// ImageIdentity, SignedClaims and Created are signed statements; absent unless verified, and
+	// Created also where the signature states no time.
 	ImageIdentity string `json:"imageIdentity,omitempty"`
 	// PublicKeyID is the primary key of the trusted signer or, if the signature is not verified,
 	// the key that it names.
@@ -75,7 +76,9 @@ func (o *verifyOptions) result(verdict *verify.Verdict) (*verifyResult, verify.O
 		result.PublicKeyID = s.Claims.PublicKeyID
 		result.CommonName = s.Claims.Subject.CommonName
 		result.SignedClaims = s.Claims.Signed
-		result.Created = &s.Claims.Created
+		if !s.Claims.Created.IsZero() {
+			result.Created = &s.Claims.Created
+		}
 	}
 	return result, finding.Outcome
 }
@@ -142,7 +145,9 @@ func writeText(w io.Writer, result *verifyResult) error {
 	if result.Verified {
 		row("signed by", result.CommonName)
 		row("key", result.PublicKeyID)
-		row("created", result.Created.Format(time.RFC3339))
+		if result.Created != nil {
+			row("created", result.Created.Format(time.RFC3339))
+		}
 	} else {
 		row("claimed key", result.PublicKeyID)
 	}

@@ -269,17 +269,17 @@ func TestVerifyOutput(t *testing.T) {
 		},
 		"could not be checked": {
 			flags: good.with("type", "cosign"),
-			text: "could not be checked (UnsupportedType): signatures of this type are not verified; supported types: AtomicImageV1, atomic\n" +
+			text: "could not be checked (UnsupportedType): signatures of this type are not verified; supported types: AtomicImageV1, atomic, sigstore\n" +
 				"  image:  " + appDigest + "\n",
 			json: map[string]any{
 				"verified": false,
 				"outcome":  "could not be checked",
 				"reason":   "UnsupportedType",
-				"message":  "signatures of this type are not verified; supported types: AtomicImageV1, atomic",
+				"message":  "signatures of this type are not verified; supported types: AtomicImageV1, atomic, sigstore",
 				"digest":   appDigest,
 				"conditions": []any{
-					map[string]any{"type": "Complete", "status": "Unknown", "reason": "UnsupportedType", "message": "signatures of this type are not verified; supported types: AtomicImageV1, atomic"},
-					map[string]any{"type": "Failed", "status": "Unknown", "reason": "UnsupportedType", "message": "signatures of this type are not verified; supported types: AtomicImageV1, atomic"},
+					map[string]any{"type": "Complete", "status": "Unknown", "reason": "UnsupportedType", "message": "signatures of this type are not verified; supported types: AtomicImageV1, atomic, sigstore"},
+					map[string]any{"type": "Failed", "status": "Unknown", "reason": "UnsupportedType", "message": "signatures of this type are not verified; supported types: AtomicImageV1, atomic, sigstore"},
 				},
 			},
 		},

@@ -123,12 +123,15 @@ func checkPrefix(s string) error {
 }
 
 // Match returns nil if signed, the docker-reference of a payload whose signature was verified, is one that the rule
-// accepts for image. Otherwise the error says what the rule expects; its text is bounded and deterministic and
+// accepts for image. An empty text, of a signature that states no name, is never accepted. Otherwise the error says what the rule expects; its text is bounded and deterministic and
 // quotes both references escaped. An image that is nil matches nothing, except with ExactReference and
 // ExactRepository, which do not look at it.
 func (m *Matcher) Match(image reference.Named, signed string) error {
 	if m.isExactly(image, signed) {
 		return nil
+	}
+	if signed == "" {
+		return errors.New("the signature states no name of the image, and every signed-identity rule compares one; sign with the image's docker-reference")
 	}
 	got, err := ParseImage(signed)
 	if err != nil {
@@ -177,9 +180,18 @@ func (m *Matcher) sameReference(want, got reference.Named) error {
 		return fmt.Errorf("the image %s has neither tag nor digest, one of which %s needs", quote(want.String()), m.match)
 	}
 	if got.String() != want.String() {
-		return m.mismatch(got, quote(want.String()))
+		return m.mismatch(got, quote(want.String())+m.tagHint(want, got))
 	}
 	return nil
+}
+
+// tagHint returns what to do about a signed name that lacks nothing but a tag, as cosign signs it; empty for others.
+func (m *Matcher) tagHint(want, got reference.Named) string {
+	isImage := m.match == MatchExact || m.match == MatchRepoDigestOrExact
+	if !isImage || got.Name() != want.Name() || !reference.IsNameOnly(got) {
+		return ""
+	}
+	return "; a name without a tag, as cosign signs it, needs MatchRepository"
 }
 
 // sameRepository compares names.
@@ -202,7 +214,7 @@ func (m *Matcher) repoDigestOrExact(image, got reference.Named) error {
 		return m.sameReference(image, got)
 	}
 	if got.Name() != image.Name() || reference.IsNameOnly(got) {
-		return m.mismatch(got, "the repository "+quote(image.Name())+" with a tag or digest")
+		return m.mismatch(got, "the repository "+quote(image.Name())+" with a tag or digest"+m.tagHint(image, got))
 	}
 	if !hasTag {
 		return nil

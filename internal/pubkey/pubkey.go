@@ -173,6 +173,18 @@ func (k *Key) ID() [sha256.Size]byte { return k.id }
 // Fingerprint returns the ID as 0x and lower-case hexadecimal digits.
 func (k *Key) Fingerprint() string { return "0x" + hex.EncodeToString(k.id[:]) }
 
+// Algorithm returns algorithm and size or curve of the key: "RSA-4096", "Ed25519", "ECDSA-P-256".
+func (k *Key) Algorithm() string {
+	switch key := k.key.(type) {
+	case *ecdsa.PublicKey:
+		return "ECDSA-" + key.Curve.Params().Name
+	case *rsa.PublicKey:
+		return fmt.Sprintf("RSA-%d", key.N.BitLen())
+	default:
+		return "Ed25519"
+	}
+}
+
 // Equal reports whether two keys are the same.
 func (k *Key) Equal(other *Key) bool { return bytes.Equal(k.spki, other.spki) }
 

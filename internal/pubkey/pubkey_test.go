@@ -189,3 +189,20 @@ func FuzzParsePEM(f *testing.F) {
 		}
 	})
 }
+
+func TestAlgorithm(t *testing.T) {
+	for want, signer := range map[string]crypto.Signer{
+		"ECDSA-P-256": st.NewKey(t, elliptic.P256()),
+		"ECDSA-P-521": st.NewKey(t, elliptic.P521()),
+		"RSA-2048":    st.NewRSA(t, 2048),
+		"Ed25519":     st.NewEd25519(t),
+	} {
+		key, err := pubkey.New(signer.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := key.Algorithm(); got != want {
+			t.Errorf("algorithm %s, want %s", got, want)
+		}
+	}
+}

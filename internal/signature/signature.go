@@ -7,6 +7,7 @@ package signature
 
 import (
 	"github.com/assay-project/assay/internal/signature/atomic"
+	"github.com/assay-project/assay/internal/signature/sigstore"
 	"github.com/assay-project/assay/internal/verify"
 )
 
@@ -15,5 +16,6 @@ import (
 func Formats() []verify.Format {
 	return []verify.Format{
 		atomic.Format{},
+		sigstore.Format{},
 	}
 }

@@ -41,6 +41,7 @@ var (
 			Reasons: []string{
 				assayv1alpha1.ReasonOverBudget,
 				assayv1alpha1.ReasonMalformedSignature,
+				assayv1alpha1.ReasonNotASignature,
 				assayv1alpha1.ReasonUnsupportedSignatureVersion,
 				assayv1alpha1.ReasonUnsupportedAlgorithm,
 			},
@@ -96,7 +97,7 @@ var (
 		{
 			Name:        "payload",
 			Description: "what was signed is a statement of the form that the type has",
-			Reasons:     []string{assayv1alpha1.ReasonMalformedPayload},
+			Reasons:     []string{assayv1alpha1.ReasonMalformedPayload, assayv1alpha1.ReasonNotASignature},
 			run:         (*attempt).checkPayload,
 		},
 		{
@@ -201,7 +202,9 @@ func (a *attempt) checkSigner() *Finding {
 	if trust == nil || trust.Len() == 0 {
 		return p.unknownKey(a.keyID)
 	}
-	signed, err := trust.Authenticate(a.message, Circumstances{Now: a.now, AcceptBeforeExpiry: p.AcceptBeforeExpiry})
+	signed, err := trust.Authenticate(a.message, Circumstances{
+		Now: a.now, AcceptBeforeExpiry: p.AcceptBeforeExpiry, Digest: a.image.digest,
+	})
 	if err != nil {
 		e := asError(err, assayv1alpha1.ReasonInvalidSignature)
 		a.recheckAt = e.NotBefore

@@ -17,11 +17,11 @@ import (
 	"github.com/assay-project/assay/internal/verify"
 )
 
-// TestCorpus checks every case of the corpus against the verdict that a strict verifier
+// TestCorpus checks every case of the corpus that a policy can express against the verdict that a strict verifier
 // gives.
 func TestCorpus(t *testing.T) {
 	now := time.Now()
-	for _, c := range corpus.OpenPGP(t) {
+	for _, c := range append(corpus.OpenPGP(t), corpus.SigstoreByKey(t)...) {
 		t.Run(c.Name, func(t *testing.T) {
 			in, ok := corpusInput(t, &c)
 			if !ok {
@@ -64,7 +64,7 @@ func corpusInput(t *testing.T, c *corpus.Case) (verify.Input, bool) {
 	}
 	policy := verify.Policy{Name: "corpus", Identity: matcher}
 	var files []verify.NamedKeyFile
-	for _, name := range c.KeyFiles {
+	for _, name := range c.TrustedKeyFiles() {
 		file, err := signature.ParseKeyFile(signature.Formats(), c.Read(t, name))
 		if err != nil {
 			t.Logf("%s: %v", name, err)
@@ -83,7 +83,7 @@ func corpusInput(t *testing.T, c *corpus.Case) (verify.Input, bool) {
 		Image: verify.Image{
 			Reference:  verify.ParseReference(c.ImageReference),
 			Manifest:   manifest,
-			Signatures: []verify.Signature{{Type: "atomic", Content: c.Read(t, c.ContentFile)}},
+			Signatures: []verify.Signature{{Type: c.SignatureType(), Content: c.Read(t, c.ContentFile)}},
 		},
 	}, true
 }

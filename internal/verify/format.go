@@ -98,6 +98,9 @@ type Circumstances struct {
 	Now time.Time
 	// AcceptBeforeExpiry accepts signatures by expired keys that were made before the expiry.
 	AcceptBeforeExpiry bool
+	// Digest of the image, empty when it is unknown. A signature that is for several images
+	// states that it is for this one, if it is; that it is, the decision checks by itself.
+	Digest digest.Digest
 }
 
 // Signed is a signature by a trusted signer. What it states is not parsed before Statement
@@ -155,7 +158,7 @@ type Statement struct {
 	Name string
 	// Claims are all signed claims, flattened, bounded in number and length.
 	Claims map[string]string
-	// Created is when the signature was made.
+	// Created is when the signature was made; zero when the format does not say.
 	Created time.Time
 }
 

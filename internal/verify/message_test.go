@@ -135,7 +135,7 @@ func TestMessages(t *testing.T) {
 		},
 		"an unknown type": {
 			change: func(in *verify.Input) { in.Image.Signatures[0].Type = "cosign" },
-			image:  "signatures of this type are not verified; supported types: AtomicImageV1, atomic",
+			image:  "signatures of this type are not verified; supported types: AtomicImageV1, atomic, sigstore",
 		},
 	}
 	for name, tt := range tests {

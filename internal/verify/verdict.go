@@ -111,7 +111,7 @@ type Claims struct {
 	Identity string
 	// Signed are the flattened claims, bounded in number and length.
 	Signed map[string]string
-	// Created is when the signature was made, as the format knows it.
+	// Created is when the signature was made, as the format knows it; zero when it does not.
 	Created time.Time
 	// PublicKeyID is 0x and the fingerprint of the signer's key in upper-case hexadecimal.
 	PublicKeyID string

@@ -140,13 +140,16 @@ type ImageLayer struct {
 	MediaType string `json:"mediaType"`
 }
 
-// Types of signatures that Assay verifies. They name the same format: an OpenPGP
+// Types of signatures that Assay verifies. The first two name the same format: an OpenPGP
 // signed message around the JSON of containers-signature(5).
 const (
 	// SignatureTypeAtomicImageV1 is the name that OpenShift uses.
 	SignatureTypeAtomicImageV1 = "AtomicImageV1"
 	// SignatureTypeAtomic is the name that skopeo and the registry extension API use.
 	SignatureTypeAtomic = "atomic"
+	// SignatureTypeSigstore is a signature of sigstore: a sigstore bundle, or the form in which
+	// containers/image keeps signatures of cosign.
+	SignatureTypeSigstore = "sigstore"
 )
 
 // ImageSignature is one signature of an image. type and content are given by the
@@ -167,13 +170,14 @@ type ImageSignature struct {
 	// +optional
 	SignatureMeta `json:"metadata,omitempty"`
 
-	// type is the type of the content: AtomicImageV1 or atomic.
+	// type is the type of the content: AtomicImageV1, atomic or sigstore.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	Type string `json:"type"`
 
-	// content is the signature itself: for the types named above, an OpenPGP signed
-	// message (binary, base64-encoded here as all binary data in JSON).
+	// content is the signature itself, base64-encoded as all binary data in JSON: for
+	// AtomicImageV1 and atomic, an OpenPGP signed message in binary; for sigstore, a sigstore
+	// bundle, or the form in which containers/image keeps signatures of cosign.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	Content []byte `json:"content"`
@@ -195,7 +199,8 @@ type ImageSignature struct {
 	// +optional
 	SignedClaims map[string]string `json:"signedClaims,omitempty"`
 
-	// created is when the signature was made, as its signer claims. Only set when verified.
+	// created is when the signature was made, as its signer claims. Only set when verified, and
+	// when the signature states it.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?Z$`
@@ -334,8 +339,9 @@ type SignatureIssuer struct {
 type SignatureSubject struct {
 	SignatureGenericEntity `json:",inline"`
 
-	// publicKeyID is 0x followed by the fingerprint of the signer's primary key in
-	// hexadecimal. Clients may give at least its lowest 64 bits.
+	// publicKeyID is 0x followed by the fingerprint of the signer's key in hexadecimal: with
+	// OpenPGP, that of the primary key; with sigstore, the SHA-256 digest of the public key.
+	// Clients may give at least its lowest 64 bits.
 	// +required
 	PublicKeyID string `json:"publicKeyID"`
 }

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -109,6 +110,39 @@ func OpenPGP(t *testing.T) []Case {
 func Sigstore(t *testing.T) []Case {
 	t.Helper()
 	return cases(t, kindSigstore)
+}
+
+// ByKeyAlone reports whether a case of sigstore trusts public keys, and asks for no log.
+func (p *SigstorePolicy) ByKeyAlone() bool {
+	return len(p.KeyFiles) > 0 && len(p.RekorKeyFiles) == 0 && p.Fulcio == nil && p.PKI == nil
+}
+
+// SigstoreByKey returns the cases about sigstore signatures that trust public keys and ask for no
+// log.
+func SigstoreByKey(t *testing.T) []Case {
+	t.Helper()
+	all := Sigstore(t)
+	byKey := slices.DeleteFunc(slices.Clone(all), func(c Case) bool { return !c.SigstorePolicy.ByKeyAlone() })
+	if len(byKey) == 0 && len(all) > 0 {
+		t.Fatal("the corpus has no cases of sigstore by key")
+	}
+	return byKey
+}
+
+// TrustedKeyFiles are the key files of a case of any kind.
+func (c *Case) TrustedKeyFiles() []string {
+	if c.Kind == kindSigstore {
+		return c.SigstorePolicy.KeyFiles
+	}
+	return c.KeyFiles
+}
+
+// SignatureType is the type by which an Image has the signature of the case.
+func (c *Case) SignatureType() string {
+	if c.Kind == kindSigstore {
+		return "sigstore"
+	}
+	return "atomic"
 }
 
 // Directory returns the folder of the corpus. It returns false, and the test's log says so, when

@@ -1,0 +1,145 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package sigstore verifies signatures of sigstore by public keys: the form in which
+// containers/image keeps signatures of cosign, and sigstore bundles. Package
+// internal/sigstore holds the rules; this package fits them into the decision. A policy asks
+// for no transparency log and names no certificate authority yet, so that log entries,
+// timestamps and certificates beside a signature do not count.
+package sigstore
+
+import (
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/sigstore"
+	"github.com/assay-project/assay/internal/verify"
+)
+
+// Format implements verify.Format.
+type Format struct{}
+
+// Name returns what messages call the format.
+func (Format) Name() string { return "sigstore" }
+
+// Types returns the type of both forms, which their first byte tells apart.
+func (Format) Types() []string { return []string{imagev1.SignatureTypeSigstore} }
+
+// message is a parsed signature.
+type message struct{ *sigstore.Signature }
+
+// UnverifiedKeyID returns no key: the hints of bundles name keys in ways that differ from
+// client to client.
+func (message) UnverifiedKeyID() string { return "" }
+
+// Parse checks the form of the content. No step of it is heavy: it costs a few milliseconds
+// at the size limit.
+func (Format) Parse(content []byte, _ *verify.Budget) (verify.Message, error) {
+	s, err := sigstore.Parse(content)
+	if err != nil {
+		return nil, convertError(err)
+	}
+	return message{s}, nil
+}
+
+// signed is a signature by a trusted key. Package internal/sigstore has parsed what it
+// states.
+type signed struct {
+	signer     verify.Signer
+	validUntil time.Time
+	statement  verify.Statement
+}
+
+// Signer returns the key.
+func (s *signed) Signer() *verify.Signer { return &s.signer }
+
+// ValidUntil returns zero for a key, which does not expire.
+func (s *signed) ValidUntil() time.Time { return s.validUntil }
+
+// Statement returns what the signature states about the image.
+func (s *signed) Statement() (*verify.Statement, error) { return &s.statement, nil }
+
+// newSigned describes a signature by a key of an entry. A bundle may be for several images,
+// and name each by several digests: the statement with the image's digest counts or, where
+// none has it, the first one that names an image by SHA-256.
+func newSigned(v *sigstore.Verified, entry string, image digest.Digest) (*signed, error) {
+	var chosen *sigstore.Statement
+	var chosenDigest digest.Digest
+	for i := range v.Statements {
+		d := sha256Of(&v.Statements[i])
+		if d != "" && (chosen == nil || d == image) {
+			chosen, chosenDigest = &v.Statements[i], d
+		}
+		if d != "" && d == image {
+			break
+		}
+	}
+	if chosen == nil {
+		return nil, &verify.Error{
+			Reason:      assayv1alpha1.ReasonUnsupportedAlgorithm,
+			Detail:      "the signature states no sha256 digest, so that it cannot be compared with the image",
+			Unsupported: true,
+		}
+	}
+	fingerprint := fingerprintOf(v.IssuedTo.PublicKeyID)
+	return &signed{
+		signer: verify.Signer{
+			ID:           verify.SignerID{Entry: entry, Key: fingerprint},
+			Fingerprints: []string{fingerprint},
+			Subject:      verify.Entity{CommonName: v.IssuedTo.CommonName, Organization: v.IssuedTo.Organization},
+			Issuer:       verify.Entity{CommonName: v.IssuedBy.CommonName, Organization: v.IssuedBy.Organization},
+		},
+		validUntil: v.ValidUntil,
+		statement:  verify.Statement{Digest: chosenDigest, Name: chosen.Name, Claims: v.Claims, Created: v.SignedAt},
+	}, nil
+}
+
+// sha256Of returns the SHA-256 digest among those of a statement, empty when there is none.
+func sha256Of(s *sigstore.Statement) digest.Digest {
+	for _, text := range s.Digests {
+		if strings.HasPrefix(text, "sha256:") {
+			return digest.Digest(text)
+		}
+	}
+	return ""
+}
+
+// convertError translates an error of package internal/sigstore.
+func convertError(err error) *verify.Error {
+	e := sigstore.AsError(err)
+	return &verify.Error{
+		Reason:      reasonOf(e.Code),
+		Detail:      e.Detail,
+		Unsupported: e.Code.Unchecked(),
+		UnknownKey:  e.Code == sigstore.UntrustedKey,
+		NeedsKey:    e.Code == sigstore.UntrustedKey,
+		NotBefore:   e.RecheckAt,
+	}
+}
+
+// reasonOf returns the reason for the code of an error. The codes that are about logs,
+// timestamps and certificates do not occur where the policy asks for none.
+func reasonOf(code sigstore.Code) string {
+	switch code {
+	case sigstore.Malformed:
+		return assayv1alpha1.ReasonMalformedSignature
+	case sigstore.UnsupportedVersion:
+		return assayv1alpha1.ReasonUnsupportedSignatureVersion
+	case sigstore.InvalidPolicy:
+		return assayv1alpha1.ReasonInvalidPolicy
+	case sigstore.UntrustedKey:
+		return assayv1alpha1.ReasonUntrustedKey
+	case sigstore.ContentUnavailable:
+		return assayv1alpha1.ReasonUnsupportedAlgorithm
+	case sigstore.NotASignature:
+		return assayv1alpha1.ReasonNotASignature
+	case sigstore.MalformedPayload:
+		return assayv1alpha1.ReasonMalformedPayload
+	default:
+		return assayv1alpha1.ReasonInvalidSignature
+	}
+}
