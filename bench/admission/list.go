@@ -21,23 +21,23 @@ import (
 
 const (
 	scope = "registry.example.com/bench"
-	// repositories over which the images of a list are spread.
+	// repositories is the number of repositories of an allowlist's images.
 	repositories = 500
-	// settleTimeout bounds the wait until an API server judges by what was written.
+	// settleTimeout bounds the wait until the API server enforces a new allowlist.
 	settleTimeout = time.Minute
 	lookEvery     = 10 * time.Millisecond
 )
 
-// verified returns the nth image of a list as <repository>@<digest>. Digests are spread as
-// real ones are.
+// verified returns the nth image of an allowlist as <repository>@<digest>. Digests are distributed
+// like real ones.
 func verified(n int) string {
 	const spread = 0x9e3779b97f4a7c15 // 2⁶⁴ divided by the golden ratio.
-	position := uint64(n+1) * spread  //nolint:gosec // n counts from zero, and the product may wrap.
+	position := uint64(n+1) * spread  //nolint:gosec // n is not negative, and the product may wrap.
 	return fmt.Sprintf("%s/team-%d/service-%d@sha256:%016x%048x", scope, n%10, n%repositories, position, n)
 }
 
-// writeList writes a list of so many images, as the operator does, and returns the number of
-// shards when the API server judges by it.
+// writeList writes an allowlist of n images, as the operator does, waits until the API server
+// enforces it, and returns the number of shards.
 func (b *bench) writeList(ctx context.Context, images int) (shards int, err error) {
 	state := allowlist.State{Scopes: map[string]allowlist.Level{scope: allowlist.Enforce}}
 	for n := range images {
@@ -60,7 +60,7 @@ func (b *bench) writeList(ctx context.Context, images int) (shards int, err erro
 			return 0, err
 		}
 	}
-	// The last image is in none of the smaller lists, and every shard refuses something.
+	// The last image is not in any smaller allowlist, and every shard refuses something.
 	for n := range len(list) {
 		refused := fmt.Sprintf("%s/unknown@sha256:%02x%062x", scope, n*256/len(list), n)
 		if err := b.await(ctx, refused, false); err != nil {
@@ -75,12 +75,12 @@ func (b *bench) removeList(ctx context.Context) error {
 		client.MatchingLabels{allowlist.Label: allowlist.LabelValue})
 }
 
-// await returns when the API server admits a Pod with an image, or refuses it as one that is
-// not verified.
+// await waits until the API server admits a Pod with an image, or refuses it because it is not
+// verified.
 func (b *bench) await(ctx context.Context, image string, admitted bool) error {
 	var last error
 	err := wait.PollUntilContextTimeout(ctx, lookEvery, settleTimeout, true, func(ctx context.Context) (bool, error) {
-		last = b.Create(ctx, pod(judged, image), client.DryRunAll)
+		last = b.Create(ctx, pod(enforced, image), client.DryRunAll)
 		if admitted {
 			return last == nil, nil
 		}

@@ -1,8 +1,8 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cluster runs what the benchmarks measure: a control plane with the operator
-// installed on it as an administrator would, and the operator.
+// Package cluster runs the environment of the benchmarks: a control plane with the operator's
+// configuration, installed as by an administrator, and the operator.
 package cluster
 
 import (
@@ -24,7 +24,7 @@ import (
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
-// Cluster is a control plane with a kustomization of the repository on it, and the program.
+// Cluster is a control plane with an installed kustomization of the repository, and the program.
 type Cluster struct {
 	client.WithWatch
 	*controlplane.ControlPlane
@@ -33,7 +33,7 @@ type Cluster struct {
 	kubeconfig string // Of the manager's service account.
 }
 
-// New starts a control plane and applies the kustomization in a folder of the repository.
+// New starts a control plane and applies the kustomization in a directory of the repository.
 func New(ctx context.Context, kustomization string, o controlplane.Options) (c *Cluster, err error) {
 	log.SetLogger(logr.Discard()) // The client library returns its problems as errors, too.
 	dir, err := os.MkdirTemp("", "assay-bench-")
@@ -93,7 +93,7 @@ func (c *Cluster) Close() error {
 	return errors.Join(err, os.RemoveAll(c.dir))
 }
 
-// StartManager runs the manager with further flags.
+// StartManager runs the manager with additional flags.
 func (c *Cluster) StartManager(args ...string) (*manager.Manager, error) {
 	return manager.Start(manager.Options{
 		Program: c.program(), Kubeconfig: c.kubeconfig, LogFile: filepath.Join(c.dir, "manager.log"), Args: args,
