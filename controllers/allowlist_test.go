@@ -15,6 +15,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -123,6 +124,8 @@ type writer struct {
 	clock *clocktesting.FakePassiveClock
 	// writes counts the writes, and after limit of them the process is dead; 0 is no limit.
 	writes, limit int
+	// shardWrites counts those of the writes that were of shards, not of the fence.
+	shardWrites int
 	// images are those of the cluster, of which the other tests' are none.
 	images []imagecache.Image
 	// requeueAfter is the wait that the last run asked for.
@@ -146,11 +149,14 @@ func newWriter(t *testing.T) *writer {
 }
 
 func (l *writer) hooks() interceptor.Funcs {
-	write := func(do func() error) error {
+	write := func(obj client.Object, do func() error) error {
 		if l.limit > 0 && l.writes >= l.limit {
 			return errKilled
 		}
 		l.writes++
+		if _, ok := obj.(*corev1.ConfigMap); ok {
+			l.shardWrites++
+		}
 		return do()
 	}
 	return interceptor.Funcs{
@@ -162,13 +168,13 @@ func (l *writer) hooks() interceptor.Funcs {
 			return c.List(ctx, list, opts...)
 		},
 		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
-			return write(func() error { return c.Create(ctx, obj, opts...) })
+			return write(obj, func() error { return c.Create(ctx, obj, opts...) })
 		},
 		Update: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
-			return write(func() error { return c.Update(ctx, obj, opts...) })
+			return write(obj, func() error { return c.Update(ctx, obj, opts...) })
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
-			return write(func() error { return c.Delete(ctx, obj, opts...) })
+			return write(obj, func() error { return c.Delete(ctx, obj, opts...) })
 		},
 	}
 }
@@ -227,12 +233,19 @@ func (l *writer) shards() map[string]*corev1.ConfigMap {
 	return found
 }
 
-// admits is what a policy finds in the shards that there are.
+// admits is what a policy finds in the stored shards, if all their epochs count.
 func (l *writer) admits(entry string) bool {
 	l.Helper()
+	var role rbacv1.Role
+	if err := testClient.Get(l.ctx, client.ObjectKey{Namespace: l.name, Name: controller.FenceRole}, &role); err != nil {
+		l.Fatal(err)
+	}
 	_, hex, _ := strings.Cut(entry, "@sha256:")
 	asked := false
 	for _, shard := range l.shards() {
+		if !slices.Contains(role.Rules[0].ResourceNames, allowlist.FenceName(shard.Name, allowlist.Epoch(shard.Data))) {
+			return false
+		}
 		if text, ok := shard.Data[hex[:2]]; ok {
 			asked = true
 			if !strings.Contains(text, "\n"+entry+"\n") {
@@ -247,14 +260,14 @@ func TestListIsWrittenOnce(t *testing.T) {
 	l := newWriter(t)
 	l.vouch(3, 60)
 	l.settle()
-	if l.writes != 1 || len(l.shards()) != 1 {
-		t.Errorf("%d writes and %d shards for a small list, want one each", l.writes, len(l.shards()))
+	if l.shardWrites != 1 || len(l.shards()) != 1 {
+		t.Errorf("%d writes and %d shards for a small list, want one each", l.shardWrites, len(l.shards()))
 	}
 	// Another process, with the same verdicts.
 	l.restart()
 	l.settle()
-	if l.writes != 1 {
-		t.Errorf("an unchanged list was written %d times, want once", l.writes)
+	if l.shardWrites != 1 {
+		t.Errorf("an unchanged list was written %d times, want once", l.shardWrites)
 	}
 	// Verdicts that come quickly one after the other are written together.
 	for n := range 10 {
@@ -264,8 +277,8 @@ func TestListIsWrittenOnce(t *testing.T) {
 		}
 	}
 	l.settle()
-	if l.writes > 3 {
-		t.Errorf("ten changes at the same time took %d writes, want two", l.writes-1)
+	if l.shardWrites > 3 {
+		t.Errorf("ten changes at the same time took %d writes, want two", l.shardWrites-1)
 	}
 }
 
@@ -279,13 +292,13 @@ func TestListIsRenewed(t *testing.T) {
 	}
 	l.clock.SetTime(l.clock.Now().Add(l.TTL / 3))
 	l.settle()
-	if l.writes != 1 {
-		t.Errorf("%d writes with more than half of the time left, want one", l.writes)
+	if l.shardWrites != 1 {
+		t.Errorf("%d writes with more than half of the time left, want one", l.shardWrites)
 	}
 	l.clock.SetTime(l.clock.Now().Add(l.TTL / 4))
 	l.settle()
-	if second := allowlist.ValidUntil(l.shards()[name].Data); l.writes != 2 || !second.After(first) {
-		t.Errorf("%d writes with less than half of the time left, valid until %s", l.writes, second)
+	if second := allowlist.ValidUntil(l.shards()[name].Data); l.shardWrites != 2 || !second.After(first) {
+		t.Errorf("%d writes with less than half of the time left, valid until %s", l.shardWrites, second)
 	}
 	l.TTL = 0
 	l.settle()
@@ -326,6 +339,7 @@ func TestListIsRestored(t *testing.T) {
 			t.Fatalf("%s: not restored", what)
 		}
 		got.Data["validUntil"] = want.Data["validUntil"] // Renewed with each write.
+		got.Data["epoch"] = want.Data["epoch"]           // Another one when the shard was lost.
 		if !maps.Equal(got.Data, want.Data) || !maps.Equal(got.Labels, want.Labels) {
 			t.Errorf("%s: not restored", what)
 		}
@@ -401,8 +415,8 @@ func TestListWaitsForAllVerdicts(t *testing.T) {
 	l.images = append(l.images, cachedImage("third", "3"))
 	l.Verdicts.Record("first", verdictcache.Verdict{UID: "1", Entry: "a@" + digest.FromString("first").String(), Scope: "a"})
 	l.settle()
-	if l.writes != 2 {
-		t.Errorf("%d writes, want the list and its change", l.writes)
+	if l.shardWrites != 2 {
+		t.Errorf("%d writes, want the list and its change", l.shardWrites)
 	}
 }
 
@@ -477,8 +491,10 @@ func TestRevocationReachesTheAllowlistBeforeAnyVerdictIsWritten(t *testing.T) {
 func TestLargeListIsWrittenLessOften(t *testing.T) {
 	l := newWriter(t)
 	l.vouch(400, 3<<20)
-	if err := l.run(); err != nil {
-		t.Fatal(err)
+	for l.shardWrites == 0 { // The fence comes first.
+		if err := l.run(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if l.requeueAfter < 3*time.Second || l.requeueAfter > 5*time.Second {
 		t.Errorf("a pause of %s after 3 MiB, want about a second for each", l.requeueAfter)
@@ -489,5 +505,79 @@ func TestLargeListIsWrittenLessOften(t *testing.T) {
 	result, err := l.Reconcile(l.ctx, ctrl.Request{})
 	if err != nil || l.writes != before || result.RequeueAfter <= 0 {
 		t.Errorf("%d writes within the pause, another look after %s, %v", l.writes-before, result.RequeueAfter, err)
+	}
+}
+
+// A full allowlist takes no additions, and what loses its verification leaves it all the same.
+func TestFullAllowlistStillRemoves(t *testing.T) {
+	l := newWriter(t)
+	entry := func(n int) string {
+		return fmt.Sprintf("registry.example.com/%s/%d@sha256:aa%062x", strings.Repeat("a", 900), n, n)
+	}
+	const images = 1250
+	record := func(from, to int) {
+		l.Verdicts = verdictcache.New()
+		for n := from; n < to; n++ {
+			l.Verdicts.Record(fmt.Sprint(n), verdictcache.Verdict{Entry: entry(n), Scope: "registry.example.com"})
+		}
+	}
+	record(0, images)
+	l.settle()
+	if !l.admits(entry(0)) || l.admits(entry(images-1)) {
+		t.Fatalf("of %d images of one bucket the first is listed: %v, and the last: %v", images, l.admits(entry(0)), l.admits(entry(images-1)))
+	}
+	record(1, images)
+	l.settle()
+	if l.admits(entry(0)) {
+		t.Error("an image that is no longer verified stays on a full allowlist")
+	}
+	if !l.admits(entry(1)) {
+		t.Error("an image that stays verified left a full allowlist")
+	}
+}
+
+// Epochs are withdrawn once their shards have others, so that a frozen copy counts no more.
+func TestEpochsAreWithdrawn(t *testing.T) {
+	l := newWriter(t)
+	epochs := func() []string {
+		t.Helper()
+		var role rbacv1.Role
+		if err := testClient.Get(l.ctx, client.ObjectKey{Namespace: l.name, Name: controller.FenceRole}, &role); err != nil {
+			t.Fatal(err)
+		}
+		return role.Rules[0].ResourceNames
+	}
+	l.vouch(3, 60)
+	l.settle()
+	first := epochs()
+	l.vouch(4, 80)
+	l.settle()
+	if added := epochs(); !slices.Equal(first, added) || !l.admits(l.entry(3, 4, 80)) {
+		t.Errorf("epochs %v after an addition, want %v as before", added, first)
+	}
+	l.vouch(2, 40)
+	l.settle()
+	if removed := epochs(); len(removed) != 1 || slices.Equal(first, removed) {
+		t.Errorf("epochs %v after a removal, want a new one in the place of %v", removed, first)
+	}
+	// Whoever widens or removes the fence changes nothing for long.
+	if err := testClient.Delete(l.ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: l.name, Name: controller.FenceRole}}); err != nil {
+		t.Fatal(err)
+	}
+	var role rbacv1.Role
+	if err := testClient.Get(l.ctx, client.ObjectKey{Namespace: l.name, Name: controller.FenceRole}, &role); err != nil {
+		t.Fatal(err)
+	}
+	role.Rules[0].ResourceNames = nil
+	if err := testClient.Update(l.ctx, &role); err != nil {
+		t.Fatal(err)
+	}
+	l.settle()
+	var binding rbacv1.RoleBinding
+	if err := testClient.Get(l.ctx, client.ObjectKey{Namespace: l.name, Name: controller.FenceRole}, &binding); err != nil {
+		t.Error(err)
+	}
+	if restored := epochs(); len(restored) != 1 {
+		t.Errorf("epochs %v after somebody widened the fence, want one", restored)
 	}
 }

@@ -12,15 +12,22 @@ import (
 	"context"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/controllers/allowlist"
 	"github.com/assay-project/assay/controllers/image"
 	statemetrics "github.com/assay-project/assay/controllers/metrics"
 	"github.com/assay-project/assay/controllers/trustchange"
 	"github.com/assay-project/assay/controllers/trustpolicy"
+	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/signature"
 	"github.com/assay-project/assay/internal/trust"
 	"github.com/assay-project/assay/internal/verdictcache"
@@ -40,6 +47,32 @@ type Options struct {
 	AllowlistTTL time.Duration
 	// Clock returns the present time; nil is the real clock.
 	Clock clock.PassiveClock
+}
+
+// NewScheme returns a scheme with the kinds that the operator reads and writes. An Image is
+// the cached form.
+func NewScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{
+		corev1.AddToScheme, rbacv1.AddToScheme, imagecache.AddToScheme, assayv1alpha1.AddToScheme,
+	} {
+		if err := add(scheme); err != nil {
+			return nil, err
+		}
+	}
+	return scheme, nil
+}
+
+// CacheOptions limit the cache to what the operator's permissions allow: namespaced objects
+// are read in its own namespace and nowhere else.
+func CacheOptions(namespace string) cache.Options {
+	own := cache.ByObject{Namespaces: map[string]cache.Config{namespace: {}}}
+	return cache.Options{ByObject: map[client.Object]cache.ByObject{
+		&corev1.Secret{}:      own,
+		&corev1.ConfigMap{}:   own,
+		&rbacv1.Role{}:        allowlist.FenceCache(namespace),
+		&rbacv1.RoleBinding{}: allowlist.FenceCache(namespace),
+	}}
 }
 
 // Setup registers every controller with the manager.

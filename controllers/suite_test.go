@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -65,7 +66,7 @@ func startOperator(ctx context.Context) (<-chan error, error) {
 		return nil, err
 	}
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, imagev1.AddToScheme, assayv1alpha1.AddToScheme, eventsv1AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, rbacv1.AddToScheme, imagev1.AddToScheme, assayv1alpha1.AddToScheme, eventsv1AddToScheme} {
 		if err := add(scheme); err != nil {
 			return nil, err
 		}
@@ -101,20 +102,19 @@ func newTestManager() (ctrl.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, imagecache.AddToScheme, assayv1alpha1.AddToScheme, eventsv1AddToScheme} {
-		if err := add(scheme); err != nil {
-			return nil, err
-		}
+	scheme, err := controllers.NewScheme()
+	if err != nil {
+		return nil, err
 	}
+	if err := eventsv1AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	options := controllers.CacheOptions(testNamespace)
+	options.ByObject[&imagecache.Image{}] = cache.ByObject{Label: labels.NewSelector().Add(*notByHand)}
 	return ctrl.NewManager(testConfig, ctrl.Options{
 		Scheme:   scheme,
 		NewCache: imagecache.New,
 		Metrics:  metricsserver.Options{BindAddress: "0"},
-		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
-			&corev1.Secret{}:    {Namespaces: map[string]cache.Config{testNamespace: {}}},
-			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{testNamespace: {}}},
-			&imagecache.Image{}: {Label: labels.NewSelector().Add(*notByHand)},
-		}},
+		Cache:    options,
 	})
 }

@@ -76,7 +76,7 @@ func table(p plan, r results) [][]string {
 	return [][]string{
 		{"what", "measured"},
 		{"bare client writes the verdicts", perSecond(r.medianOf(func(t turn) float64 { return t.bare.rate }))},
-		{"bare client writes them during a watch", perSecond(r.medianOf(func(t turn) float64 { return t.watched.rate }))},
+		{"bare client writes them while somebody watches", perSecond(r.medianOf(func(t turn) float64 { return t.watched.rate }))},
 		{"manager verifies and writes them", perSecond(r.medianOf(func(t turn) float64 { return t.manager.rate }))},
 		{fmt.Sprintf("%d images created and verified meanwhile", p.images), seconds(r.created)},
 		{"manager starts over them, until idle", seconds(r.restart)},
@@ -100,7 +100,7 @@ func (r *results) costs() [][]string {
 		of   func(turn) cost
 	}{
 		{"bare client", func(t turn) cost { return t.bare.each }},
-		{"bare client during a watch", func(t turn) cost { return t.watched.each }},
+		{"bare client while somebody watches", func(t turn) cost { return t.watched.each }},
 		{"manager", func(t turn) cost { return t.manager.each }},
 	} {
 		row := []string{who.name}

@@ -6,17 +6,23 @@
 package allowlist
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -30,6 +36,10 @@ import (
 
 // +kubebuilder:rbac:groups="",namespace=assay-system,resources=configmaps,verbs=create;update;delete
 // +kubebuilder:rbac:groups=assay.dev,namespace=assay-system,resources=allowlists,verbs=update
+// The fence is a Role of one name. RBAC lets nobody grant what he does not hold himself.
+// +kubebuilder:rbac:groups=assay.dev,namespace=assay-system,resources=allowlists,verbs=use
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,namespace=assay-system,resources=roles;rolebindings,verbs=create
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,namespace=assay-system,resources=roles;rolebindings,resourceNames=assay-allowlist,verbs=list;watch;update
 
 const (
 	// writeInterval is the shortest time between two writes of the allowlist, so that thousands
@@ -65,6 +75,10 @@ type Reconciler struct {
 	lastChecked time.Time // When that was last found not to be so.
 	lastWrite   time.Time
 	pause       time.Duration // How long to write nothing after lastWrite.
+	retireAfter time.Time     // When epochs that no shard has may be withdrawn; zero for none.
+
+	// pending are the epochs of shards that are not stored with them yet, by shard.
+	pending map[string]string
 }
 
 // SetupWithManager registers the reconciler with its event sources.
@@ -76,10 +90,13 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		_, ok := allowlist.CountOf(obj.GetName())
 		return ok
 	})
+	isFence := predicate.NewPredicateFuncs(func(obj client.Object) bool { return obj.GetName() == FenceRole })
 	r.Verdicts.Notify() // An empty cluster has an allowlist, too.
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("allowlist").
 		Watches(&corev1.ConfigMap{}, toAllowlist, builder.WithPredicates(isShard)).
+		Watches(&rbacv1.Role{}, toAllowlist, builder.WithPredicates(isFence)).
+		Watches(&rbacv1.RoleBinding{}, toAllowlist, builder.WithPredicates(isFence)).
 		Watches(&assayv1alpha1.TrustPolicy{}, toAllowlist, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(source.Channel(r.Verdicts.Changes(), toAllowlist)).
 		Complete(r)
@@ -104,12 +121,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	state := r.state(snapshot)
+	state := fit(ctx, r.state(snapshot), stored)
 	shards, err := allowlist.Encode(state, currentCount(stored))
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("encoding the allowlist, which stays as it is: %w", err)
 	}
-	wrote, size, err := r.write(ctx, stored, shards, now)
+	wrote, size, err := r.store(ctx, stored, shards, now)
+	if errors.Is(err, errFenceFirst) {
+		return ctrl.Result{RequeueAfter: fenceLead}, nil
+	}
 	if wrote > 0 || err != nil {
 		r.lastWrite, r.pause = now, max(writeInterval, time.Duration(size)*time.Second/writeRate)
 		writesTotal.Add(float64(wrote))
@@ -118,7 +138,44 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	}
 	entriesGauge.Set(float64(len(state.Images)))
 	shardsGauge.Set(float64(len(shards)))
-	return ctrl.Result{RequeueAfter: r.TTL / renewals}, nil
+	return r.retire(ctx, shards, now)
+}
+
+// errFenceFirst says that the fence was written, and the shards are not yet.
+var errFenceFirst = errors.New("the fence was written first")
+
+// store writes the fence and then, in another run, the shards: an epoch counts before a shard
+// has it.
+func (r *Reconciler) store(ctx context.Context, stored map[string]*corev1.ConfigMap, shards []allowlist.Shard, now time.Time) (wrote, size int, err error) {
+	names, err := r.fenceNames(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	r.assignEpochs(shards, stored, names)
+	if wroteFence, err := r.admit(ctx, shards, names); err != nil || wroteFence {
+		return 0, 0, cmp.Or(err, errFenceFirst)
+	}
+	wrote, size, err = r.write(ctx, stored, shards, now)
+	if wrote > 0 {
+		r.retireAfter = now.Add(fenceGrace)
+		logf.FromContext(ctx).Info("Wrote allowlist", "shards", len(shards), "writes", wrote, "bytes", size)
+	}
+	return wrote, size, err
+}
+
+// fit leaves out what the allowlist cannot hold, and tells the metric.
+func fit(ctx context.Context, state allowlist.State, stored map[string]*corev1.ConfigMap) allowlist.State {
+	data := make([]map[string]string, 0, len(stored))
+	for _, name := range slices.Sorted(maps.Keys(stored)) {
+		data = append(data, stored[name].Data)
+	}
+	fitting, images, scopes := allowlist.Fit(state, data)
+	droppedGauge.WithLabelValues("image").Set(float64(images))
+	droppedGauge.WithLabelValues("scope").Set(float64(scopes))
+	if images+scopes > 0 {
+		logf.FromContext(ctx).Info("Allowlist is full; verified images or new scopes are left out", "images", images, "scopes", scopes)
+	}
+	return fitting
 }
 
 // isComplete reports whether every Image has been evaluated since the start. It does not

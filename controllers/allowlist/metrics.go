@@ -26,6 +26,16 @@ var (
 		Help: "When the allowlist expires unless it is renewed, in Unix time; 0 when it does not expire or another replica writes it.",
 	})
 
+	droppedGauge = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "assay_allowlist_dropped",
+		Help: "What the allowlist has no room for, by kind: verified images, which are refused, and scopes, which are not enforced.",
+	}, []string{"kind"})
+
+	fenceErrors = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "assay_allowlist_fence_errors_total",
+		Help: "Writes of the allowlist's fence that failed. While they do, what loses trust stays admitted by an API server whose copy is frozen.",
+	})
+
 	writesTotal = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "assay_allowlist_writes_total",
 		Help: "Shards of the allowlist that were written or deleted.",
@@ -33,7 +43,11 @@ var (
 )
 
 func init() {
-	metrics.Registry.MustRegister(entriesGauge, shardsGauge, validUntilGauge, writesTotal)
+	metrics.Registry.MustRegister(entriesGauge, shardsGauge, validUntilGauge, writesTotal, droppedGauge, fenceErrors)
+	// An alert sees a zero and not an absence.
+	for _, kind := range []string{"image", "scope"} {
+		droppedGauge.WithLabelValues(kind)
+	}
 }
 
 // setTime sets a gauge to a time in Unix time, or to 0 for none.

@@ -16,6 +16,7 @@
 // The data of a shard are
 //
 //	format            1
+//	epoch             what the fence knows this state of the shard by (fence.go)
 //	validUntil        when the list ends, RFC 3339; absent when it does not
 //	00 … ff           every bucket of the shard, also the empty ones: <repository>@sha256:<hex>
 //	scopes-<n>        every scope of n characters with its level: <scope> <level>
@@ -276,7 +277,7 @@ func shardCount(texts *[buckets]string, scopes, current int) (int, error) {
 func largest(texts *[buckets]string, count, scopes int) int {
 	most := 0
 	for i := range count {
-		size := len(keyFormat) + len(formatVersion) + len(keyValidUntil) + len(time.RFC3339) + scopes
+		size := len(keyFormat) + len(formatVersion) + len(keyValidUntil) + len(time.RFC3339) + len(keyEpoch) + maxEpochSize + scopes
 		for b := i * buckets / count; b < (i+1)*buckets/count; b++ {
 			size += len(bucketKey(b)) + len(texts[b])
 		}

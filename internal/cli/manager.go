@@ -18,19 +18,14 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/controllers"
 	"github.com/assay-project/assay/internal/imagecache"
 )
@@ -172,22 +167,14 @@ func (o *managerOptions) restConfig() (*rest.Config, error) {
 }
 
 func (o *managerOptions) newManager(config *rest.Config) (ctrl.Manager, error) {
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, imagecache.AddToScheme, assayv1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			return nil, err
-		}
+	scheme, err := controllers.NewScheme()
+	if err != nil {
+		return nil, err
 	}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:   scheme,
-		NewCache: imagecache.New,
-		Cache: cache.Options{
-			// The operator reads keys only from its own namespace; its permissions allow no other.
-			ByObject: map[client.Object]cache.ByObject{
-				&corev1.Secret{}:    {Namespaces: map[string]cache.Config{o.operatorNamespace: {}}},
-				&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{o.operatorNamespace: {}}},
-			},
-		},
+		Scheme:                 scheme,
+		NewCache:               imagecache.New,
+		Cache:                  controllers.CacheOptions(o.operatorNamespace),
 		Metrics:                o.metricsOptions(),
 		HealthProbeBindAddress: o.probeAddress,
 		LeaderElection:         o.leaderElect,

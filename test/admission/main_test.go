@@ -22,6 +22,7 @@ import (
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	"github.com/assay-project/assay/internal/testenv"
 	"github.com/assay-project/assay/internal/testenv/controlplane"
+	"github.com/assay-project/assay/test/admission/shards"
 )
 
 const (
@@ -57,6 +58,11 @@ func setupSuite(ctx context.Context, env *testenv.Env) (err error) {
 	}
 	if admin, err = client.New(cp.Config(), client.Options{Scheme: scheme}); err != nil {
 		return err
+	}
+	for _, object := range shards.Fence(operatorNamespace) {
+		if err := admin.Create(ctx, object); err != nil {
+			return err
+		}
 	}
 	if err := makeUsers(ctx); err != nil {
 		return err

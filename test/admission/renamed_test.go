@@ -33,6 +33,11 @@ func TestRenamed(t *testing.T) {
 	exempt := podOf(namespace, container(enforced+"/app:v1"), restrict)
 	waitFor(t, "a Pod in the operator's namespace", func() bool { return create(t.Context(), exempt.DeepCopy()) == nil })
 
+	for _, object := range shards.Fence(namespace) {
+		if err := admin.Create(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
 	shard := shards.Encode(t, state(), namespace, 1)[0]
 	wantError(t, create(t.Context(), shard.DeepCopy()), aboutShards)
 	if err := admin.Create(t.Context(), shard); err != nil {
@@ -54,8 +59,8 @@ func TestNames(t *testing.T) {
 	if err := admin.List(t.Context(), &bindings); err != nil {
 		t.Fatal(err)
 	}
-	if len(bindings.Items) != 5 {
-		t.Errorf("there are %d bindings, want 5", len(bindings.Items))
+	if len(bindings.Items) != 7 {
+		t.Errorf("there are %d bindings, want 7", len(bindings.Items))
 	}
 	for _, binding := range bindings.Items {
 		policy := &admissionregistrationv1.ValidatingAdmissionPolicy{}

@@ -23,11 +23,12 @@ import (
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
-// askedByPolicies are permissions for resources that do not exist. No request needs them: the
-// policy image-integrity checks them for the writing user.
+// askedByPolicies are permissions for resources that do not exist. No request needs them: policies
+// ask the authorizer for them, and RBAC for what the operator grants.
 var askedByPolicies = []permission{
 	{"assay-manager-role", "update", "image.openshift.io", "images/verdict", "", ""},
 	{"assay-manager-role", "update", "assay.dev", "allowlists", "", manager.Namespace},
+	{"assay-manager-role", "use", "assay.dev", "allowlists", "", manager.Namespace},
 }
 
 // TestLeastPrivilege exercises the whole operator and compares its requests with the permissions of
@@ -116,6 +117,7 @@ func exercise(s *scenario) {
 		err := s.admin.Get(ctx, client.ObjectKeyFromObject(stray), stray)
 		return client.IgnoreNotFound(err) == nil && err != nil, fmt.Sprint(err)
 	})
+	s.breakFence()
 	// A deleted Image is removed from the allowlist.
 	if err := s.admin.Delete(s.Context(), s.image("good")); err != nil {
 		s.Fatal(err)

@@ -93,18 +93,6 @@ type Image struct {
 	// the content of the signatures.
 	// +optional
 	Status ImageStatus `json:"status,omitempty"`
-
-	// ManifestSummary stands for dockerImageManifest where that is left out to save memory.
-	// It exists in this process alone: it is never read from nor written to an API server.
-	ManifestSummary *ManifestSummary `json:"-"`
-}
-
-// ManifestSummary is what is known from the bytes of a manifest.
-type ManifestSummary struct {
-	// Digest of the manifest, empty when there is none or it is not acceptable.
-	Digest string
-	// Problem says why the manifest is not acceptable, empty when it is.
-	Problem string
 }
 
 // ImageManifest is one image of a manifest list or image index.

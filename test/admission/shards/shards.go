@@ -12,7 +12,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/assay-project/assay/internal/allowlist"
 )
@@ -39,10 +41,34 @@ func Encode(t testing.TB, state State, namespace string, count int) []*corev1.Co
 	shards := make([]*corev1.ConfigMap, len(list))
 	for i := range list {
 		list[i].SetValidUntil(state.ValidUntil)
+		list[i].SetEpoch(epoch)
 		shards[i] = &corev1.ConfigMap{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: list[i].Name, Labels: list[i].Labels},
 			Data:       list[i].Data,
 		}
 	}
 	return shards
+}
+
+// epoch is that of all shards that Encode makes. Fence lets it count.
+const epoch = "test"
+
+// Fence returns a Role and a RoleBinding that let the epochs of all shards count that Encode
+// makes, beside the fence that the operator writes.
+func Fence(namespace string) []client.Object {
+	const name = "test-fence"
+	rule := rbacv1.PolicyRule{APIGroups: []string{"assay.dev"}, Resources: []string{"allowlists"}, Verbs: []string{"use"}}
+	for count := 1; count <= 256; count *= 2 {
+		for i := range count {
+			rule.ResourceNames = append(rule.ResourceNames, allowlist.FenceName(allowlist.Name(count, i), epoch))
+		}
+	}
+	meta := metav1.ObjectMeta{Namespace: namespace, Name: name}
+	return []client.Object{
+		&rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{rule}},
+		&rbacv1.RoleBinding{
+			ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
+			Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: allowlist.FenceAccount}},
+		},
+	}
 }

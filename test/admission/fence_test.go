@@ -1,0 +1,206 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package admission
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
+)
+
+// TestFrozenAllowlist deletes every binding that has the allowlist for a parameter, the anchor
+// included, and puts them back: the API server stops watching the shards and judges by what it
+// has. The key of an image is revoked then, and the image must not be admitted.
+func TestFrozenAllowlist(t *testing.T) {
+	key := pgp.EdDSA(keyCreated, "frozen")
+	policy := &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: "frozen"}}
+	policy.Spec.Scopes = []string{"registry.example.com/operated"}
+	policy.Spec.Keys = []assayv1alpha1.TrustedKey{{Name: "frozen", Inline: string(armored(key))}}
+	d := digest.FromString("frozen")
+	for _, obj := range []client.Object{policy, signedImage(key, d)} {
+		if err := admin.Create(t.Context(), obj); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := client.IgnoreNotFound(admin.Delete(context.Background(), obj)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	startManager(t)
+	awaitAdmitted(t, d, true)
+
+	freeze(t)
+	awaitAdmitted(t, d, true)
+	if err := admin.Get(t.Context(), client.ObjectKeyFromObject(policy), policy); err != nil {
+		t.Fatal(err)
+	}
+	policy.Spec.RevokedKeys = []assayv1alpha1.RevokedKey{{Fingerprint: assayv1alpha1.Fingerprint(fmt.Sprintf("%X", key.Fingerprint()))}}
+	if err := admin.Update(t.Context(), policy); err != nil {
+		t.Fatal(err)
+	}
+	var last string
+	waitFor(t, "the image of a revoked key to be refused", func() bool {
+		err := runPod(t, d)
+		if err != nil {
+			last = err.Error()
+		}
+		return apierrors.IsForbidden(err)
+	})
+	t.Logf("refused: %s", last)
+	if !strings.Contains(last, "outdated copy") {
+		t.Errorf("the API server was not frozen, so that this test shows nothing: %s", last)
+	}
+
+	// A restart is what the message asks for, and it helps.
+	if err := cp.APIServer.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	awaitAdmitted(t, d, false)
+}
+
+// freeze deletes the bindings for long enough that the API server stops watching the shards,
+// and puts them back.
+func freeze(t *testing.T) {
+	t.Helper()
+	var bindings admissionregistrationv1.ValidatingAdmissionPolicyBindingList
+	if err := admin.List(t.Context(), &bindings); err != nil {
+		t.Fatal(err)
+	}
+	var deleted []client.Object
+	for i := range bindings.Items {
+		if binding := &bindings.Items[i]; binding.Spec.ParamRef != nil {
+			if err := admin.Delete(t.Context(), binding); err != nil {
+				t.Fatal(err)
+			}
+			deleted = append(deleted, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{
+				ObjectMeta: metav1.ObjectMeta{Name: binding.Name, Labels: binding.Labels, Annotations: binding.Annotations},
+				Spec:       binding.Spec,
+			})
+		}
+	}
+	const longEnough = 5 * time.Second // The API server looks once a second.
+	begin := time.Now()
+	if err := wait.PollUntilContextCancel(t.Context(), 100*time.Millisecond, true, func(context.Context) (bool, error) {
+		return time.Since(begin) > longEnough, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, binding := range deleted {
+		if err := admin.Create(t.Context(), binding); err != nil {
+			t.Fatal(err)
+		}
+	}
+	unlisted := digest.FromString("never listed")
+	awaitAdmitted(t, unlisted, false)
+}
+
+// TestAnchor deletes and puts back the bindings but for the anchor: the API server goes on
+// watching the shards.
+func TestAnchor(t *testing.T) {
+	var anchor admissionregistrationv1.ValidatingAdmissionPolicyBinding
+	if err := admin.Get(t.Context(), client.ObjectKey{Name: "allowlist-informer-anchor"}, &anchor); err != nil {
+		t.Fatal(err)
+	}
+	project(t, state(), 1)
+	waitForOutcome(t, enforced+"/app@"+verified, admitted)
+	var bindings admissionregistrationv1.ValidatingAdmissionPolicyBindingList
+	if err := admin.List(t.Context(), &bindings); err != nil {
+		t.Fatal(err)
+	}
+	for i := range bindings.Items {
+		if binding := &bindings.Items[i]; binding.Spec.ParamRef != nil && binding.Name != anchor.Name {
+			if err := admin.Delete(t.Context(), binding); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	waitForOutcome(t, enforced+"/app@"+unverified, admitted)
+	if err := install(t.Context(), "enforce"); err != nil {
+		t.Fatal(err)
+	}
+	waitForOutcome(t, enforced+"/app@"+unverified, denied)
+	changed := state()
+	changed.Images = map[string]bool{enforced + "/app@" + unverified: true}
+	project(t, changed, 1)
+	waitForOutcome(t, enforced+"/app@"+unverified, admitted)
+	waitForOutcome(t, enforced+"/app@"+verified, denied)
+}
+
+// TestNamespaceGuard checks that the label that takes a namespace out of verification takes a
+// permission of its own, however it is set.
+func TestNamespaceGuard(t *testing.T) {
+	const label = "assay.dev/verification"
+	labelled := func(name string, labels map[string]string) *corev1.Namespace {
+		return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
+	}
+	const refusal = "takes the permission to exempt namespaces.assay.dev"
+	wantError(t, editor.Create(t.Context(), labelled("exempt-by-editor", map[string]string{label: "disabled"})), refusal)
+
+	plain := labelled("plain-by-editor", nil)
+	wantError(t, editor.Create(t.Context(), plain), "")
+	for name, write := range map[string]func(*corev1.Namespace) error{
+		"update": func(n *corev1.Namespace) error { return editor.Update(t.Context(), n) },
+		"status": func(n *corev1.Namespace) error { return editor.Status().Update(t.Context(), n) },
+		"finalize": func(n *corev1.Namespace) error {
+			return editor.SubResource("finalize").Update(t.Context(), n)
+		},
+	} {
+		changed := plain.DeepCopy()
+		changed.Labels = map[string]string{label: "disabled", "kubernetes.io/metadata.name": plain.Name}
+		if err := write(changed); err == nil || !strings.Contains(err.Error(), refusal) {
+			var stored corev1.Namespace
+			if err := admin.Get(t.Context(), client.ObjectKeyFromObject(plain), &stored); err != nil || stored.Labels[label] != "" {
+				t.Errorf("%s: the label is set by a user without the permission: %v", name, err)
+			}
+		}
+	}
+	if err := admin.Get(t.Context(), client.ObjectKeyFromObject(plain), plain); err != nil {
+		t.Fatal(err)
+	}
+	other := plain.DeepCopy()
+	other.Labels["team"] = "shop"
+	wantError(t, editor.Update(t.Context(), other), "")
+
+	exempt := labelled("exempt-by-admin", map[string]string{label: "disabled"})
+	wantError(t, admin.Create(t.Context(), exempt), "")
+	delete(exempt.Labels, label)
+	wantError(t, editor.Update(t.Context(), exempt), refusal)
+
+	// With the permission for one namespace.
+	role := &rbacv1.ClusterRole{
+		ObjectMeta: metav1.ObjectMeta{Name: "exempter"},
+		Rules: []rbacv1.PolicyRule{{
+			APIGroups: []string{"assay.dev"}, Resources: []string{"namespaces"}, Verbs: []string{"exempt"}, ResourceNames: []string{exempt.Name},
+		}},
+	}
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "exempter"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "exempter"},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "editor"}},
+	}
+	for _, obj := range []client.Object{role, binding} {
+		if err := admin.Create(t.Context(), obj); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitFor(t, "the permission to count", func() bool { return editor.Update(t.Context(), exempt.DeepCopy()) == nil })
+	still := other.DeepCopy()
+	still.Labels = map[string]string{label: "disabled"}
+	wantError(t, editor.Update(t.Context(), still), refusal)
+}
