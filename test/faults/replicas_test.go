@@ -44,7 +44,7 @@ func TestLeaderDies(t *testing.T) {
 
 	after := s.awaitLeader(*before.Spec.HolderIdentity)
 	if got, want := *after.Spec.LeaseTransitions, *died.Spec.LeaseTransitions+1; got != want {
-		t.Errorf("the lease says that leaders changed %d times, want %d", got, want)
+		t.Errorf("the lease has %d leader transitions, want %d", got, want)
 	}
 	// The API server's records, not a clock, determine how long the lease was not valid.
 	lease := time.Duration(*died.Spec.LeaseDurationSeconds) * time.Second
