@@ -42,7 +42,8 @@ TOOL := $(GO) tool -modfile=hack/tools/go.mod
 GOLANGCI_LINT := $(GO) tool -modfile=hack/tools/lint/go.mod golangci-lint
 
 PURE := $(patsubst %,./%/...,$(wildcard internal/verify internal/signature internal/openpgp internal/simplesigning \
-	internal/imageref internal/manifest internal/strictjson internal/safetext internal/allowlist))
+	internal/imageref internal/manifest internal/strictjson internal/safetext internal/allowlist \
+	internal/pubkey internal/rfc3161 internal/tlog internal/sigstore))
 
 .PHONY: help
 help: ## List the targets.
@@ -128,6 +129,14 @@ test-engines: ## Test the samples for other admission engines, in a module of th
 test-monitoring: ## Test the alerts and the dashboard with Prometheus's own code, in a module of their own.
 	@$(WITH_CONTROLPLANE) cd test/monitoring && $(GO) vet ./... && $(GO) test ./...
 
+.PHONY: sigstore-client
+sigstore-client: ## Build bin/sigstore-client, by which sigstore-conformance drives Assay's verification of bundles.
+	$(GO) build -o bin/sigstore-client ./test/sigstoreclient
+
+.PHONY: test-sigstore
+test-sigstore: ## Compare the verification of sigstore bundles with that of sigstore-go, in a module of its own (ASSAY_DIFFERENTIAL_INPUTS=1000000).
+	@cd test/sigstore && $(GO) vet ./... && $(GO) test -timeout 0 ./...
+
 .PHONY: build-installer
 build-installer: ## Write config/default as one file, dist/install.yaml.
 	@mkdir -p dist
@@ -171,19 +180,25 @@ test-image: ## Test the image, assembled and, where buildah is, built from the D
 ##@ Check
 
 .PHONY: generate
-generate: ## Write deep-copy functions, CRDs and the operator's role from the types and markers.
+generate: ## Write deep-copy functions, CRDs, the operator's role and docs/reference.
 	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(TOOL) controller-gen crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:artifacts:config=config/crd/bases
 	$(TOOL) controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:artifacts:config=config/rbac
+	@mkdir -p docs/reference
+	$(TOOL) crd-ref-docs --log-level=ERROR --source-path=api --config=hack/reference/api/config.yaml \
+		--templates-dir=hack/reference/api/templates --renderer=markdown --output-path=docs/reference/api.md
+	$(GO) run -C hack/reference . -root ../..
 
 # Checksums before and after, and not git diff: this also works with uncommitted work.
-GENERATED := find api config/crd/bases config/rbac/role.yaml -type f \( -name 'zz_generated.*' -o -path 'config/*' \) -exec cksum {} + | sort -k3
+GENERATED := find api config/crd/bases config/rbac/role.yaml docs/reference docs/verification.md -type f \
+	\( -name 'zz_generated.*' -o -path 'config/*' -o -path 'docs/*' \) -exec cksum {} + | sort -k3
 
 .PHONY: verify-generated
-verify-generated: ## Fail if a generated file is not what `make generate` writes.
+verify-generated: ## Fail if a generated file is not what `make generate` writes, and test what generates.
+	@cd hack/reference && $(GO) vet ./... && $(GO) test ./...
 	@before="$$($(GENERATED))" && $(MAKE) --no-print-directory generate && after="$$($(GENERATED))" && \
 	if test "$$before" != "$$after"; then \
-		git --no-pager diff --stat -- api config; \
+		git --no-pager diff --stat -- api config docs; \
 		echo "generated files were out of date and are written anew: commit them" >&2; exit 1; \
 	fi
 
@@ -199,7 +214,7 @@ fmt-check: ## Fail if Go code is not formatted.
 lint: ## Run the linters (.golangci.yml) over every module.
 	$(GOLANGCI_LINT) run ./...
 	cd bench && $(GO) tool -modfile=../hack/tools/lint/go.mod golangci-lint run --config ../.golangci.yml --build-tags $(BENCH_TAGS) ./...
-	set -e; for module in hack/release test/engines test/monitoring; do \
+	set -e; for module in hack/reference hack/release test/engines test/monitoring test/sigstore; do \
 		(cd $$module && $(GO) tool -modfile=../../hack/tools/lint/go.mod golangci-lint run --config ../../.golangci.yml ./...); \
 	done
 

@@ -71,7 +71,7 @@ func (d *document) headings(prefix string) map[string]int {
 	return headings
 }
 
-// readAlerts reads the alerts line by line, since that tells where they are.
+// readAlerts reads the alerts line by line, to know where they are.
 func readAlerts(r *repository) ([]alert, error) {
 	text, err := fs.ReadFile(r, alertsFile)
 	if err != nil {

@@ -17,7 +17,7 @@ var (
 	definitionPattern = regexp.MustCompile(`(?m)^ {0,3}\[[^\]]+\]:\s*<?([^\s>]+)`)
 	schemePattern     = regexp.MustCompile(`^[a-z][a-z0-9+.-]*:`)
 	headingPattern    = regexp.MustCompile(`(?m)^#{1,6} +(.+?) *#*$`)
-	// notInAnchor is what a heading loses when an anchor is made of it.
+	// notInAnchor finds what an anchor leaves out of its heading.
 	notInAnchor = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
 )
 
@@ -49,7 +49,7 @@ func blank(text string) string {
 	return string(blanks)
 }
 
-// followLink says what is wrong with a link, empty if nothing is.
+// followLink returns what is wrong with a link, empty for nothing.
 func (r *repository) followLink(d *document, link string) string {
 	if schemePattern.MatchString(link) {
 		return ""

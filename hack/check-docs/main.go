@@ -1,37 +1,33 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command check-docs compares what the documents of this repository say with what is in
-// it. It reads every *.md file, prints all that does not agree as file:line: problem, and
-// exits with 1 if there is anything.
+// Command check-docs compares the documents of this repository with the rest of it. It reads
+// every *.md file, prints each disagreement as file:line: problem, and exits with 1 if there
+// are any.
 //
 //	go run ./hack/check-docs [DIRECTORY]
 //
-// What is checked (each in a file of its own):
+// It checks what no generator can keep right:
 //
-//	links     relative links and their anchors lead somewhere
-//	paths     paths in code exist; a path is a word that begins with a directory of the
-//	          top level, or looks like the name of a source file
-//	targets   targets of `make` exist in the Makefile
-//	flags     commands and flags of `assay` exist, and docs/cli.md has all of them
-//	reasons   docs/spec documents every reason of api/v1alpha1, docs/troubleshooting.md says
-//	          what to do about each, and tables name no others
-//	metrics   docs/metrics.md documents every metric of controllers, and no document
-//	          names others
-//	alerts    docs/runbooks.md has an entry for every alert of config/prometheus, and no others
-//	versions  versions of Go, Kubernetes and the main modules are those of go.mod
+//	links      relative links and their anchors lead somewhere
+//	paths      paths in code exist; a path is a word that begins with a directory of the
+//	           top level, or looks like the name of a source file
+//	targets    targets of `make` exist in the Makefile
+//	reference  commands and flags of `assay`, and metrics, are in docs/reference
+//	reasons    docs/spec documents every reason of api/v1alpha1, docs/troubleshooting.md
+//	           explains what to do about each, and tables name no others
+//	alerts     docs/runbooks.md has an entry for every alert of config/prometheus, and no others
+//	versions   versions of Go, Kubernetes and the main modules are those of go.mod
+//	width      prose wraps at 120 columns
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"slices"
-
-	"github.com/assay-project/assay/internal/cli"
 )
 
 func main() {
@@ -39,22 +35,13 @@ func main() {
 	if len(os.Args) > 1 {
 		root = os.Args[1]
 	}
-	if err := run(os.DirFS(root), assay, os.Stdout); err != nil {
+	if err := run(os.DirFS(root), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "check-docs:", err)
 		os.Exit(1)
 	}
 }
 
-// assay runs an assay command and returns what it prints.
-func assay(args ...string) (string, error) {
-	var stdout, stderr bytes.Buffer
-	if code := cli.Main(args, &bytes.Buffer{}, &stdout, &stderr); code != cli.ExitOK {
-		return "", fmt.Errorf("assay %v: exit status %d: %s", args, code, stderr.String())
-	}
-	return stdout.String(), nil
-}
-
-// problem is something that a document says and that is not so.
+// problem is a statement of a document that is wrong.
 type problem struct {
 	file string
 	line int // from 1
@@ -63,20 +50,16 @@ type problem struct {
 
 func (p problem) String() string { return fmt.Sprintf("%s:%d: %s", p.file, p.line, p.text) }
 
-// run checks the documents of a file tree and prints all problems. The error says how
-// many there are, or what kept it from checking.
-func run(tree fs.FS, assay func(args ...string) (string, error), w io.Writer) error {
+// run checks the documents of a file tree and prints all problems. The error counts them, or
+// is what kept it from checking.
+func run(tree fs.FS, w io.Writer) error {
 	repo, err := readRepository(tree)
-	if err != nil {
-		return err
-	}
-	commands, err := readCommands(assay)
 	if err != nil {
 		return err
 	}
 	var problems []problem
 	for _, check := range []func(*repository) ([]problem, error){
-		checkLinks, checkPaths, checkTargets, commands.check, commands.checkDocumented, checkReasons, checkMetrics, checkAlerts, checkVersions,
+		checkLinks, checkPaths, checkTargets, checkCommands, checkMetrics, checkReasons, checkAlerts, checkVersions, checkWidth,
 	} {
 		found, err := check(repo)
 		if err != nil {

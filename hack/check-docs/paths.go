@@ -11,14 +11,14 @@ import (
 )
 
 var (
-	// pathPattern has what paths of this repository are made of: no blanks, placeholders,
+	// pathPattern matches paths of this repository, which have no blanks, placeholders,
 	// variables or ports.
 	pathPattern = regexp.MustCompile(`^[A-Za-z0-9_.*/-]+$`)
 	// wordPattern splits code into what may be paths.
 	wordPattern = regexp.MustCompile("[^\\s,;=\"'`()\\[\\]]+")
 )
 
-// changelog speaks of what was, and is not held to what is.
+// changelog describes past versions, and may name what no longer exists.
 const changelog = "CHANGELOG.md"
 
 // checkPaths checks that paths in code exist.

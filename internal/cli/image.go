@@ -55,27 +55,28 @@ func newImageCreateCommand() *cobra.Command {
 	o := imageCreateOptions{}
 	cmd := &cobra.Command{
 		Use:   "create REFERENCE (--signature FILE... | --lookaside DIRECTORY)",
-		Short: "Print an Image with its signatures, to be applied",
-		Long: `Print an Image with signatures from files, for kubectl or a GitOps repository. The same
-files give the same bytes. Nothing is fetched, and nothing is verified: that is for the
-operator, or for "assay verify", with keys that are trusted.
+		Short: "Print an Image with its signatures, ready to apply",
+		Long: `Print an Image with signatures from files, for kubectl or a GitOps repository. The output
+depends on the files alone. The command fetches nothing and verifies nothing; the operator
+and "assay verify" verify.
 
-The digest of the image is in REFERENCE, or is computed from --manifest; where both are
-given, they must agree. The Image is called after it.
+The digest of the image is taken from REFERENCE or computed from --manifest. If both are
+given, they must agree. The Image is named after the digest.
 
-A lookaside store is a directory as containers-registries.d(5) describes it: the
-signatures of registry.example.com/team/app@sha256:<hex> are the files
-team/app@sha256=<hex>/signature-1, -2, and so on until one is missing.
+A lookaside store is a directory as described in containers-registries.d(5). The
+signatures of registry.example.com/team/app@sha256:HEX are the files
+team/app@sha256=HEX/signature-1, -2, and so on, up to the first that is missing.
 
 Exit status:
-  0  the Image was printed
-  2  wrong usage, or a file that cannot be read or is no signature`,
-		Example: `  # sign, and hand it to the cluster
+
+    0  the Image was printed
+    2  wrong usage, or a file that cannot be read or is not a signature`,
+		Example: `  # sign an image and apply the result
   skopeo standalone-sign manifest.json registry.example.com/team/app:v1 KEY -o app.sig
   assay image create registry.example.com/team/app:v1 --manifest manifest.json --signature app.sig |
     kubectl apply --server-side -f -
 
-  # what podman push --sign-by has left in its store
+  # read the store that podman push --sign-by writes to
   assay image create registry.example.com/team/app@sha256:2c26b4… \
     --lookaside /var/lib/containers/sigstore > app.yaml`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -84,10 +85,10 @@ Exit status:
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringArrayVar(&o.signatures, "signature", nil, "`FILE` with a signature, - for standard input; may be given more than once")
-	flags.StringVar(&o.lookaside, "lookaside", "", "`DIRECTORY` of a lookaside store, also as file://DIRECTORY")
-	flags.StringVar(&o.manifest, "manifest", "", "`FILE` with the image's manifest, byte for byte, which becomes part of the Image")
-	flags.StringVar(&o.name, "name", "", "`NAME` of the Image; default: sha256-<hex>, which states its digest")
+	flags.StringArrayVar(&o.signatures, "signature", nil, "`FILE` with a signature, or - for standard input; may be repeated")
+	flags.StringVar(&o.lookaside, "lookaside", "", "`DIRECTORY` of a lookaside store, or file://DIRECTORY")
+	flags.StringVar(&o.manifest, "manifest", "", "`FILE` with the manifest of the image, byte for byte; included in the Image")
+	flags.StringVar(&o.name, "name", "", "`NAME` of the Image (default sha256-HEX, with the digest of the image)")
 	flags.StringVarP(&o.output, "output", "o", "yaml", "`FORMAT`: yaml or json")
 	completeWords(cmd, "output", "yaml", "json")
 	return cmd

@@ -72,11 +72,11 @@ func newManagerCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "manager",
 		Short: "Run the operator",
-		Long:  "Run the operator: verify the signatures of Images against TrustPolicies and record the verdicts.",
-		Example: `  # in a cluster, as config/manager does
+		Long:  "Run the operator. It verifies the signatures of Images against TrustPolicies and records\nthe verdicts.",
+		Example: `  # run in a cluster, as config/manager does
   assay manager --leader-elect
 
-  # against the cluster of a kubeconfig file
+  # run outside of the cluster
   assay manager --kubeconfig ~/.kube/config --operator-namespace assay-system`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -89,16 +89,16 @@ func newManagerCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "path of a kubeconfig file; without it KUBECONFIG, ~/.kube/config or the Pod's service account is used")
-	flags.StringVar(&o.operatorNamespace, "operator-namespace", "", "namespace of the Secrets and ConfigMaps with keys; default: the Pod's own")
-	flags.BoolVar(&o.leaderElect, "leader-elect", false, "elect a leader, for more than one replica")
-	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "address of the metrics endpoint, for example :8443; 0 turns it off")
-	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve metrics over HTTPS, to those who may get /metrics")
-	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
-	flags.DurationVar(&o.recheckInterval, "recheck-interval", defaultRecheckInterval, "how often an unchanged verdict is confirmed by a new lastProbeTime")
-	flags.IntVar(&o.workers, "workers", 8, "how many Images are checked at the same time")
+	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig `FILE` (default: $KUBECONFIG, ~/.kube/config or the service account of the Pod)")
+	flags.StringVar(&o.operatorNamespace, "operator-namespace", "", "`NAMESPACE` of the keys and the allowlist (default: the namespace of the Pod)")
+	flags.BoolVar(&o.leaderElect, "leader-elect", false, "enable leader election, for more than one replica")
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "`ADDRESS` of the metrics endpoint, for example :8443; 0 disables it")
+	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve metrics over HTTPS, to clients that are authorized to get /metrics")
+	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "`ADDRESS` of /healthz and /readyz; 0 disables them")
+	flags.DurationVar(&o.recheckInterval, "recheck-interval", defaultRecheckInterval, "how often an unchanged verdict is confirmed with a new lastProbeTime")
+	flags.IntVar(&o.workers, "workers", 8, "number of Images that are evaluated concurrently")
 	flags.DurationVar(&o.allowlistTTL, "allowlist-ttl", defaultAllowlistTTL,
-		"how long the allowlist is valid when no operator renews it; 0 means for ever")
+		"how long the allowlist is valid without renewal by an operator; 0 for no expiry")
 	addLogFlags(cmd, &o.zap)
 	return cmd
 }

@@ -36,22 +36,24 @@ func newPolicyConvertCommand() *cobra.Command {
 	o := policyConvertOptions{}
 	cmd := &cobra.Command{
 		Use:   "convert FILE...",
-		Short: "Make TrustPolicies of the policies of other programs",
-		Long: `Make TrustPolicies of containers-policy.json(5) and of OpenShift's ClusterImagePolicy and
-ImagePolicy. The TrustPolicies go to standard output, and what they cannot say, or what is
-left to do, to standard error.
+		Short: "Convert the policies of other programs to TrustPolicies",
+		Long: `Convert containers-policy.json(5) and OpenShift's ClusterImagePolicy and ImagePolicy to
+TrustPolicies. The TrustPolicies go to standard output. Standard error lists requirements
+that a TrustPolicy cannot express, and steps that remain to be done.
 
-Keys that a file names by their path become references to Secrets, and a note says how to
-make each; with --inline-keys they are read now and written into the TrustPolicies.
+A key that a file names by its path becomes a reference to a Secret, and a note shows the
+command that creates it. With --inline-keys the keys are read and written into the
+TrustPolicies.
 
 Exit status:
-  0  the TrustPolicies say all that the files say
-  1  something is lost; standard error says what
-  2  wrong usage, or a file that cannot be read or is none of these`,
-		Example: `  # what podman and skopeo go by on this machine
+
+    0  the TrustPolicies are equivalent to the files
+    1  some requirements were lost; standard error lists them
+    2  wrong usage, or a file that cannot be read or converted`,
+		Example: `  # convert the policy of podman and skopeo on this machine
   assay policy convert --inline-keys /etc/containers/policy.json > trustpolicies.yaml
 
-  # OpenShift's policies, only to be reported on at first
+  # convert OpenShift's policies, and only audit at first
   oc get clusterimagepolicies -o yaml > policies.yaml
   assay policy convert --enforcement Audit policies.yaml`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -59,9 +61,9 @@ Exit status:
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&o.inlineKeys, "inline-keys", false, "read the keys that are named by a path, and write them into the TrustPolicies")
-	flags.StringVar(&o.namespace, "operator-namespace", "assay-system", "`NAMESPACE` of the operator, where the Secrets are to be")
-	flags.StringVar(&o.enforcement, "enforcement", "", "`LEVEL` of every TrustPolicy: Enforce, Warn or Audit; the default is the API's")
+	flags.BoolVar(&o.inlineKeys, "inline-keys", false, "read keys that are named by path, and write them into the TrustPolicies")
+	flags.StringVar(&o.namespace, "operator-namespace", "assay-system", "`NAMESPACE` of the operator, for the Secrets")
+	flags.StringVar(&o.enforcement, "enforcement", "", "`LEVEL` of every TrustPolicy: Enforce, Warn or Audit (default: the default of the API)")
 	completeWords(cmd, "enforcement", string(assayv1alpha1.EnforcementEnforce), string(assayv1alpha1.EnforcementWarn), string(assayv1alpha1.EnforcementAudit))
 	return cmd
 }

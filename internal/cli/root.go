@@ -41,7 +41,7 @@ func usagef(format string, values ...any) error {
 // Main runs a command line (without the program's name) and returns the exit code. Results go to
 // stdout, everything else to stderr.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	root := newRootCommand()
+	root := NewCommand()
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
@@ -63,11 +63,13 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return ExitError
 }
 
-func newRootCommand() *cobra.Command {
+// NewCommand returns the command assay with all commands below it. Programs that document it
+// need it; to run it, there is Main.
+func NewCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "assay",
-		Short:         "Verifies the signatures of container images",
-		Long:          "Assay verifies OpenPGP signatures of container images (containers-signature(5)):\nin a cluster, as the operator that records verdicts on Images, or from files.",
+		Short:         "Verify the signatures of container images",
+		Long:          "Assay verifies OpenPGP signatures of container images (containers-signature(5)), in a\ncluster as an operator that records verdicts on Images, or on the command line from files.",
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -49,26 +49,27 @@ func newStatusCommand() *cobra.Command {
 	o := statusOptions{}
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Sum up the verdicts in a cluster",
-		Long: `Sum up what Assay has found in a cluster: how many images have which verdict and why, the
+		Short: "Summarize the verdicts in a cluster",
+		Long: `Summarize the verdicts in a cluster: the number of images by verdict and reason, the
 TrustPolicies, and the keys that have expired, expire soon or cannot be used.
 
-It reads Images and TrustPolicies, and needs no more than the cluster role view. Manifests
-and signatures are not transferred, so that it is quick in large clusters, too.
+The command reads Images and TrustPolicies, for which the cluster role view suffices.
+Manifests and signatures are not transferred, so it is fast in large clusters as well.
 
 Exit status:
-  0  the status was printed; with --watch, until it was interrupted
-  2  wrong usage, or the cluster cannot be read`,
-		Example: `  # all in one screen
+
+    0  the status was printed; with --watch, until interrupted
+    2  wrong usage, or the cluster cannot be read`,
+		Example: `  # print the status once
   assay status
 
-  # with the images that are not verified, and why
+  # include the images that are not verified, and the reasons
   assay status -o wide
 
-  # as long as it takes
+  # print the status again whenever it changes
   assay status --watch
 
-  # for a program: fail when anything is refused
+  # fail when an image is refused
   assay status -o json | jq -e '.images.refused == 0'`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -80,12 +81,12 @@ Exit status:
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVarP(&o.output, "output", "o", "table", "`FORMAT`: table, wide, json or yaml")
-	flags.BoolVarP(&o.watch, "watch", "w", false, "print it again whenever it changes, at most once a second")
-	flags.DurationVar(&o.expiringWithin, "expiring-within", defaultExpiringWithin, "how soon a key expires that is listed")
-	flags.IntVar(&o.limit, "limit", defaultStatusLimit, "how many images that are not verified are listed by name, but in a table, which has none")
-	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "`FILE` that says where the cluster is; without it KUBECONFIG or ~/.kube/config")
-	flags.StringVar(&o.context, "context", "", "`NAME` of the context in it; default: the current one")
-	flags.DurationVar(&o.timeout, "request-timeout", 0, "how long one request may take, without --watch; 0 for ever")
+	flags.BoolVarP(&o.watch, "watch", "w", false, "print the status again whenever it changes, at most once per second")
+	flags.DurationVar(&o.expiringWithin, "expiring-within", defaultExpiringWithin, "list keys that expire within this time")
+	flags.IntVar(&o.limit, "limit", defaultStatusLimit, "maximum number of unverified images to list by name; -o table lists none")
+	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig `FILE` (default: $KUBECONFIG or ~/.kube/config)")
+	flags.StringVar(&o.context, "context", "", "`NAME` of the kubeconfig context (default: the current context)")
+	flags.DurationVar(&o.timeout, "request-timeout", 0, "timeout of a single request, ignored with --watch; 0 for none")
 	completeWords(cmd, "output", "table", "wide", "json", "yaml")
 	return cmd
 }

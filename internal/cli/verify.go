@@ -44,31 +44,32 @@ func newVerifyCommand() *cobra.Command {
 	o := verifyOptions{}
 	cmd := &cobra.Command{
 		Use:   "verify --signature FILE --trusted-key FILE... (--manifest FILE | --digest DIGEST) --image REFERENCE",
-		Short: "Decide about the signature of an image, from files",
-		Long: `Decide about a signature of an image as the operator does, from files and without a
-cluster. The signature is verified when a trusted key made it, for this manifest and
-under a name that --match-policy accepts for this image. Nothing else on the machine
-counts: no keyring of the user and no policy file.
+		Short: "Verify the signature of an image from files",
+		Long: `Verify a signature of an image as the operator does, but from files and without a cluster.
+The signature is verified when it was made by a trusted key, for this manifest, and under
+a name that --match-policy accepts for this image. User keyrings and policy files of the
+machine are not consulted.
 
-Every file of keys stands alone. One that holds no key is named on standard error,
-and the others go on working. A file that does not exist is wrong usage.
+Key files are independent of each other. A file without a usable key is reported on
+standard error, and the other files are still used. A file that does not exist is an error.
 
 Exit status:
-  0  verified
-  1  refused
-  2  could not be checked, wrong usage, or a file that cannot be read; where there is a
-     decision, it is on standard output`,
-		Example: `  # an image that "skopeo standalone-sign manifest.json REFERENCE KEY -o app.sig" signed
+
+    0  verified
+    1  refused
+    2  could not be checked, wrong usage, or a file that cannot be read; a verdict, if
+       there is one, is on standard output`,
+		Example: `  # verify the output of "skopeo standalone-sign manifest.json REFERENCE KEY -o app.sig"
   skopeo inspect --raw docker://registry.example.com/team/app:v1 > manifest.json
   assay verify --signature app.sig --trusted-key release.asc --manifest manifest.json \
     --image registry.example.com/team/app:v1
 
-  # a copy on a mirror, signed by its vendor under the original name
+  # verify a mirrored image that its vendor signed under the original name
   assay verify --signature signature-1 --trusted-key vendor.asc --digest sha256:2c26b4… \
     --image mirror.internal:5000/vendor/app:v1 --match-policy RemapIdentity \
     --remap-prefix mirror.internal:5000/vendor --remap-signed-prefix registry.vendor.example
 
-  # for a program: the signature from a pipe, the decision as JSON
+  # read the signature from a pipe and print the verdict as JSON
   curl -fsS "$STORE/team/app@sha256=2c26b4…/signature-1" |
     assay verify --signature - --trusted-key release.asc --digest sha256:2c26b4… \
     --image registry.example.com/team/app:v1 -o json`,
@@ -82,17 +83,17 @@ Exit status:
 func (o *verifyOptions) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&o.signature, "signature", "", "`FILE` with the signature, - for standard input")
-	flags.StringVar(&o.signatureType, "type", imagev1.SignatureTypeAtomic, "`TYPE` of the signature: atomic or AtomicImageV1, which are the same")
-	flags.StringArrayVar(&o.trustedKeys, "trusted-key", nil, "`FILE` with trusted OpenPGP public keys, armored or binary; may be given more than once")
-	flags.StringVar(&o.manifest, "manifest", "", "`FILE` with the image's manifest, byte for byte")
-	flags.StringVar(&o.digest, "digest", "", "`DIGEST` of the image's manifest instead of it, sha256:<hex>")
-	flags.StringVar(&o.image, "image", "", "`REFERENCE` of the image: what it is called where it is run")
-	flags.StringVar(&o.publicKeyID, "public-key-id", "", "`KEY` that must have signed, one of those trusted: 0x and its fingerprint or at least the lowest 16 digits")
+	flags.StringVar(&o.signature, "signature", "", "`FILE` with the signature, or - for standard input")
+	flags.StringVar(&o.signatureType, "type", imagev1.SignatureTypeAtomic, "`TYPE` of the signature: atomic or AtomicImageV1, two names of one format")
+	flags.StringArrayVar(&o.trustedKeys, "trusted-key", nil, "`FILE` with trusted OpenPGP public keys, armored or binary; may be repeated")
+	flags.StringVar(&o.manifest, "manifest", "", "`FILE` with the manifest of the image, byte for byte")
+	flags.StringVar(&o.digest, "digest", "", "`DIGEST` of the manifest, sha256:HEX, in place of --manifest")
+	flags.StringVar(&o.image, "image", "", "`REFERENCE` by which the image is run")
+	flags.StringVar(&o.publicKeyID, "public-key-id", "", "the trusted `KEY` that must have signed: 0x and its fingerprint, or at least the last 16 digits of it")
 	flags.StringVar(&o.expiredKeys, "expired-keys", string(assayv1alpha1.ExpiredKeysReject),
-		"`WHAT` becomes of signatures by expired keys: Reject or AcceptSignaturesBeforeExpiry")
+		"`POLICY` for signatures by expired keys: Reject or AcceptSignaturesBeforeExpiry")
 	o.identity.addFlags(flags)
-	flags.StringVarP(&o.output, "output", "o", "text", "`FORMAT` of the decision: text, json or yaml")
+	flags.StringVarP(&o.output, "output", "o", "text", "`FORMAT` of the verdict: text, json or yaml")
 	completeWords(cmd, "output", "text", "json", "yaml")
 	completeWords(cmd, "match-policy", matchPolicies...)
 	completeWords(cmd, "type", imagev1.SignatureTypeAtomic, imagev1.SignatureTypeAtomicImageV1)

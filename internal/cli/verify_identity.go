@@ -34,11 +34,11 @@ var matchPolicies = []string{
 }
 
 func (o *identityOptions) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.matchPolicy, "match-policy", matchPolicies[0], "`RULE` for the signed name: "+oneOf(matchPolicies))
+	flags.StringVar(&o.matchPolicy, "match-policy", matchPolicies[0], "`RULE` that compares the signed name with --image: "+oneOf(matchPolicies))
 	flags.StringVar(&o.exactReference, "exact-reference", "", "for ExactReference: the `REFERENCE` that must have been signed")
 	flags.StringVar(&o.exactRepository, "exact-repository", "", "for ExactRepository: the `REPOSITORY` that must have been signed")
 	flags.StringVar(&o.remapPrefix, "remap-prefix", "", "for RemapIdentity: the `PREFIX` of the image's name to replace")
-	flags.StringVar(&o.remapSigned, "remap-signed-prefix", "", "for RemapIdentity: the `PREFIX` that takes its place in the signed name")
+	flags.StringVar(&o.remapSigned, "remap-signed-prefix", "", "for RemapIdentity: the `PREFIX` that replaces it in the signed name")
 }
 
 // matcher returns the matcher of the rule. It refuses options of other rules, which would have no

@@ -23,8 +23,15 @@ const (
 	UnsupportedVersion
 
 	// WeakAlgorithm: the digest, the key's size or its algorithm is too weak (MD5, SHA-1,
-	// RIPEMD-160, RSA below 2048 bits, DSA) or not supported.
+	// RIPEMD-160, RSA below 2048 bits, DSA).
 	WeakAlgorithm
+
+	// UnsupportedAlgorithm: the signature has a public-key algorithm that is not known here, such
+	// as a post-quantum one. This says nothing about its strength.
+	UnsupportedAlgorithm
+
+	// OverBudget: the message was not read because the caller's budget for decompression is spent.
+	OverBudget
 
 	// UnknownKey: no certificate of the keyring contains the issuing key.
 	UnknownKey
@@ -50,16 +57,18 @@ const (
 )
 
 var codeNames = [...]string{
-	Malformed:          "Malformed",
-	UnsupportedVersion: "UnsupportedVersion",
-	WeakAlgorithm:      "WeakAlgorithm",
-	UnknownKey:         "UnknownKey",
-	UnusableKey:        "UnusableKey",
-	BadSignature:       "BadSignature",
-	KeyExpired:         "KeyExpired",
-	KeyRevoked:         "KeyRevoked",
-	SignatureExpired:   "SignatureExpired",
-	SignatureInFuture:  "SignatureInFuture",
+	Malformed:            "Malformed",
+	UnsupportedVersion:   "UnsupportedVersion",
+	WeakAlgorithm:        "WeakAlgorithm",
+	UnsupportedAlgorithm: "UnsupportedAlgorithm",
+	OverBudget:           "OverBudget",
+	UnknownKey:           "UnknownKey",
+	UnusableKey:          "UnusableKey",
+	BadSignature:         "BadSignature",
+	KeyExpired:           "KeyExpired",
+	KeyRevoked:           "KeyRevoked",
+	SignatureExpired:     "SignatureExpired",
+	SignatureInFuture:    "SignatureInFuture",
 }
 
 // String returns the name of the constant.

@@ -193,9 +193,13 @@ func (s *signature) splitMaterial(rest []byte) *Error {
 		}
 		s.material[0] = rest
 		return nil
-	default:
+	case algoRSAEncryptOnly, algoElGamal, algoDSA, algoElGamalSign:
 		s.note(refuse(WeakAlgorithm, "the signature's public-key algorithm is not accepted: "+
 			"sign with RSA, ECDSA or EdDSA"))
+		return nil
+	default:
+		s.note(refuse(UnsupportedAlgorithm, "the signature has a public-key algorithm that this version "+
+			"does not support; sign with RSA, ECDSA or EdDSA as well"))
 		return nil
 	}
 	for i := range integers {

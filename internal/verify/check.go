@@ -44,9 +44,8 @@ func (v *Verifier) Check(in Input) Verdict {
 	c := checker{Verifier: v, now: in.Now, image: img, policies: policies, revokedKeys: in.RevokedKeys}
 
 	verdict := Verdict{Digest: img.digest, Signatures: make([]SignatureVerdict, len(in.Image.Signatures))}
-	results := make([]signatureResult, len(in.Image.Signatures))
-	for i := range in.Image.Signatures {
-		results[i] = c.checkSignature(&in.Image.Signatures[i])
+	results := c.checkSignatures(in.Image.Signatures)
+	for i := range results {
 		verdict.Signatures[i] = results[i].verdict
 		verdict.RecheckAt = earliest(verdict.RecheckAt, results[i].recheckAt)
 		if results[i].panicked {
@@ -82,14 +81,21 @@ func evaluatePolicy(policy *Policy, p int, results []signatureResult) Finding {
 		return Finding{Outcome: Verified, Reason: assayv1alpha1.ReasonVerified,
 			Message: truncate(fmt.Sprintf("signed by %s; %s requires %d", countSigners(len(signers)), policy.label(), policy.required()))}
 	}
-	if i := furthest(findings, CouldNotCheck); i >= 0 {
-		return findings[i]
+	// A signature that this version cannot check does not hide why the others are refused.
+	supported := slices.DeleteFunc(slices.Clone(findings), func(f Finding) bool {
+		return f.Reason == assayv1alpha1.ReasonUnsupportedAlgorithm
+	})
+	if i := furthest(supported, CouldNotCheck); i >= 0 {
+		return supported[i]
 	}
 	if len(signers) > 0 {
 		return refused(assayv1alpha1.ReasonInsufficientSignatures,
 			fmt.Sprintf("signed by %s; %s requires %d", countSigners(len(signers)), policy.label(), policy.required()))
 	}
-	return findings[furthest(findings, Refused)]
+	if i := furthest(supported, Refused); i >= 0 {
+		return supported[i]
+	}
+	return findings[furthest(findings, CouldNotCheck)]
 }
 
 // evaluateImage combines the findings of all policies: every one must be satisfied. A

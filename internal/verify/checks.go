@@ -38,8 +38,13 @@ var (
 		{
 			Name:        "form",
 			Description: "the content has the form of the type: its size, structure and version",
-			Reasons:     []string{assayv1alpha1.ReasonMalformedSignature, assayv1alpha1.ReasonUnsupportedSignatureVersion},
-			run:         (*attempt).checkForm,
+			Reasons: []string{
+				assayv1alpha1.ReasonOverBudget,
+				assayv1alpha1.ReasonMalformedSignature,
+				assayv1alpha1.ReasonUnsupportedSignatureVersion,
+				assayv1alpha1.ReasonUnsupportedAlgorithm,
+			},
+			run: (*attempt).checkForm,
 		},
 		{
 			Name:        "image",
@@ -67,7 +72,6 @@ var (
 			Reasons: []string{
 				assayv1alpha1.ReasonUntrustedKey,
 				assayv1alpha1.ReasonKeysUnavailable,
-				assayv1alpha1.ReasonUnsupportedAlgorithm,
 				assayv1alpha1.ReasonWeakAlgorithm,
 				assayv1alpha1.ReasonInvalidSignature,
 				assayv1alpha1.ReasonKeyRevoked,
@@ -122,6 +126,9 @@ type attempt struct {
 	format    Format
 	message   Message
 	keyID     string
+	budget    *Budget
+	// deferred: the budget did not allow a heavy step.
+	deferred bool
 
 	policy    *Policy
 	signed    Signed
@@ -150,10 +157,10 @@ func (a *attempt) checkType() *Finding {
 }
 
 func (a *attempt) checkForm() *Finding {
-	message, err := a.format.Parse(a.signature.Content)
+	message, err := a.format.Parse(a.signature.Content, a.budget)
 	if err != nil {
 		e := asError(err, assayv1alpha1.ReasonMalformedSignature)
-		a.keyID = e.KeyID
+		a.keyID, a.deferred = e.KeyID, e.OverBudget
 		f := e.finding()
 		return &f
 	}

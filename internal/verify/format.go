@@ -22,8 +22,9 @@ type Format interface {
 	Types() []string
 
 	// Parse checks the form of a signature, within bounds and before any policy is looked
-	// at. Nothing in the result is authenticated. The error is an *Error.
-	Parse(content []byte) (Message, error)
+	// at. Nothing in the result is authenticated. It asks the budget before each heavy step:
+	// one that takes many times as long as a usual signature. The error is an *Error.
+	Parse(content []byte, budget *Budget) (Message, error)
 
 	// IsKeyFile reports whether data looks like a file of public keys of this format, so
 	// that a source of keys can be told apart by its content.
@@ -37,6 +38,19 @@ type Format interface {
 	// NewTrust makes what a policy trusts from its key files. The order of files does not
 	// matter. Files that another format has read are left out.
 	NewTrust(files []NamedKeyFile) Trust
+}
+
+// Budget bounds the heavy steps that the signatures of one image may take together. The zero
+// value allows none.
+type Budget struct{ steps int }
+
+// Spend takes one heavy step from the budget, and reports whether there was one left.
+func (b *Budget) Spend() bool {
+	if b.steps == 0 {
+		return false
+	}
+	b.steps--
+	return true
 }
 
 // Message is a signature that was parsed. Nothing of it is authenticated.
@@ -179,6 +193,9 @@ type Error struct {
 	// checked. It is not refused.
 	Unsupported bool
 
+	// OverBudget: Parse was refused a heavy step.
+	OverBudget bool
+
 	// UnknownKey: the key that made the signature is not among those that are trusted.
 	UnknownKey bool
 
@@ -197,7 +214,7 @@ func (e *Error) Error() string { return e.Detail }
 // finding is what an error of a format means for a signature. An error of another type
 // would be a refusal as well.
 func (e *Error) finding() Finding {
-	if e.Unsupported {
+	if e.Unsupported || e.OverBudget {
 		return couldNotCheck(e.Reason, e.Detail)
 	}
 	return refused(e.Reason, e.Detail)

@@ -16,7 +16,7 @@ import (
 func TestPanicRefusesTheSignature(t *testing.T) {
 	c := checker{policies: []Policy{{Name: "a"}, {Name: "b"}}}
 	want := refused(assayv1alpha1.ReasonMalformedSignature, "the content made the verifier fail; please report it with the content")
-	got := c.checkSignature(nil)
+	got := c.checkSignature(nil, &Budget{})
 	if !got.panicked {
 		t.Error("the panic is not counted")
 	}

@@ -25,6 +25,8 @@ type signatureResult struct {
 	// recheckAt is the earliest time at which the clock alone may change the result.
 	recheckAt time.Time
 	panicked  bool
+	// deferred: the budget did not allow a heavy step.
+	deferred bool
 }
 
 // policyResult is what came of one signature under one policy. signer and claims are nil
@@ -37,7 +39,7 @@ type policyResult struct {
 
 // checkSignature checks one signature against every policy. A panic in a parser refuses
 // this signature alone: one blob must not take the operator or another verdict with it.
-func (c *checker) checkSignature(s *Signature) (result signatureResult) {
+func (c *checker) checkSignature(s *Signature, budget *Budget) (result signatureResult) {
 	defer func() {
 		if recover() != nil {
 			result = c.sameForAll(refused(assayv1alpha1.ReasonMalformedSignature,
@@ -45,14 +47,34 @@ func (c *checker) checkSignature(s *Signature) (result signatureResult) {
 			result.panicked = true
 		}
 	}()
-	a := attempt{checker: c, signature: s}
+	a := attempt{checker: c, signature: s, budget: budget}
 	if f := a.runAll(signatureChecks); f != nil {
 		result = c.sameForAll(*f)
 	} else {
 		result = c.checkPolicies(&a)
 	}
-	result.verdict.ClaimedKeyID = a.keyID
+	result.verdict.ClaimedKeyID, result.deferred = a.keyID, a.deferred
 	return result
+}
+
+// maxHeavySteps bounds the heavy steps of all signatures of one image. A signature takes two
+// at most, and most take none.
+const maxHeavySteps = 8
+
+// checkSignatures checks all signatures. Those that take heavy steps come last, so that they
+// hide none of the others, and share a budget.
+func (c *checker) checkSignatures(signatures []Signature) []signatureResult {
+	results := make([]signatureResult, len(signatures))
+	for i := range signatures {
+		results[i] = c.checkSignature(&signatures[i], &Budget{})
+	}
+	budget := &Budget{steps: maxHeavySteps}
+	for i := range signatures {
+		if results[i].deferred && budget.steps > 0 {
+			results[i] = c.checkSignature(&signatures[i], budget)
+		}
+	}
+	return results
 }
 
 // checkPolicies makes the checks that depend on the policy, for each.

@@ -20,19 +20,19 @@ import (
 var kustomizations = map[string]map[string]int{
 	"crd": {"CustomResourceDefinition": 2},
 	"rbac": {
-		"ServiceAccount": 1, "ClusterRole": 9, "ClusterRoleBinding": 2, "Role": 2, "RoleBinding": 2,
+		"ServiceAccount": 1, "ClusterRole": 10, "ClusterRoleBinding": 2, "Role": 2, "RoleBinding": 2,
 	},
 	"manager": {"Namespace": 1, "Deployment": 1, "PodDisruptionBudget": 1},
 	"default": {
 		"Namespace": 1, "CustomResourceDefinition": 2,
-		"ServiceAccount": 1, "ClusterRole": 9, "ClusterRoleBinding": 2, "Role": 2, "RoleBinding": 2,
+		"ServiceAccount": 1, "ClusterRole": 10, "ClusterRoleBinding": 2, "Role": 2, "RoleBinding": 2,
 		"Deployment": 1, "PodDisruptionBudget": 1, "Service": 1,
 	},
 	"admission": {
 		"Namespace": 1, "CustomResourceDefinition": 2,
-		"ServiceAccount": 1, "ClusterRole": 9, "ClusterRoleBinding": 2, "Role": 2, "RoleBinding": 2,
+		"ServiceAccount": 1, "ClusterRole": 10, "ClusterRoleBinding": 2, "Role": 2, "RoleBinding": 2,
 		"Deployment": 1, "PodDisruptionBudget": 1, "Service": 1,
-		"ValidatingAdmissionPolicy": 5, "ValidatingAdmissionPolicyBinding": 5,
+		"ValidatingAdmissionPolicy": 7, "ValidatingAdmissionPolicyBinding": 7,
 	},
 	"samples": {"Secret": 1, "ConfigMap": 1, "TrustPolicy": 4, "Image": 16},
 }

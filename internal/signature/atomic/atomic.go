@@ -35,9 +35,9 @@ type message struct{ *openpgp.Message }
 // UnverifiedKeyID returns the key that the message names as its maker.
 func (m message) UnverifiedKeyID() string { return m.UnverifiedIssuer() }
 
-// Parse checks the shape of the OpenPGP message.
-func (Format) Parse(content []byte) (verify.Message, error) {
-	m, err := openpgp.ParseMessage(content)
+// Parse checks the shape of the OpenPGP message. A decompression of BZIP2 is a heavy step.
+func (Format) Parse(content []byte, budget *verify.Budget) (verify.Message, error) {
+	m, err := openpgp.ParseMessageWithin(content, budget.Spend)
 	if err != nil {
 		return nil, convertError(err)
 	}
@@ -87,12 +87,14 @@ func convertError(err error) *verify.Error {
 		detail += " (key 0x" + e.Fingerprint + ")"
 	}
 	return &verify.Error{
-		Reason:     reasonOf(e.Code),
-		Detail:     detail,
-		KeyID:      e.Issuer,
-		UnknownKey: e.Code == openpgp.UnknownKey,
-		NeedsKey:   e.Code == openpgp.UnknownKey || e.Code == openpgp.KeyExpired || e.Code == openpgp.UnusableKey,
-		NotBefore:  e.NotBefore,
+		Reason:      reasonOf(e.Code),
+		Detail:      detail,
+		KeyID:       e.Issuer,
+		Unsupported: e.Code == openpgp.UnsupportedAlgorithm,
+		OverBudget:  e.Code == openpgp.OverBudget,
+		UnknownKey:  e.Code == openpgp.UnknownKey,
+		NeedsKey:    e.Code == openpgp.UnknownKey || e.Code == openpgp.KeyExpired || e.Code == openpgp.UnusableKey,
+		NotBefore:   e.NotBefore,
 	}
 }
 
@@ -103,6 +105,10 @@ func reasonOf(code openpgp.Code) string {
 		return assayv1alpha1.ReasonUnsupportedSignatureVersion
 	case openpgp.WeakAlgorithm:
 		return assayv1alpha1.ReasonWeakAlgorithm
+	case openpgp.UnsupportedAlgorithm:
+		return assayv1alpha1.ReasonUnsupportedAlgorithm
+	case openpgp.OverBudget:
+		return assayv1alpha1.ReasonOverBudget
 	case openpgp.UnknownKey, openpgp.UnusableKey:
 		return assayv1alpha1.ReasonUntrustedKey
 	case openpgp.BadSignature:

@@ -41,7 +41,7 @@ func mustParse(t *testing.T, data []byte) verify.KeyFile {
 
 func authenticate(t *testing.T, trust verify.Trust, key *pgp.Key, payload string) (verify.Signed, error) {
 	t.Helper()
-	message, err := Format{}.Parse(key.Message(key.Standard(pgp.TypeBinary, sigTime), []byte(payload)))
+	message, err := Format{}.Parse(key.Message(key.Standard(pgp.TypeBinary, sigTime), []byte(payload)), &verify.Budget{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,8 +20,11 @@ import (
 // directoryVariable is the environment variable with the path of the corpus.
 const directoryVariable = "ASSAY_CORPUS"
 
-// kindOpenPGP is the kind of the cases with atomic container signatures.
-const kindOpenPGP = "openpgp"
+// Kinds of cases.
+const (
+	kindOpenPGP  = "openpgp"  // atomic container signatures
+	kindSigstore = "sigstore" // sigstore signatures
+)
 
 // Case is one signature, its keys, image and identity rule, and the verdict of a strict verifier.
 type Case struct {
@@ -49,7 +52,28 @@ type Case struct {
 	ExpectedFingerprint string         `json:"expectedFingerprint"`
 	ExpectedClaims      ExpectedClaims `json:"expectedClaims"`
 
+	// SigstorePolicy is what a case of sigstore trusts.
+	SigstorePolicy SigstorePolicy `json:"sigstorePolicy"`
+
 	directory string
+}
+
+// SigstorePolicy names what a case of sigstore trusts: keys, Fulcio or another PKI, and the keys of
+// transparency logs.
+type SigstorePolicy struct {
+	KeyFiles      []string `json:"keyFiles"`
+	RekorKeyFiles []string `json:"rekorKeyFiles"`
+	Fulcio        *struct {
+		CAFile       string `json:"caFile"`
+		OIDCIssuer   string `json:"oidcIssuer"`
+		SubjectEmail string `json:"subjectEmail"`
+	} `json:"fulcio"`
+	PKI *struct {
+		CARootsFile         string `json:"caRootsFile"`
+		CAIntermediatesFile string `json:"caIntermediatesFile"`
+		SubjectEmail        string `json:"subjectEmail"`
+		SubjectHostname     string `json:"subjectHostname"`
+	} `json:"pki"`
 }
 
 // Identity is a signedIdentity of containers-policy.json(5).
@@ -78,15 +102,41 @@ type ExpectedClaims struct {
 // returns none, unless the environment requires one.
 func OpenPGP(t *testing.T) []Case {
 	t.Helper()
+	return cases(t, kindOpenPGP)
+}
+
+// Sigstore returns the cases about sigstore signatures, as OpenPGP does its own.
+func Sigstore(t *testing.T) []Case {
+	t.Helper()
+	return cases(t, kindSigstore)
+}
+
+// Directory returns the folder of the corpus. It returns false, and the test's log says so, when
+// no corpus is beside the checkout and none was asked for.
+func Directory(t testing.TB) (string, bool) {
+	t.Helper()
 	directory, required := os.LookupEnv(directoryVariable)
 	if !required {
 		directory = filepath.Join(moduleRoot(t), "..", "shared", "corpus")
 	}
-	data, err := os.ReadFile(filepath.Join(directory, "cases.json"))
+	_, err := os.Stat(filepath.Join(directory, "cases.json"))
 	if os.IsNotExist(err) && !required {
 		t.Log("no corpus next to this checkout; the packages have their own vectors")
+		return "", false
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return directory, true
+}
+
+func cases(t *testing.T, kind string) []Case {
+	t.Helper()
+	directory, ok := Directory(t)
+	if !ok {
 		return nil
 	}
+	data, err := os.ReadFile(filepath.Join(directory, "cases.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,19 +145,19 @@ func OpenPGP(t *testing.T) []Case {
 		t.Fatal(err)
 	}
 	for _, c := range all {
-		if c.Kind == kindOpenPGP {
+		if c.Kind == kind {
 			c.directory = directory
 			cases = append(cases, c)
 		}
 	}
 	if len(cases) == 0 {
-		t.Fatalf("%s has no cases of kind %s", directory, kindOpenPGP)
+		t.Fatalf("%s has no cases of kind %s", directory, kind)
 	}
 	return cases
 }
 
-// moduleRoot returns the nearest parent directory of the test with a go.mod.
-func moduleRoot(t *testing.T) string {
+// moduleRoot returns the nearest folder above a test's own that has a go.mod.
+func moduleRoot(t testing.TB) string {
 	t.Helper()
 	directory, err := os.Getwd()
 	if err != nil {

@@ -12,14 +12,15 @@ import (
 
 // Codes of package openpgp.
 const (
-	malformed = "Malformed"
-	version   = "UnsupportedVersion"
-	weak      = "WeakAlgorithm"
-	unknown   = "UnknownKey"
-	unusable  = "UnusableKey"
-	bad       = "BadSignature"
-	expired   = "KeyExpired"
-	revoked   = "KeyRevoked"
+	malformed   = "Malformed"
+	version     = "UnsupportedVersion"
+	weak        = "WeakAlgorithm"
+	unsupported = "UnsupportedAlgorithm"
+	unknown     = "UnknownKey"
+	unusable    = "UnusableKey"
+	bad         = "BadSignature"
+	expired     = "KeyExpired"
+	revoked     = "KeyRevoked"
 )
 
 var payload = []byte(`{"critical":{"type":"atomic container signature",` +
@@ -84,7 +85,8 @@ func algorithmVectors() []vector {
 		refuse("digest-short-ed25519", weak, "RFC 9580 section 5.2.3.4 asks for 256 bits", digest(alice, pgp.SHA224)),
 		refuse("algorithm-other-rsa", malformed, "the signature has algorithm 3, the one-pass packet 1",
 			slices.Concat(onePass(rsa2048), literal(), signed(&rsaSignOnly))),
-		refuse("algorithm-dsa", weak, "a DSA signature", dsaMessage()),
+		refuse("algorithm-dsa", weak, "a DSA signature", claiming(17)),
+		refuse("algorithm-unknown", unsupported, "a signature by an algorithm that has no meaning yet", claiming(30)),
 	} {
 		v.keys = []string{"alice", "p384", "rsa1024", "rsa2048"}
 		out = append(out, v)
@@ -99,10 +101,10 @@ func signed(k *pgp.Key) []byte {
 	return pgp.Packet(pgp.TagSignature, k.Sign(standard(k), payload))
 }
 
-// dsaMessage returns a message that claims a DSA signature.
-func dsaMessage() []byte {
+// claiming returns a message that claims a signature by an algorithm.
+func claiming(algorithm byte) []byte {
 	claim := *alice
-	claim.Algorithm = 17
+	claim.Algorithm = algorithm
 	return good(&claim)
 }
 

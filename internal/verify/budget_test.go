@@ -1,0 +1,74 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package verify_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"os"
+	"testing"
+
+	"github.com/assay-project/assay/internal/verify"
+)
+
+// heavySignature is a message compressed with BZIP2.
+func heavySignature(t *testing.T) []byte {
+	t.Helper()
+	data, err := os.ReadFile("../openpgp/testdata/messages/bzip2.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body, _ := bytes.Cut(data, []byte("\n\n"))
+	content, err := base64.StdEncoding.DecodeString(string(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// TestHeavySignaturesShareABudget checks that many signatures that take long to read cost an
+// image its own verdict on them alone: a good signature behind them is verified, and what is
+// over budget could not be checked.
+func TestHeavySignaturesShareABudget(t *testing.T) {
+	const heavySteps = 8 // maxHeavySteps: the vector takes one step.
+	heavy := atomic(heavySignature(t))
+	in := input(t)
+	in.Image.Signatures = nil
+	for range 127 {
+		in.Image.Signatures = append(in.Image.Signatures, heavy)
+	}
+	in.Image.Signatures = append(in.Image.Signatures, alice.good())
+	got := check(in)
+	if got.Outcome != verify.Verified || got.Signatures[127].Outcome != verify.Verified {
+		t.Errorf("%s (%s): a good signature behind heavy ones is not verified", got.Outcome, got.Reason)
+	}
+	reasons := map[string]int{}
+	for _, s := range got.Signatures[:127] {
+		reasons[s.Reason]++
+		if s.Reason == "OverBudget" && s.Outcome != verify.CouldNotCheck {
+			t.Errorf("what is over budget is %s", s.Outcome)
+		}
+	}
+	if reasons["OverBudget"] != 127-heavySteps || len(reasons) != 2 {
+		t.Errorf("%v, want %d over budget and the others checked", reasons, 127-heavySteps)
+	}
+}
+
+// TestUnsupportedAlgorithmHidesNoRefusal checks that the reason of an image is the one that
+// helps when one of its signatures cannot be checked by this version.
+func TestUnsupportedAlgorithmHidesNoRefusal(t *testing.T) {
+	claim := *alice.Key
+	claim.Algorithm = 30
+	unsupported := atomic(signer{Key: &claim, primary: alice.primary}.sign(payload(appDigest, appReference)))
+	in := input(t)
+	in.Image.Signatures = []verify.Signature{unsupported}
+	alone := check(in)
+	if alone.Reason != "UnsupportedAlgorithm" || alone.Outcome != verify.CouldNotCheck {
+		t.Fatalf("%s (%s): %s", alone.Outcome, alone.Reason, alone.Message)
+	}
+	in.Image.Signatures = append(in.Image.Signatures, bob.good())
+	if both := check(in); both.Reason != "UntrustedKey" || both.Outcome != verify.Refused {
+		t.Errorf("%s (%s), want refused (UntrustedKey)", both.Outcome, both.Reason)
+	}
+}
