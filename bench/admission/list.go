@@ -10,10 +10,12 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/assay-project/assay/internal/allowlist"
 	"github.com/assay-project/assay/internal/testenv/manager"
@@ -50,8 +52,12 @@ func (b *bench) writeList(ctx context.Context, images int) (shards int, err erro
 	if err := b.removeList(ctx); err != nil {
 		return 0, err
 	}
+	if err := b.writeFence(ctx, list); err != nil {
+		return 0, err
+	}
 	for i := range list {
 		list[i].SetValidUntil(time.Now().Add(24 * time.Hour))
+		list[i].SetEpoch(epoch)
 		err := b.Create(ctx, &corev1.ConfigMap{
 			ObjectMeta: metav1.ObjectMeta{Namespace: manager.Namespace, Name: list[i].Name, Labels: list[i].Labels},
 			Data:       list[i].Data,
@@ -68,6 +74,34 @@ func (b *bench) writeList(ctx context.Context, images int) (shards int, err erro
 		}
 	}
 	return len(list), b.await(ctx, verified(images-1), true)
+}
+
+// epoch is the epoch of all shards.
+const epoch = "bench"
+
+// writeFence makes the epoch of the shards valid, next to the fence that the operator writes.
+func (b *bench) writeFence(ctx context.Context, list []allowlist.Shard) error {
+	rule := rbacv1.PolicyRule{APIGroups: []string{"assay.dev"}, Resources: []string{"allowlists"}, Verbs: []string{"use"}}
+	for i := range list {
+		rule.ResourceNames = append(rule.ResourceNames, allowlist.FenceName(list[i].Name, epoch))
+	}
+	meta := metav1.ObjectMeta{Namespace: manager.Namespace, Name: "bench-fence"}
+	role, binding := &rbacv1.Role{ObjectMeta: meta}, &rbacv1.RoleBinding{ObjectMeta: meta}
+	_, err := controllerutil.CreateOrUpdate(ctx, b, role, func() error {
+		role.Rules = []rbacv1.PolicyRule{rule}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	_, err = controllerutil.CreateOrUpdate(ctx, b, binding, func() error {
+		binding.RoleRef = rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: meta.Name}
+		binding.Subjects = []rbacv1.Subject{
+			{Kind: rbacv1.ServiceAccountKind, Namespace: manager.Namespace, Name: allowlist.FenceAccount},
+		}
+		return nil
+	})
+	return err
 }
 
 func (b *bench) removeList(ctx context.Context) error {

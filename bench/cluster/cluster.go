@@ -12,15 +12,11 @@ import (
 	"path/filepath"
 
 	"github.com/go-logr/logr"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	imagev1 "github.com/assay-project/assay/api/image/v1"
-	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/testenv"
 	"github.com/assay-project/assay/internal/testenv/controlplane"
-	"github.com/assay-project/assay/internal/testenv/kustomize"
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
@@ -59,23 +55,11 @@ func New(ctx context.Context, kustomization string, o controlplane.Options) (c *
 	return c, c.install(ctx, filepath.Join(root, kustomization))
 }
 
-func (c *Cluster) install(ctx context.Context, dir string) error {
-	applier, err := kustomize.NewApplier(c.Config(), "bench")
-	if err != nil {
+func (c *Cluster) install(ctx context.Context, dir string) (err error) {
+	if _, err = testenv.Install(ctx, c.Config(), dir); err != nil {
 		return err
 	}
-	objects, err := kustomize.Build(dir)
-	if err != nil {
-		return err
-	}
-	if err := applier.Apply(ctx, objects); err != nil {
-		return err
-	}
-	scheme := runtime.NewScheme()
-	if err := errors.Join(corev1.AddToScheme(scheme), imagev1.AddToScheme(scheme), assayv1alpha1.AddToScheme(scheme)); err != nil {
-		return err
-	}
-	if c.WithWatch, err = client.NewWithWatch(c.Config(), client.Options{Scheme: scheme}); err != nil {
+	if c.WithWatch, err = testenv.NewClient(c.Config()); err != nil {
 		return err
 	}
 	c.kubeconfig, err = c.KubeconfigFor(ctx, manager.Namespace, manager.ServiceAccount)
