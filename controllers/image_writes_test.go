@@ -6,6 +6,7 @@ package controllers_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -267,6 +269,32 @@ func TestConflictingWriterLosesNothing(t *testing.T) {
 	got := f.verdict(f.name, metav1.ConditionTrue, assayv1alpha1.ReasonVerified)
 	if got.DockerImageConfig == "" || got.Labels["team"] != "shop" {
 		t.Errorf("another writer's change is lost: %q, %v", got.DockerImageConfig, got.Labels)
+	}
+}
+
+// Somebody who writes an Image all the time, and is always faster, does not keep a verdict in
+// its status that no longer holds.
+func TestFasterWriterKeepsNoOldVerdict(t *testing.T) {
+	f, image := verifiedAtRest(t)
+	update(f, f.policy(), func(p *assayv1alpha1.TrustPolicy) { p.Spec.Keys = f.policy(newSigner("another")).Spec.Keys })
+	hooks := &writeHooks{}
+	n := 0
+	faster := func() error {
+		n++
+		update(f, image, func(i *imagev1.Image) { i.Annotations = map[string]string{"test.assay.dev/n": fmt.Sprint(n)} })
+		return nil
+	}
+	hooks.beforePatch, hooks.beforeStatusPatch = faster, faster
+	if _, err := hooks.reconcile(f, testNow); err != nil {
+		t.Fatal(err)
+	}
+	got := f.get()
+	condition := meta.FindStatusCondition(got.Status.Conditions, assayv1alpha1.VerifiedCondition)
+	if condition == nil || condition.Status != metav1.ConditionFalse {
+		t.Errorf("the condition is %+v, want False", condition)
+	}
+	if n < 2 {
+		t.Errorf("somebody was faster %d times, want before each write", n)
 	}
 }
 

@@ -117,7 +117,7 @@ func (r *Reconciler) store(ctx context.Context, e *Evaluation) (ctrl.Result, err
 	applySignatures(image, &e.Verdict, e.Now, r.recheckDue(image, e.Now.Time))
 	if err := r.write(ctx, e.Image, image, &e.Verdict, e.Now); err != nil {
 		if apierrors.IsConflict(err) {
-			return ctrl.Result{RequeueAfter: conflictRetry}, nil
+			return ctrl.Result{RequeueAfter: conflictRetry}, client.IgnoreNotFound(r.withdraw(ctx, e))
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}

@@ -103,7 +103,7 @@ func (e *Evaluator) Current(image *imagev1.Image, snapshot *trust.Snapshot) bool
 // forAllowlist returns what the cache of verdicts keeps.
 func (e *Evaluation) forAllowlist() verdictcache.Verdict {
 	verdict := verdictcache.Verdict{
-		UID: e.Image.UID, ResourceVersion: e.Image.ResourceVersion, Revision: e.Trust.Revision(),
+		UID: e.Image.UID, ResourceVersion: e.Image.ResourceVersion, Revision: e.Trust.Revision(), RecheckAt: e.Verdict.RecheckAt,
 	}
 	if e.Verdict.Outcome == verify.Verified {
 		verdict.Entry, verdict.Scope = e.entry()

@@ -11,11 +11,13 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/verify"
 )
 
@@ -48,6 +50,33 @@ func (r *Reconciler) writeStatusAfter(ctx context.Context, stored *imagev1.Image
 		return cause
 	}
 	return errors.Join(cause, r.writeStatus(ctx, stored.DeepCopy(), verdict, now))
+}
+
+// withdraw stores the status of an Image that was verified and no longer is, without the guard
+// of the resource version, after a write has conflicted. Whoever writes an Image faster than
+// its verdict is written cannot keep an old one in place. What is written is safe for any
+// state of the Image, and the next run corrects it.
+func (r *Reconciler) withdraw(ctx context.Context, e *Evaluation) error {
+	if e.Verdict.Outcome == verify.Verified || !meta.IsStatusConditionTrue(e.Image.Status.Conditions, assayv1alpha1.VerifiedCondition) {
+		return nil
+	}
+	before := onlyStatus(e.Image)
+	before.UID, before.ResourceVersion = "", ""
+	after := e.Image.DeepCopy()
+	applyStatus(after, &e.Verdict, e.Now)
+	after = onlyStatus(after)
+	// Another Image of the same name is another UID, which the API server refuses.
+	after.UID, after.ResourceVersion = e.Image.UID, ""
+	data, err := client.MergeFrom(before).Data(after)
+	if err != nil {
+		return err
+	}
+	answer := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: e.Image.Name}}
+	answer.SetGroupVersionKind(imagev1.GroupVersion.WithKind("Image"))
+	if err := r.Status().Patch(ctx, answer, client.RawPatch(types.MergePatchType, data)); err != nil {
+		return fmt.Errorf("withdrawing the verdict: %w", err)
+	}
+	return nil
 }
 
 // patch sends the difference between two states of a part of an image, guarded by the

@@ -8,6 +8,7 @@ package verdictcache
 
 import (
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -37,6 +38,8 @@ type Verdict struct {
 	Entry string
 	// Scope is the one by whose policies the Image was evaluated.
 	Scope string
+	// RecheckAt is when the clock alone may change the verdict; zero for never.
+	RecheckAt time.Time
 }
 
 // New returns an empty cache.
@@ -93,6 +96,34 @@ func (c *Cache) Current(name string, uid types.UID, resourceVersion string, revi
 	defer c.mu.Unlock()
 	verdict, ok := c.byName[name]
 	return ok && verdict.UID == uid && verdict.ResourceVersion == resourceVersion && verdict.Revision == revision
+}
+
+// Due returns the names of the Images whose verdict the clock may have changed by now, in any
+// order.
+func (c *Cache) Due(now time.Time) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var names []string
+	for name, verdict := range c.byName {
+		if verdict.isDue(now) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// IsDue reports whether the clock may have changed the verdict on an Image by now.
+func (c *Cache) IsDue(name string, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	verdict, ok := c.byName[name]
+	return ok && verdict.isDue(now)
+}
+
+// isDue leaves a second more, because times in OpenPGP are whole seconds and a key is valid in
+// its last one.
+func (v *Verdict) isDue(now time.Time) bool {
+	return !v.RecheckAt.IsZero() && now.After(v.RecheckAt.Add(time.Second))
 }
 
 // Entries returns the entries of verified Images, in any order and possibly more than once.
