@@ -22,26 +22,26 @@ import (
 // kustomization is config/default with the component enforce.
 const kustomization = "test/admission/testdata/enforce"
 
-// ofTurns is the number of containers of the Pods that are created while the operator runs
-// and while it does not.
+// ofTurns is the number of containers of the Pods created with a running and with a stopped
+// operator.
 const ofTurns = 3
 
-// row is one size of the list and one kind of Pod.
+// row has the latencies for one size of the allowlist and one kind of Pod.
 type row struct {
 	images, shards, containers int
 	latencies
 }
 
-// results are all that was measured.
+// results are all measurements.
 type results struct {
 	rows []row
-	// signed is the time from a signature to a Pod that is admitted, sorted.
+	// signed are the times from a signature to the admission of a Pod, sorted.
 	signed []time.Duration
-	// running and stopped are latencies while the operator runs, and while it does not.
+	// running and stopped are latencies with a running and a stopped operator.
 	running, stopped latencies
 }
 
-// bench is the cluster that is measured.
+// bench is the measured cluster.
 type bench struct{ *cluster.Cluster }
 
 func measure(ctx context.Context, p plan, say command.Progress) (r results, err error) {
@@ -85,7 +85,7 @@ func (b *bench) measureList(ctx context.Context, p plan, images int, r *results,
 	return nil
 }
 
-// measureOperator measures with the real manager and the images that it has verified.
+// measureOperator measures with the real manager and images verified by it.
 func (b *bench) measureOperator(ctx context.Context, p plan, r *results, say command.Progress) (err error) {
 	const keyBits, blob = 2048, 1 << 10
 	t := team.New("signed", keyBits)
@@ -142,7 +142,7 @@ func (b *bench) measureOperator(ctx context.Context, p plan, r *results, say com
 	return nil
 }
 
-// sign adds the signature of an image, and returns how long it took until a Pod was admitted.
+// sign adds a signature to an image and returns the time until the API server admits a Pod.
 func (b *bench) sign(ctx context.Context, image *imagev1.Image) (time.Duration, error) {
 	stored := &imagev1.Image{}
 	if err := b.Get(ctx, client.ObjectKeyFromObject(image), stored); err != nil {
@@ -158,7 +158,8 @@ func (b *bench) sign(ctx context.Context, image *imagev1.Image) (time.Duration, 
 	return time.Since(begin), err
 }
 
-// reference names an image as a Pod does: with its digest, which is the name of the Image.
+// reference returns the reference of an image in a Pod: with its digest, which is the name of the
+// Image.
 func reference(image *imagev1.Image) string {
 	return fmt.Sprintf("%s@sha256:%s", image.DockerImageReference, image.Name[len("sha256-"):])
 }

@@ -16,18 +16,18 @@ import (
 
 // Namespaces of the Pods.
 const (
-	judged   = "judged"
-	unjudged = "unjudged" // With the label that turns the policies off.
+	enforced = "enforced"
+	exempt   = "exempt" // With the label that turns the policies off.
 )
 
-// warmUp is how many Pods are created before any is counted.
+// warmUp is the number of Pods created before the measurement.
 const warmUp = 20
 
 func namespaces() []client.Object {
 	off := map[string]string{"assay.dev/verification": "disabled"}
 	return []client.Object{
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: judged}},
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: unjudged, Labels: off}},
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: enforced}},
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: exempt, Labels: off}},
 	}
 }
 
@@ -41,16 +41,16 @@ func pod(namespace string, images ...string) *corev1.Pod {
 	return p
 }
 
-// latencies are the times that creating Pods took, sorted.
+// latencies are the durations of creating Pods, sorted.
 type latencies struct{ with, without []time.Duration }
 
-// median of the difference that the policies make is that of the medians: single requests
-// differ by more than that.
+// median returns both medians. The cost of the policies is their difference: single requests vary
+// more than that.
 func (l latencies) median() (with, without time.Duration) {
 	return percentile(l.with, 50), percentile(l.without, 50)
 }
 
-// overhead is how much longer the median request takes with the policies.
+// overhead is the additional time of the median request with the policies.
 func (l latencies) overhead() time.Duration {
 	with, without := l.median()
 	return with - without
@@ -63,8 +63,8 @@ func (l *latencies) add(other latencies) {
 	slices.Sort(l.without)
 }
 
-// createPods creates Pods with the policies and without, taking turns, and removes them.
-// images returns the image of a container.
+// createPods alternately creates Pods with and without the policies and removes them. images
+// returns the image of a container.
 func (b *bench) createPods(ctx context.Context, pods, containers int, images func(n int) string) (l latencies, err error) {
 	for n := range warmUp + pods {
 		list := make([]string, containers)
@@ -72,9 +72,9 @@ func (b *bench) createPods(ctx context.Context, pods, containers int, images fun
 			list[i] = images(n*containers + i)
 		}
 		took := map[string]time.Duration{}
-		order := []string{judged, unjudged}
+		order := []string{enforced, exempt}
 		if n%2 == 1 {
-			slices.Reverse(order) // Whoever comes second finds warm caches.
+			slices.Reverse(order) // The second one finds warm caches.
 		}
 		for _, namespace := range order {
 			p := pod(namespace, list...)
@@ -85,13 +85,13 @@ func (b *bench) createPods(ctx context.Context, pods, containers int, images fun
 			took[namespace] = time.Since(begin)
 		}
 		if n >= warmUp {
-			l.with = append(l.with, took[judged])
-			l.without = append(l.without, took[unjudged])
+			l.with = append(l.with, took[enforced])
+			l.without = append(l.without, took[exempt])
 		}
 	}
 	slices.Sort(l.with)
 	slices.Sort(l.without)
-	for _, namespace := range []string{judged, unjudged} {
+	for _, namespace := range []string{enforced, exempt} {
 		if err := b.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(namespace), client.GracePeriodSeconds(0)); err != nil {
 			return l, err
 		}
@@ -99,7 +99,8 @@ func (b *bench) createPods(ctx context.Context, pods, containers int, images fun
 	return l, nil
 }
 
-// percentile returns the value in a sorted list that so many per cent do not exceed.
+// percentile returns the value in a sorted list that the given percentage of values does not
+// exceed.
 func percentile(sorted []time.Duration, percent int) time.Duration {
 	const hundred = 100
 	return sorted[(len(sorted)*percent+hundred-1)/hundred-1]

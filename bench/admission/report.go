@@ -11,18 +11,18 @@ import (
 	"github.com/assay-project/assay/bench/report"
 )
 
-// What admission is meant to reach.
+// Targets of admission.
 const (
 	maxSigned = 3 * time.Second // From a signature to a Pod, at the 99th percentile.
-	// maxStopped is how much the time of the policies may differ without an operator: what
-	// two measurements of the same differ by.
+	// maxStopped bounds the change of the policies' time without an operator, by the difference
+	// between two equal measurements.
 	maxStopped = 1.15
 
 	targetContainers = 3
 )
 
-// maxOverhead is what the policies may take in the median for Pods of targetContainers, by
-// the size of the list.
+// maxOverhead bounds the median time of the policies for Pods with targetContainers, by the size of
+// the allowlist.
 var maxOverhead = map[int]time.Duration{10_000: time.Millisecond, 50_000: 3 * time.Millisecond}
 
 // evaluate compares the results with the targets.

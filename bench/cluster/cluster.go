@@ -1,8 +1,8 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cluster runs what the benchmarks measure: a control plane with the operator
-// installed on it as an administrator would, and the operator.
+// Package cluster runs the environment of the benchmarks: a control plane with the operator's
+// configuration, installed as by an administrator, and the operator.
 package cluster
 
 import (
@@ -12,19 +12,15 @@ import (
 	"path/filepath"
 
 	"github.com/go-logr/logr"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	imagev1 "github.com/assay-project/assay/api/image/v1"
-	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/testenv"
 	"github.com/assay-project/assay/internal/testenv/controlplane"
-	"github.com/assay-project/assay/internal/testenv/kustomize"
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
-// Cluster is a control plane with a kustomization of the repository on it, and the program.
+// Cluster is a control plane with an installed kustomization of the repository, and the program.
 type Cluster struct {
 	client.WithWatch
 	*controlplane.ControlPlane
@@ -33,7 +29,7 @@ type Cluster struct {
 	kubeconfig string // Of the manager's service account.
 }
 
-// New starts a control plane and applies the kustomization in a folder of the repository.
+// New starts a control plane and applies the kustomization in a directory of the repository.
 func New(ctx context.Context, kustomization string, o controlplane.Options) (c *Cluster, err error) {
 	log.SetLogger(logr.Discard()) // The client library returns its problems as errors, too.
 	dir, err := os.MkdirTemp("", "assay-bench-")
@@ -59,23 +55,11 @@ func New(ctx context.Context, kustomization string, o controlplane.Options) (c *
 	return c, c.install(ctx, filepath.Join(root, kustomization))
 }
 
-func (c *Cluster) install(ctx context.Context, dir string) error {
-	applier, err := kustomize.NewApplier(c.Config(), "bench")
-	if err != nil {
+func (c *Cluster) install(ctx context.Context, dir string) (err error) {
+	if _, err = testenv.Install(ctx, c.Config(), dir); err != nil {
 		return err
 	}
-	objects, err := kustomize.Build(dir)
-	if err != nil {
-		return err
-	}
-	if err := applier.Apply(ctx, objects); err != nil {
-		return err
-	}
-	scheme := runtime.NewScheme()
-	if err := errors.Join(corev1.AddToScheme(scheme), imagev1.AddToScheme(scheme), assayv1alpha1.AddToScheme(scheme)); err != nil {
-		return err
-	}
-	if c.WithWatch, err = client.NewWithWatch(c.Config(), client.Options{Scheme: scheme}); err != nil {
+	if c.WithWatch, err = testenv.NewClient(c.Config()); err != nil {
 		return err
 	}
 	c.kubeconfig, err = c.KubeconfigFor(ctx, manager.Namespace, manager.ServiceAccount)
@@ -93,7 +77,7 @@ func (c *Cluster) Close() error {
 	return errors.Join(err, os.RemoveAll(c.dir))
 }
 
-// StartManager runs the manager with further flags.
+// StartManager runs the manager with additional flags.
 func (c *Cluster) StartManager(args ...string) (*manager.Manager, error) {
 	return manager.Start(manager.Options{
 		Program: c.program(), Kubeconfig: c.kubeconfig, LogFile: filepath.Join(c.dir, "manager.log"), Args: args,

@@ -100,7 +100,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-func TestWriteRefusesWhatWasNotMeasured(t *testing.T) {
+func TestWriteRefusesNaN(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "verify.json")
 	if err := figures.Write(path, []figures.Figure{figures.AtMost("a", math.NaN(), "x", 1)}); err == nil {
 		t.Error("no error")
@@ -110,7 +110,7 @@ func TestWriteRefusesWhatWasNotMeasured(t *testing.T) {
 	}
 }
 
-func TestWriteSaysWhereItCannot(t *testing.T) {
+func TestWriteErrors(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)

@@ -12,13 +12,13 @@ import (
 	"strings"
 )
 
-// Machine is what the times depend on.
+// Machine describes the machine, which the times depend on.
 type Machine struct {
 	Description string
 	Load        string // Over one minute: other work on the machine makes the times longer.
 }
 
-// ReadMachine describes the machine. What the system does not tell is "unknown".
+// ReadMachine describes the machine. Missing information is "unknown".
 func ReadMachine() Machine {
 	return Machine{
 		Description: fmt.Sprintf("%s, %s/%s, GOMAXPROCS %d, %s",
@@ -27,7 +27,7 @@ func ReadMachine() Machine {
 	}
 }
 
-// readFile returns nothing where a system has no such file.
+// readFile returns nothing if the system has no such file.
 func readFile(name string) []byte {
 	data, err := os.ReadFile(name)
 	if err != nil {

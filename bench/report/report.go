@@ -8,6 +8,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/assay-project/assay/bench/figures"
@@ -34,7 +35,7 @@ func (r *Report) Write(w io.Writer, before, after Machine) error {
 	if r.Parameters != "" {
 		b.WriteString(r.Parameters + "\n")
 	}
-	sections := append(r.Sections[:len(r.Sections):len(r.Sections)], Section{"Targets", targets(r.Figures)})
+	sections := slices.Concat(r.Sections, []Section{{"Targets", targets(r.Figures)}})
 	for _, section := range sections {
 		b.WriteString("\n")
 		if section.Title != "" {

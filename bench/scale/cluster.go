@@ -10,11 +10,11 @@ import (
 	"github.com/assay-project/assay/internal/testenv/controlplane"
 )
 
-// etcdQuota lets etcd keep every version of every image until it is compacted, which an API
-// server has it do every five minutes. By default etcd refuses writes at 2 GiB.
+// etcdQuota lets etcd keep every version of every image until the API server's compaction, which
+// runs every five minutes. By default etcd refuses writes at 2 GiB.
 const etcdQuota = "--quota-backend-bytes=8589934592"
 
-// bench is the cluster that is measured.
+// bench is the measured cluster.
 type bench struct{ *cluster.Cluster }
 
 func newBench(ctx context.Context) (*bench, error) {

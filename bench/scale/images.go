@@ -14,7 +14,7 @@ import (
 	"github.com/assay-project/assay/bench/team"
 )
 
-// newImages makes images of a team on all processors.
+// newImages generates images of a team on all processors.
 func newImages(t *team.Team, from, count, blob int) []*imagev1.Image {
 	images := make([]*imagev1.Image, count)
 	_ = inParallel(makers, count, func(i int) error {
@@ -25,13 +25,14 @@ func newImages(t *team.Team, from, count, blob int) []*imagev1.Image {
 }
 
 const (
-	// makers make images at the same time.
+	// makers is the number of goroutines that generate images.
 	makers = 4
-	// creators create or delete them at the same time. Nothing is measured meanwhile.
+	// creators is the number of concurrent requests that create or delete them, outside of
+	// measurements.
 	creators = 8
 )
 
-// inParallel does something for every number below count, some at the same time.
+// inParallel calls a function for every number below count, several at the same time.
 func inParallel(workers, count int, do func(int) error) error {
 	numbers := make(chan int)
 	errs := make([]error, workers)

@@ -21,16 +21,16 @@ import (
 
 // plan holds the parameters of a run.
 type plan struct {
-	images     int // In all.
-	revoked    int // Of them, signed by the key that is revoked first.
-	rounds     int // In which the manager and the bare client take turns.
-	round      int // Images in each.
-	fresh      int // Brand-new images during the re-verification of all.
+	images     int // Total.
+	revoked    int // Signed by the key that is revoked first.
+	rounds     int // Turns of the manager and the bare client.
+	round      int // Images in each round.
+	fresh      int // New images during the re-verification of all.
 	freshEvery time.Duration
-	blob       int // Bytes of manifest, and of configuration, of each image.
+	blob       int // Bytes of the manifest, and of the configuration, of each image.
 	keyBits    int
 	settle     time.Duration
-	writers    int // Requests of the bare client at the same time.
+	writers    int // Concurrent requests of the bare client.
 }
 
 func main() { command.Main(&plan{}) }

@@ -18,11 +18,11 @@ import (
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
-// lookEvery is how often the manager's metrics are read. It is the precision of a time.
+// lookEvery is the interval of reading the manager's metrics, and the precision of times.
 const lookEvery = 200 * time.Millisecond
 
-// scraper reads metrics as they are: with a compressed answer, the manager would spend more
-// on being looked at than on some of its work.
+// scraper reads uncompressed metrics: compression would cost the manager more than some of its
+// work.
 var scraper = &http.Client{Transport: &http.Transport{DisableCompression: true}}
 
 // manager is a running manager with its metrics.
@@ -44,11 +44,11 @@ func (c *bench) startManager() (*testManager, error) {
 	return m, err
 }
 
-// state is what the manager's metrics say.
+// state holds the values of the manager's metrics.
 type state struct {
-	verified float64 // Signatures that were checked.
-	patches  float64 // Requests that changed something.
-	queued   float64 // Images that wait or are under way.
+	verified float64 // Checked signatures.
+	patches  float64 // Writing requests.
+	queued   float64 // Images queued or in progress.
 	pending  float64 // Images without a verdict.
 	known    float64 // Images in the cache.
 }
@@ -63,7 +63,7 @@ func (m *testManager) metrics(ctx context.Context) (s state, err error) {
 	if err != nil {
 		return s, err
 	}
-	defer func() { _ = response.Body.Close() }() // It was only read.
+	defer func() { _ = response.Body.Close() }() // Only read.
 	lines := bufio.NewScanner(response.Body)
 	for lines.Scan() {
 		series, text, ok := strings.Cut(lines.Text(), "} ")
@@ -98,12 +98,12 @@ func (s *state) add(series string, value float64) {
 	}
 }
 
-// until looks at the metrics until they are as wanted.
+// until polls the metrics until they meet a condition.
 func (m *testManager) until(ctx context.Context, wanted func(state) bool) (state, error) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
-		// Right after the start nobody answers yet.
+		// Right after the start the server does not answer yet.
 		if s, err := m.metrics(ctx); err == nil && wanted(s) {
 			return s, nil
 		}
@@ -117,7 +117,7 @@ func (m *testManager) until(ctx context.Context, wanted func(state) bool) (state
 	}
 }
 
-// idle waits until so many images have been checked and nothing is left to do.
+// idle waits until the given number of signatures has been checked and the queue is empty.
 func (m *testManager) idle(ctx context.Context, images int) error {
 	_, err := m.until(ctx, func(s state) bool {
 		return s.known >= float64(images) && s.verified >= float64(images) && s.queued == 0 && s.pending == 0
@@ -125,8 +125,8 @@ func (m *testManager) idle(ctx context.Context, images int) error {
 	return err
 }
 
-// resident returns the bytes of memory that the manager has after a while, in which its
-// garbage collector gives back what it does not need.
+// resident returns the manager's resident memory in bytes after a delay, in which its garbage
+// collector releases unused memory.
 func (m *testManager) resident(ctx context.Context, settle time.Duration) (float64, error) {
 	timer := time.NewTimer(settle)
 	defer timer.Stop()

@@ -27,27 +27,27 @@ import (
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
-// results are all that was measured. Memory is in bytes.
+// results are all measurements. Memory is in bytes.
 type results struct {
 	images int
 	turns  []turn
 
 	memoryEmpty, memoryFull, memoryRestarted float64
-	// created is how long it took to create all images and to verify them meanwhile.
+	// created is the time to create all images and to verify them meanwhile.
 	created time.Duration
 	// restart is the time from the start of a manager over all images until it is idle.
 	restart       time.Duration
 	restartWrites int
-	// revoked is how long it took until the last image of the revoked key was refused, and
-	// unlisted until admission's list had none of them any more.
+	// revoked is the time until the last image of the revoked key was refused, and unlisted the
+	// time until the allowlist had none of them.
 	revoked, unlisted time.Duration
-	// again is how long it took to verify all others again, with another verdict for each,
-	// and fresh how long brand-new images waited for their verdicts meanwhile, sorted.
+	// again is the time to verify all others again, with another verdict for each. fresh are the
+	// times that new images waited for their verdicts meanwhile, sorted.
 	again time.Duration
 	fresh []time.Duration
 }
 
-// teams are who makes the images.
+// teams are the owners of the images.
 type teams struct {
 	bulk, revoked, fresh *team.Team
 }
@@ -84,8 +84,7 @@ func measure(ctx context.Context, p plan, say command.Progress) (r results, err 
 	return r, c.measureChanges(ctx, p, m, all, &r, say)
 }
 
-// measureMemory fills the cluster with all images, starts the manager once more over them,
-// and returns that manager.
+// measureMemory fills the cluster with all images, restarts the manager and returns it.
 func (c *bench) measureMemory(ctx context.Context, p plan, images []*imagev1.Image, r *results, say command.Progress) (*testManager, error) {
 	m, err := c.startManager()
 	if err != nil {
@@ -145,8 +144,8 @@ func (c *bench) measureRestart(ctx context.Context, p plan, r *results, say comm
 	return m, nil
 }
 
-// counted waits until the policies' status counts all images: counts are written a few
-// seconds later than verdicts, and would otherwise be written by the next manager.
+// counted waits until the status of the policies counts all images. Counts are written a few
+// seconds after verdicts, and the next manager would otherwise write them.
 func (c *bench) counted(ctx context.Context, images int) error {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
@@ -191,8 +190,8 @@ func (c *bench) versions(ctx context.Context) (map[string]string, error) {
 	return versions, nil
 }
 
-// measureChanges revokes first the key of a few images, then that of all the others, and
-// makes new images meanwhile.
+// measureChanges revokes the key of a few images, then that of all the others, and creates new
+// images meanwhile.
 func (c *bench) measureChanges(ctx context.Context, p plan, m *testManager, all teams, r *results, say command.Progress) (err error) {
 	defer func() { err = errors.Join(err, m.Stop()) }()
 	say("revoking the key of %d images", p.revoked)
@@ -221,15 +220,15 @@ func (c *bench) measureChanges(ctx context.Context, p plan, m *testManager, all 
 	return errors.Join(err, <-bulk)
 }
 
-// revoke revokes a team's key and returns when the last of its images is refused.
+// revoke revokes a team's key and waits until the last of its images is refused.
 func (c *bench) revoke(ctx context.Context, t *team.Team, images int) error {
 	return c.await(ctx, t, metav1.ConditionFalse, images, func() error {
 		return c.Update(ctx, t.Secret(true))
 	}, func(string) {})
 }
 
-// await does something and returns when so many of a team's images have a verdict. Each is
-// told to seen once.
+// await performs an action and waits until n of a team's images have a verdict. It calls seen once
+// for each of them.
 func (c *bench) await(ctx context.Context, t *team.Team, status metav1.ConditionStatus, images int, do func() error, seen func(name string)) error {
 	done := map[string]bool{}
 	for started := false; len(done) < images; {
@@ -257,7 +256,7 @@ func (c *bench) await(ctx context.Context, t *team.Team, status metav1.Condition
 	return nil
 }
 
-// awaitUnlisted returns when no image of a team is in the list that admission reads.
+// awaitUnlisted waits until no image of a team is in the allowlist.
 func (c *bench) awaitUnlisted(ctx context.Context, t *team.Team) error {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
@@ -278,7 +277,7 @@ func (c *bench) awaitUnlisted(ctx context.Context, t *team.Team) error {
 	}
 }
 
-// listedIn tells whether an image of a team is in a shard of the list.
+// listedIn reports whether an image of a team is in a shard of the allowlist.
 func listedIn(shard corev1.ConfigMap, t *team.Team) bool {
 	for _, entries := range shard.Data {
 		if strings.Contains(entries, "\n"+t.Scope()+"/") {
@@ -288,9 +287,8 @@ func listedIn(shard corev1.ConfigMap, t *team.Team) bool {
 	return false
 }
 
-// collect hands over the images of a watch until that is enough, or until the API server
-// ends the watch, as it does with those who read too slowly. A new one begins with all
-// images as they are then.
+// collect passes on the images of a watch until that is enough, or until the API server ends the
+// watch, as it does for slow readers. A new watch begins with the current state of all images.
 func collect(events watch.Interface, enough func(*imagev1.Image) bool) error {
 	defer events.Stop()
 	for event := range events.ResultChan() {
@@ -304,7 +302,7 @@ func collect(events watch.Interface, enough func(*imagev1.Image) bool) error {
 	return nil
 }
 
-// stopwatches hold when each image was created.
+// stopwatches hold the creation time of each image.
 type stopwatches struct {
 	mu      sync.Mutex
 	created map[string]time.Time
@@ -322,8 +320,8 @@ func (s *stopwatches) read(name string) time.Duration {
 	return time.Since(s.created[name])
 }
 
-// measureFresh creates images one after the other and returns how long each waited for its
-// verdict, sorted.
+// measureFresh creates images one after the other and returns the times that they waited for their
+// verdicts, sorted.
 func (c *bench) measureFresh(ctx context.Context, p plan, images []*imagev1.Image, t *team.Team) ([]time.Duration, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -334,7 +332,7 @@ func (c *bench) measureFresh(ctx context.Context, p plan, images []*imagev1.Imag
 		go func() {
 			err := c.createSlowly(ctx, p.freshEvery, images, watches)
 			if err != nil {
-				cancel() // The verdicts would never all come.
+				cancel() // Some verdicts would never come.
 			}
 			creating <- err
 		}()

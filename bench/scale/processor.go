@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// cost is the time on processors that somebody's work took.
+// cost is the processor time of each process.
 type cost struct {
 	apiServer, etcd time.Duration
-	// client is the manager's, or the bare client's, which is this program.
+	// client is the manager or the bare client, which is this program.
 	client time.Duration
 }
 
-// total is the time of all together.
+// total is the sum of all times.
 func (c cost) total() time.Duration { return c.apiServer + c.etcd + c.client }
 
-// clocks read the processor time of a cluster and of a client of it.
+// clocks read the processor time of a cluster and of its client.
 func (c *bench) clocks(client int) (now cost, err error) {
 	for _, p := range []struct {
 		pid  int
@@ -38,9 +38,9 @@ func (c *bench) clocks(client int) (now cost, err error) {
 	return now, nil
 }
 
-// since is what was spent since an earlier reading, for each of so many images.
+// since returns the cost per image since an earlier reading.
 func (c cost) since(earlier cost, images int) cost {
-	n := time.Duration(max(1, images)) // A turn can be over at the first look.
+	n := time.Duration(max(1, images)) // A turn may be over at the first poll.
 	return cost{
 		apiServer: (c.apiServer - earlier.apiServer) / n,
 		etcd:      (c.etcd - earlier.etcd) / n,
@@ -48,8 +48,8 @@ func (c cost) since(earlier cost, images int) cost {
 	}
 }
 
-// processorTimeIn finds utime and stime in /proc/<pid>/stat, proc_pid_stat(5). They count in
-// hundredths of a second on every architecture that this runs on.
+// processorTimeIn finds utime and stime in /proc/<pid>/stat, proc_pid_stat(5). Their unit is a
+// hundredth of a second on all supported architectures.
 func processorTimeIn(stat string) (time.Duration, error) {
 	const utime, tick = 14, 10 * time.Millisecond
 	_, text, ok := strings.Cut(stat, ") ") // The name in front may have spaces.

@@ -20,22 +20,22 @@ import (
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 )
 
-// writesPerImage is how many patches a new image costs: signatures and status.
+// writesPerImage is the number of patches of a new image: signatures and status.
 const writesPerImage = 2
 
-// turn is what the manager and the bare client did with the same images. watched is the
-// bare client while somebody watches Images, as the manager has to: an API server that
-// shares its processors with all others pays for that as well.
+// turn has the measurements of the manager and the bare client with the same images. watched is the
+// bare client during a watch of Images, which the manager also needs: its cost falls on the API
+// server, which shares the processors.
 type turn struct{ manager, bare, watched pace }
 
-// pace is how fast images were done, and what each cost.
+// pace is the rate of processing images, and the cost of each.
 type pace struct {
-	rate float64 // Images a second.
+	rate float64 // Images per second.
 	each cost
 }
 
-// measureTurn lets the manager verify images that nobody has verified yet. Then the images
-// are made anew, and the bare client writes what the manager wrote.
+// measureTurn lets the manager verify new images. Then it creates the images again, and the bare
+// client writes the same patches as the manager.
 func (c *bench) measureTurn(ctx context.Context, p plan, images []*imagev1.Image) (t turn, err error) {
 	if err := createAll(ctx, c, images); err != nil {
 		return t, err
@@ -62,7 +62,7 @@ func (c *bench) measureTurn(ctx context.Context, p plan, images []*imagev1.Image
 	return t, err
 }
 
-// barePace makes the images anew, writes the patches and removes the images.
+// barePace creates the images again, writes the patches and removes the images.
 func (c *bench) barePace(ctx context.Context, p plan, images []*imagev1.Image, patches []recorded) (did pace, err error) {
 	if err := c.recreate(ctx, images, patches); err != nil {
 		return did, err
@@ -84,7 +84,7 @@ func (c *bench) barePace(ctx context.Context, p plan, images []*imagev1.Image, p
 	return did, deleteAll(ctx, c, images)
 }
 
-// watchImages reads a watch of all Images, and does not even decode what it reads.
+// watchImages reads a watch of all Images without decoding it.
 func (c *bench) watchImages(ctx context.Context) (stop func(), err error) {
 	config := c.Config()
 	httpClient, err := rest.HTTPClientFor(config)
@@ -98,21 +98,20 @@ func (c *bench) watchImages(ctx context.Context) (stop func(), err error) {
 		cancel()
 		return nil, err
 	}
-	response, err := httpClient.Do(request) //nolint:bodyclose // The goroutine below closes it.
+	response, err := httpClient.Do(request) //nolint:bodyclose // Closed by the goroutine below.
 	if err != nil {
 		cancel()
 		return nil, err
 	}
 	go func() {
-		_, _ = io.Copy(io.Discard, response.Body) // It ends with an error, when it is stopped.
+		_, _ = io.Copy(io.Discard, response.Body) // It ends with an error when it is stopped.
 		_ = response.Body.Close()
 	}()
 	return cancel, nil
 }
 
-// managerPace runs a manager until all images have their verdicts. The time counts from
-// the first write that was seen to the last: reading the images first is not what the bare
-// client does.
+// managerPace runs a manager until all images have their verdicts. The time counts from the first
+// observed write to the last: the bare client does not read the images first.
 func (c *bench) managerPace(ctx context.Context, images int) (did pace, err error) {
 	m, err := c.startManager()
 	if err != nil {
@@ -143,7 +142,7 @@ func (c *bench) managerPace(ctx context.Context, images int) (did pace, err erro
 	return did, m.Stop()
 }
 
-// recorded is what the manager wrote about an image.
+// recorded holds the manager's writes to an image.
 type recorded struct {
 	name, version      string
 	signatures, status json.RawMessage
@@ -169,8 +168,8 @@ func (c *bench) recordPatches(ctx context.Context, images []*imagev1.Image) ([]r
 	})
 }
 
-// recreate makes the images as they were before the manager wrote, and notes the versions
-// that they have then.
+// recreate creates the images as they were before the manager's writes, and records their resource
+// versions.
 func (c *bench) recreate(ctx context.Context, images []*imagev1.Image, patches []recorded) error {
 	return inParallel(creators, len(images), func(i int) error {
 		image := images[i].DeepCopy()
@@ -180,8 +179,8 @@ func (c *bench) recreate(ctx context.Context, images []*imagev1.Image, patches [
 	})
 }
 
-// write writes what the manager wrote, in the same requests: each guarded by a resource
-// version, and asking for no more than the metadata in the answer.
+// write repeats the manager's writes in the same requests, each with a resource version and with
+// only the metadata in the response.
 func (c *bench) write(ctx context.Context, r recorded) error {
 	answer := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: r.name, ResourceVersion: r.version}}
 	answer.SetGroupVersionKind(imagev1.GroupVersion.WithKind("Image"))

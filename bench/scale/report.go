@@ -12,12 +12,12 @@ import (
 	"github.com/assay-project/assay/bench/report"
 )
 
-// What the operator is meant to reach.
+// Targets of the operator.
 const (
-	minOverBare      = 0.9             // Of the bare client's rate.
+	minOverBare      = 0.9             // Fraction of the bare client's rate.
 	maxFresh         = 2 * time.Second // For a new image, at the 99th percentile.
 	maxRestartWrites = 0
-	maxMemory        = 12 // KiB an image.
+	maxMemory        = 12 // KiB per image.
 )
 
 const kibi, mebi = 1 << 10, 1 << 20
@@ -47,13 +47,14 @@ func (r *results) medianOf(of func(turn) float64) float64 {
 	return (values[(n-1)/2] + values[n/2]) / 2
 }
 
-// memoryPerImage is the growth in KiB, with all images, of whichever manager needs more:
-// the one that verified them, or one that started over them.
+// memoryPerImage is the growth per image in KiB of the manager that verified all images, or of one
+// restarted with them if that is larger.
 func (r *results) memoryPerImage() float64 {
 	return (max(r.memoryFull, r.memoryRestarted) - r.memoryEmpty) / kibi / float64(r.images)
 }
 
-// percentile returns the value in a sorted list that so many per cent do not exceed.
+// percentile returns the value in a sorted list that the given percentage of values does not
+// exceed.
 func percentile(sorted []time.Duration, percent int) time.Duration {
 	const hundred = 100
 	return sorted[(len(sorted)*percent+hundred-1)/hundred-1]
@@ -91,7 +92,7 @@ func table(p plan, r results) [][]string {
 	}
 }
 
-// costs is the table of what each image cost whom, the median of all rounds.
+// costs returns the table of the median cost per image of each process.
 func (r *results) costs() [][]string {
 	rows := [][]string{{"who writes", "API server", "etcd", "the writer", "together"}}
 	for _, who := range []struct {

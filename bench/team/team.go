@@ -1,7 +1,8 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package team makes signed images for the benchmarks, with what is needed to verify them.
+// Package team generates signed images for the benchmarks, with the policies and keys to verify
+// them.
 package team
 
 import (
@@ -19,28 +20,28 @@ import (
 )
 
 const (
-	made   = 1704067200 // When the keys were made.
+	made   = 1704067200 // Creation time of the keys.
 	signed = made + 86400
 	userID = "Release <release@example.com>"
-	// Label has the name of the team that an image is of.
+	// Label is the label with the name of an image's team.
 	Label = "bench.assay.dev/team"
 )
 
-// Team has a key and a scope of its own, and a policy that reads the key from a Secret.
+// Team has its own key and scope, and a policy that reads the key from a Secret.
 type Team struct {
 	Name string
 	key  *pgp.Key
 }
 
-// New makes a team with an RSA key.
+// New returns a team with an RSA key.
 func New(name string, bits int) *Team {
 	return &Team{Name: name, key: pgp.RSA(made, bits, name)}
 }
 
-// Scope is the one of the team's policy. Its images are below it.
+// Scope is the scope of the team's policy, which covers its images.
 func (t *Team) Scope() string { return "registry.example.com/" + t.Name }
 
-// Secret holds the key, as it is or revoked.
+// Secret returns the Secret with the key, valid or revoked.
 func (t *Team) Secret(revoked bool) *corev1.Secret {
 	var parts [][]byte
 	if revoked {
@@ -53,7 +54,7 @@ func (t *Team) Secret(revoked bool) *corev1.Secret {
 	}
 }
 
-// Policy trusts the key.
+// Policy returns a policy that trusts the key.
 func (t *Team) Policy() *assayv1alpha1.TrustPolicy {
 	policy := &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: t.Name}}
 	policy.Spec.Scopes = []assayv1alpha1.Scope{assayv1alpha1.Scope(t.Scope())}
@@ -61,7 +62,7 @@ func (t *Team) Policy() *assayv1alpha1.TrustPolicy {
 	return policy
 }
 
-// Image makes an image with a manifest and a configuration of so many bytes, and signs it.
+// Image returns a signed image with a manifest and a configuration of the given size in bytes.
 func (t *Team) Image(n, blob int) *imagev1.Image {
 	name := fmt.Sprintf("%s/app-%d", t.Scope(), n)
 	manifest := newManifest(name, blob)
@@ -81,7 +82,7 @@ func (t *Team) Image(n, blob int) *imagev1.Image {
 	}
 }
 
-// newManifest writes a manifest with as many layers as there is room for.
+// newManifest writes a manifest with as many layers as fit.
 func newManifest(name string, size int) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",`+

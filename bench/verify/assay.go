@@ -25,8 +25,8 @@ func newKeyring(f fixture) (*openpgp.Keyring, error) {
 	return openpgp.NewKeyring(file.Certificates...), nil
 }
 
-// newMessage makes the contender that verifies the message alone: from the content to the
-// signed bytes and the key that signed them.
+// newMessage returns the contender that verifies only the message: from the content to the signed
+// bytes and their signing key.
 func newMessage(f fixture) (contender, error) {
 	keyring, err := newKeyring(f)
 	if err != nil {
@@ -43,9 +43,9 @@ func newMessage(f fixture) (contender, error) {
 	}, nil
 }
 
-// newVerdict makes the contender that decides about an image whose digest and parsed
-// reference are known: message, key, payload, digest, identity, and the verdict with its
-// claims and messages, ready to be written to the object.
+// newVerdict returns the contender that verifies an image with a known digest and parsed reference:
+// message, key, payload, digest, identity, and the verdict with its claims and messages, ready for
+// the object.
 func newVerdict(f fixture) (contender, error) {
 	in, err := newInput(f)
 	if err != nil {
@@ -55,9 +55,9 @@ func newVerdict(f fixture) (contender, error) {
 	return func() error { return accepted(verifier.Check(in)) }, nil
 }
 
-// newImage makes the contender that does all that policy evaluation does, which is given
-// a parsed reference, too: it also reads the manifest, strictly, and computes its digest.
-// The operator does this once for all signatures of an image.
+// newImage returns the contender that does the same as policy evaluation, which also receives a
+// parsed reference: in addition, it parses the manifest strictly and computes its digest. The
+// operator does this once for all signatures of an image.
 func newImage(f fixture) (contender, error) {
 	in, err := newInput(f)
 	if err != nil {

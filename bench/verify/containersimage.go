@@ -12,9 +12,9 @@ import (
 	"go.podman.io/image/v5/types"
 )
 
-// newMechanism makes the contender that keeps the parsed keys of containers/image from
-// one signature to the next. It checks message, key, payload, the manifest's digest and
-// the name. Policy evaluation does not work so; a program of its own may.
+// newMechanism returns the contender that keeps the parsed keys of containers/image between
+// signatures. It checks message, key, payload, the manifest's digest and the name. Policy
+// evaluation does not work like this, but another program may.
 func newMechanism(f fixture) (contender, error) {
 	mechanism, identities, err := signature.NewEphemeralGPGSigningMechanism(f.certificate)
 	if err != nil {
@@ -27,10 +27,10 @@ func newMechanism(f fixture) (contender, error) {
 	}, nil
 }
 
-// newPolicy makes the contender that podman, skopeo and CRI-O are: evaluation of a
-// policy (containers-policy.json(5), signedBy with key data) for an image in memory. It
-// parses the keys and verifies their self-signatures for every signature. Neither files
-// nor a registry are read while the clock runs.
+// newPolicy returns the contender that works like podman, skopeo and CRI-O: it evaluates a policy
+// (containers-policy.json(5), signedBy with key data) for an image in memory. It parses the keys
+// and verifies their self-signatures for every signature. The measured time includes no reads of
+// files or registries.
 func newPolicy(f fixture) (contender, error) {
 	reference, err := docker.ParseReference("//" + imageReference)
 	if err != nil {
@@ -60,7 +60,7 @@ func newPolicy(f fixture) (contender, error) {
 	}, nil
 }
 
-// memoryImage is an image whose parts are all at hand.
+// memoryImage is an image in memory.
 type memoryImage struct {
 	reference  types.ImageReference
 	manifest   []byte

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// sharedFixtures are made once: the keys take seconds.
+// sharedFixtures are generated once: the keys take seconds.
 var sharedFixtures = sync.OnceValues(func() ([]fixture, error) {
 	return newFixtures(time.Now().Add(-time.Hour))
 })
@@ -27,8 +27,7 @@ func testFixtures(t *testing.T) []fixture {
 	return fixtures
 }
 
-// TestFixtures checks that the signatures are what their names say, as the table is
-// worth nothing otherwise.
+// TestFixtures checks that the signatures have the properties in their names.
 func TestFixtures(t *testing.T) {
 	type facts struct {
 		Title     string
@@ -59,8 +58,8 @@ func TestFixtures(t *testing.T) {
 	}
 }
 
-// TestContendersAccept checks that all contenders accept the same signatures, so that
-// the benchmark cannot compare failures.
+// TestContendersAccept checks that all contenders accept the same signatures, so that the benchmark
+// cannot compare failures.
 func TestContendersAccept(t *testing.T) {
 	for _, f := range testFixtures(t) {
 		contenders, err := newContenders(f)
@@ -75,8 +74,8 @@ func TestContendersAccept(t *testing.T) {
 	}
 }
 
-// TestContendersRefuse checks that all contenders verify: one altered octet of what was
-// signed, or of the signature, and nobody accepts it.
+// TestContendersRefuse checks that all contenders verify: none accepts one altered octet in the
+// signed content or the signature.
 func TestContendersRefuse(t *testing.T) {
 	for _, f := range testFixtures(t) {
 		for name, offset := range map[string]int{
@@ -98,7 +97,7 @@ func TestContendersRefuse(t *testing.T) {
 	}
 }
 
-// alter changes one octet of the message, and packs it as it was.
+// alter changes one octet of the message and packs it again.
 func alter(t *testing.T, f fixture, offset int) fixture {
 	t.Helper()
 	f.message = bytes.Clone(f.message)
@@ -121,7 +120,7 @@ func TestContendersRefuseAnotherManifest(t *testing.T) {
 		t.Fatal(err)
 	}
 	for r, verify := range contenders {
-		// Two look at no more than the message.
+		// Two contenders check only the message.
 		wants := role(r) == floor || role(r) == message
 		if got := verify() == nil; got != wants {
 			t.Errorf("contender %d: accepted %v, want %v", r, got, wants)

@@ -17,22 +17,22 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// What is signed: the image that all contenders decide about.
+// The signed image, which all contenders verify.
 const (
 	imageReference = "registry.example.com/team/app:v1"
 	imageScope     = "registry.example.com/team"
 )
 
-// framing is how the signed message is packed.
+// framing is the packing of the signed message.
 type framing string
 
 const (
 	plain framing = "plain"
-	// zipped is what gpg makes, and with it skopeo and podman.
+	// zipped is the format of gpg, and thus of skopeo and podman.
 	zipped framing = "ZIP"
 )
 
-// fixture is one signature with all that is needed to verify it.
+// fixture is one signature with everything needed to verify it.
 type fixture struct {
 	algorithm string
 	framing   framing
@@ -43,10 +43,10 @@ type fixture struct {
 	manifest    []byte
 }
 
-// newFixtures makes a key of every algorithm, and both framings of a signature by it.
-// The keys are as gpg makes them by default: a primary key that signs, one user ID and a
-// subkey for encryption. All but the user ID cost containers/image time, which checks
-// the self-signatures whenever it evaluates a policy.
+// newFixtures generates a key of every algorithm, and both framings of a signature by it. The keys
+// are like gpg's by default: a primary key that signs, one user ID and a subkey for encryption.
+// They cost containers/image time, because it checks the self-signatures in each evaluation of a
+// policy.
 func newFixtures(created time.Time) ([]fixture, error) {
 	var fixtures []fixture
 	manifest := newManifest()
@@ -56,7 +56,7 @@ func newFixtures(created time.Time) ([]fixture, error) {
 	}{
 		{"RSA-2048", packet.Config{RSABits: 2048}},
 		{"RSA-4096", packet.Config{RSABits: 4096}},
-		// Algorithm 22, which gpg has, and not its successor in RFC 9580.
+		// Algorithm 22, which gpg supports, and not its successor in RFC 9580.
 		{"Ed25519", packet.Config{Algorithm: packet.PubKeyAlgoEdDSA, Curve: packet.Curve25519}},
 		{"P-256", packet.Config{Algorithm: packet.PubKeyAlgoECDSA, Curve: packet.CurveNistP256}},
 	} {
@@ -78,7 +78,7 @@ func newFixtures(created time.Time) ([]fixture, error) {
 	return fixtures, nil
 }
 
-// sign makes a key, and signs a payload with it.
+// sign generates a key and signs a payload with it.
 func sign(payload []byte, config *packet.Config) (certificate, message []byte, err error) {
 	signer, err := openpgp.NewEntity("Release", "", "release@example.com", config)
 	if err != nil {
@@ -97,8 +97,8 @@ func sign(payload []byte, config *packet.Config) (certificate, message []byte, e
 	return public.Bytes(), signed.Bytes(), err
 }
 
-// compress packs a message as gpg does: a packet of indeterminate length with a header of
-// the old format, ZIP, level 6 (RFC 9580 sections 4.2.2 and 5.6).
+// compress packs a message like gpg: in a packet of indeterminate length with a header of the old
+// format, ZIP, level 6 (RFC 9580 sections 4.2.2 and 5.6).
 func compress(message []byte) ([]byte, error) {
 	const header, algorithm, level = 0xa3, 1, 6
 	out := bytes.NewBuffer([]byte{header, algorithm})
@@ -111,14 +111,14 @@ func compress(message []byte) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// newPayload writes the payload that skopeo and podman write, containers-signature(5).
+// newPayload writes a payload like skopeo and podman, containers-signature(5).
 func newPayload(manifest []byte, created time.Time) []byte {
 	return fmt.Appendf(nil, `{"critical":{"identity":{"docker-reference":%q},"image":{"docker-manifest-digest":%q},`+
 		`"type":"atomic container signature"},"optional":{"creator":"containers/image 5.42.0","timestamp":%d}}`,
 		imageReference, digest.FromBytes(manifest), created.Unix())
 }
 
-// newManifest writes a manifest of a usual size: a configuration and five layers.
+// newManifest writes a manifest of common size: a configuration and five layers.
 func newManifest() []byte {
 	const layers = 5
 	var b strings.Builder
@@ -139,7 +139,7 @@ func newManifest() []byte {
 	return []byte(b.String())
 }
 
-// readSigned takes a message apart for the floor: what was signed, and the signature.
+// readSigned splits a message into the signed content and the signature for the floor.
 func readSigned(message []byte) (payload []byte, signature *packet.Signature, err error) {
 	packets := packet.NewReader(bytes.NewReader(message))
 	for {

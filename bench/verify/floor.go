@@ -22,10 +22,10 @@ import (
 
 var errNotValid = errors.New("the signature is not valid")
 
-// newFloor makes the contender that only computes: the digest of what was signed, and the
-// signature's equation in crypto/rsa, crypto/ed25519 or crypto/ecdsa. Message and key
-// were taken apart before, and nothing else is checked: it is no verifier, but what no
-// verifier can do without.
+// newFloor returns the contender with only the cryptography: the digest of the signed content, and
+// the verification in crypto/rsa, crypto/ed25519 or crypto/ecdsa. Message and key are parsed
+// before, and nothing else is checked: it is not a verifier, but the part that every verifier
+// needs.
 func newFloor(f fixture) (contender, error) {
 	keys, err := openpgp.ReadKeyRing(bytes.NewReader(f.certificate))
 	if err != nil {
@@ -89,7 +89,7 @@ func ecdsaFloor(pgpKey *pgpecdsa.PublicKey, digest func() []byte, r, s []byte) (
 	}, nil
 }
 
-// leftPad puts back the leading zeros that OpenPGP integers lack.
+// leftPad restores the leading zeros that OpenPGP integers lack.
 func leftPad(integer []byte, size int) []byte {
 	padded := make([]byte, max(size, len(integer)))
 	copy(padded[len(padded)-len(integer):], integer)

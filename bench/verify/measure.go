@@ -14,11 +14,11 @@ import (
 	"github.com/assay-project/assay/bench/command"
 )
 
-// contender verifies one signature once. An error says that it was not accepted, and then
-// nothing that was measured means anything.
+// contender verifies one signature once. An error means that it refused the signature, which
+// invalidates the measurement.
 type contender func() error
 
-// role is what a contender stands for.
+// role identifies a contender.
 type role int
 
 const (
@@ -40,7 +40,7 @@ var makers = [roles]func(fixture) (contender, error){
 	policy:    newPolicy,
 }
 
-// newContenders makes all contenders for a signature.
+// newContenders returns all contenders for a signature.
 func newContenders(f fixture) ([roles]contender, error) {
 	var all [roles]contender
 	for r, newContender := range makers {
@@ -52,14 +52,14 @@ func newContenders(f fixture) ([roles]contender, error) {
 	return all, nil
 }
 
-// sample is what was measured of one contender with one signature.
+// sample has the measurements of one contender with one signature.
 type sample struct {
-	nanoseconds []float64 // For one verification, one value a round.
+	nanoseconds []float64 // Of one verification, one value per round.
 	allocations uint64    // Of one verification.
 	bytes       uint64
 }
 
-// result is what was measured with one signature.
+// result has the measurements with one signature.
 type result struct {
 	algorithm string
 	framing   framing
@@ -71,9 +71,9 @@ func (r *result) median(of role) time.Duration {
 	return time.Duration(median(r.samples[of].nanoseconds))
 }
 
-// ratio returns the median, over all rounds, of one contender's time over another's in
-// the same round. Both were at work within milliseconds of each other, so that a slow
-// phase of the machine cancels out.
+// ratio returns the median, over all rounds, of one contender's time over another's in the same
+// round. Both ran within milliseconds of each other, so that a slow phase of the machine cancels
+// out.
 func (r *result) ratio(of, over role) float64 {
 	a, b := r.samples[of].nanoseconds, r.samples[over].nanoseconds
 	ratios := make([]float64, len(a))
@@ -83,7 +83,7 @@ func (r *result) ratio(of, over role) float64 {
 	return median(ratios)
 }
 
-// median returns the middle value, the mean of two where there are two, and 0 of nothing.
+// median returns the middle value, or the mean of the two in the middle; 0 for no values.
 func median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0
@@ -96,15 +96,15 @@ func median(values []float64) float64 {
 	return (sorted[half-1] + sorted[half]) / 2
 }
 
-// course is a signature with its contenders, and how often each runs in one block.
+// course is a signature with its contenders and their repetitions per block.
 type course struct {
 	fixture
 	contenders  [roles]contender
 	repetitions [roles]int
 }
 
-// measure lets all contenders verify all signatures. Every round goes through all
-// signatures, and for each through all contenders, beginning with another one each time.
+// measure lets all contenders verify all signatures. Every round runs all contenders for each
+// signature, starting with a different one each time.
 func (p plan) measure(ctx context.Context, fixtures []fixture, progress command.Progress) ([]result, error) {
 	courses := make([]course, len(fixtures))
 	results := make([]result, len(fixtures))
@@ -132,8 +132,8 @@ func (p plan) measure(ctx context.Context, fixtures []fixture, progress command.
 	return results, nil
 }
 
-// prepare makes the contenders, counts their allocations and finds out how often they
-// fit into a block.
+// prepare creates the contenders, counts their allocations and determines their repetitions per
+// block.
 func (p plan) prepare(c *course, out *result) error {
 	contenders, err := newContenders(c.fixture)
 	if err != nil {
@@ -159,9 +159,8 @@ func (p plan) prepare(c *course, out *result) error {
 	return nil
 }
 
-// run gives every contender one turn. Garbage is collected before and hardly ever during
-// a turn: allocations are counted by themselves, and a collection strikes whoever
-// happens to be at work.
+// run gives every contender one turn. Garbage is collected before a turn and rarely during one:
+// allocations are counted separately, and a collection would burden an arbitrary contender.
 func (c *course) run(round int, out *result) error {
 	runtime.GC()
 	for i := range roles {
@@ -183,7 +182,7 @@ func (c *course) refused(r role, err error) error {
 	return fmt.Errorf("%s %s, contender %d: %w", c.algorithm, c.framing, r, err)
 }
 
-// clock times a number of verifications.
+// clock measures the time of a number of verifications.
 func clock(verify contender, repetitions int) (time.Duration, error) {
 	begin := time.Now()
 	for range repetitions {
@@ -194,8 +193,8 @@ func clock(verify contender, repetitions int) (time.Duration, error) {
 	return time.Since(begin), nil
 }
 
-// countAllocations returns the allocations of one verification with filled pools.
-// Garbage is not collected meanwhile, because that empties the pools.
+// countAllocations returns the allocations of one verification with filled pools. It disables
+// garbage collection, which would empty the pools.
 func countAllocations(verify contender) (allocations, bytes uint64, err error) {
 	const repetitions = 64
 	if err := verify(); err != nil {

@@ -10,13 +10,13 @@ import (
 	"github.com/assay-project/assay/bench/figures"
 )
 
-// What the verifier is meant to reach.
+// Targets of the verifier.
 const (
-	minSpeedup     = 2  // Policy evaluation takes at least this many times as long, whatever the signature.
+	minSpeedup     = 2  // Policy evaluation takes at least this many times as long, for any signature.
 	maxAllocations = 60 // Of a plain signature.
 )
 
-// maxOverFloor is how many times the floor a verdict may take. RSA-4096 has least room:
+// maxOverFloor bounds the time of a verdict as a multiple of the floor. RSA-4096 has the lowest:
 // the same overhead is a smaller part of a longer time. P-256 has no such target.
 var maxOverFloor = map[string]map[framing]float64{
 	"RSA-2048": {plain: 1.25, zipped: 1.5},
@@ -24,8 +24,8 @@ var maxOverFloor = map[string]map[framing]float64{
 	"RSA-4096": {plain: 1.1, zipped: 1.1},
 }
 
-// evaluate compares the results with the targets. The verdict, not only the message, counts for
-// the floor and the allocations. Everything that Assay does for an image is compared with policy
+// evaluate compares the results with the targets. The verdict, not only the message, counts for the
+// floor and the allocations. Everything that Assay does for an image is compared with policy
 // evaluation, which does the same.
 func evaluate(results []result) []figures.Figure {
 	var list []figures.Figure

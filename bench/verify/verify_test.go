@@ -21,7 +21,7 @@ import (
 	"github.com/assay-project/assay/bench/report"
 )
 
-// testResults are measurements that were not made, with medians that can be told by looking.
+// testResults are invented measurements with obvious medians.
 func testResults() []result {
 	rsa := result{algorithm: "RSA-2048", framing: plain}
 	for r, nanoseconds := range [roles][]float64{
@@ -112,8 +112,8 @@ func TestMedian(t *testing.T) {
 	}
 }
 
-// TestRatio has a machine that is ten times slower in one round, which is no reason for
-// another ratio: that of the medians would be 10.
+// TestRatio simulates a machine that is ten times slower in one round. That does not change the
+// ratio; the ratio of the medians would be 10.
 func TestRatio(t *testing.T) {
 	var r result
 	r.samples[floor].nanoseconds = []float64{10, 100, 10}

@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// console writes for people: plain text, no colours, no cursor movements.
+// console prints plain text for users, without colors or cursor movements.
 type console struct {
 	w io.Writer
 }
 
 func (c *console) printf(format string, args ...any) {
-	// Nobody is there to be told that the terminal is gone.
+	// There is no way to report that the terminal is gone.
 	_, _ = fmt.Fprintf(c.w, format, args...)
 }
 
-// step says what is being done, does it, and says how long that took.
+// step announces a step, runs it, and prints its duration.
 func (c *console) step(what string, do func() error) error {
 	c.printf("  %-66s", what+" ...")
 	begin := time.Now()

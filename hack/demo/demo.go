@@ -17,12 +17,12 @@ import (
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
-// demo is one run. What it starts and makes is undone by close.
+// demo is one run. close cleans up everything that it starts and creates.
 type demo struct {
 	out  *console
 	stay bool
 
-	root     string // of the repository
+	root     string // root of the repository
 	dir      string // for the program and its log
 	cp       *controlplane.ControlPlane
 	manager  *manager.Manager
@@ -38,19 +38,19 @@ func (d *demo) run(ctx context.Context) (err error) {
 	if err := d.bringUp(ctx); err != nil {
 		return err
 	}
-	judged := d.judge(ctx)
+	result := d.checkVerdicts(ctx)
 	if ctx.Err() != nil {
-		return judged
+		return result
 	}
 	if err := d.show(ctx); err != nil {
-		return errors.Join(judged, err)
+		return errors.Join(result, err)
 	}
-	judged = errors.Join(judged, d.admit(ctx))
+	result = errors.Join(result, d.admit(ctx))
 	if d.stay {
 		d.explain()
-		judged = errors.Join(judged, d.waitForEnd(ctx))
+		result = errors.Join(result, d.waitForEnd(ctx))
 	}
-	return judged
+	return result
 }
 
 // prepare finds the repository and builds the operator from it.
@@ -71,7 +71,7 @@ func (d *demo) program() string { return filepath.Join(d.dir, "assay") }
 
 func (d *demo) logFile() string { return filepath.Join(d.dir, "manager.log") }
 
-// bringUp starts and installs everything.
+// bringUp starts and installs all components.
 func (d *demo) bringUp(ctx context.Context) error {
 	if err := d.out.step("Starting etcd and kube-apiserver", func() error { return d.startControlPlane(ctx) }); err != nil {
 		return err
@@ -79,7 +79,7 @@ func (d *demo) bringUp(ctx context.Context) error {
 	if _, err := d.install(ctx, "hack/demo/cluster"); err != nil {
 		return err
 	}
-	// Nothing here runs Pods, so the Deployment stays without any: there is no scheduler and no node.
+	// The Deployment stays without Pods: there is no scheduler and no node.
 	if err := d.out.step("Running the operator as "+manager.Namespace+"/"+manager.ServiceAccount, func() error {
 		return d.startOperator(ctx)
 	}); err != nil {
@@ -93,8 +93,8 @@ func (d *demo) bringUp(ctx context.Context) error {
 	return err
 }
 
-// startControlPlane starts the control plane so that ctx ends its start and, later, not
-// the control plane itself: the operator is to be stopped first.
+// startControlPlane starts the control plane. The end of ctx aborts the start, but does not stop
+// the control plane later: the operator must stop first.
 func (d *demo) startControlPlane(ctx context.Context) error {
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	disarm := context.AfterFunc(ctx, cancel)
@@ -110,8 +110,8 @@ func (d *demo) startControlPlane(ctx context.Context) error {
 	return nil
 }
 
-// startOperator runs the operator with the token of the account that config/rbac makes, so
-// that it may do what it may do in a cluster and nothing else.
+// startOperator runs the operator with a token of its service account, so that it has the same
+// permissions as in a cluster.
 func (d *demo) startOperator(ctx context.Context) error {
 	kubeconfig, err := d.cp.KubeconfigFor(ctx, manager.Namespace, manager.ServiceAccount)
 	if err != nil {
@@ -119,7 +119,7 @@ func (d *demo) startOperator(ctx context.Context) error {
 	}
 	d.manager, err = manager.Start(manager.Options{
 		Program: d.program(), Kubeconfig: kubeconfig, LogFile: d.logFile(),
-		// As the Deployment does.
+		// As in the Deployment.
 		Args: []string{"--leader-elect"},
 	})
 	return err
@@ -141,8 +141,8 @@ func (d *demo) install(ctx context.Context, dir string) ([]*unstructured.Unstruc
 	return objects, err
 }
 
-// judge waits for the verdicts and returns an error when they are not as expected.
-func (d *demo) judge(ctx context.Context) error {
+// checkVerdicts waits for the verdicts and returns an error if they are not as expected.
+func (d *demo) checkVerdicts(ctx context.Context) error {
 	return d.out.step(fmt.Sprintf("Waiting for the verdicts on %d images", d.verdicts.count()), func() error {
 		err := d.verdicts.wait(ctx, d.manager.Exited())
 		if err != nil && ctx.Err() == nil {
@@ -152,18 +152,18 @@ func (d *demo) judge(ctx context.Context) error {
 	})
 }
 
-// waitForEnd keeps everything up until the user ends it, or the operator ends by itself.
+// waitForEnd waits until the user ends the demo, or the operator exits.
 func (d *demo) waitForEnd(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
 	case <-d.manager.Exited():
-		return fmt.Errorf("the operator has ended. The end of its log:\n%s", d.manager.LogTail())
+		return fmt.Errorf("the operator has exited. The end of its log:\n%s", d.manager.LogTail())
 	}
 }
 
-// close undoes everything: first the operator, which would only complain about an API
-// server that is gone, then the control plane, then the files.
+// close cleans up everything: first the operator, which would log errors without an API server,
+// then the control plane, then the files.
 func (d *demo) close() error {
 	var errs []error
 	if d.cp != nil {

@@ -1,14 +1,13 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command demo shows Assay at work on this machine: it starts a real API server, installs
-// what config/default deploys, runs the operator with the permissions that config/rbac
-// gives it, applies config/samples and prints what Assay says about each image and whether
-// that is what the sample expects.
+// Command demo shows Assay at work on this machine. It starts a real API server, installs
+// config/default, runs the operator with the permissions of config/rbac, applies config/samples,
+// and prints the verdict on each image and whether the sample expects it.
 //
-// Without --exit it stays up, so that one can look around with kubectl, until it gets an
-// interrupt or SIGTERM. Either way it ends all that it started and removes its files.
-// It exits with 1 when a verdict is not as expected, or when something else went wrong.
+// Without --exit it keeps running for exploration with kubectl, until an interrupt or SIGTERM. In
+// any case it stops everything that it started and removes its files. It exits with 1 after an
+// unexpected verdict or an error.
 package main
 
 import (
@@ -25,14 +24,14 @@ import (
 )
 
 func main() {
-	// A reader that went away, as in "make demo | head", must not keep us from cleaning up.
+	// A closed pipe, as in "make demo | head", must not prevent the cleanup.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	ctx = untilParentEnds(ctx)
-	// The second signal ends the program at once.
+	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
 
-	// What the client library has to say comes back as errors, too.
+	// The client library returns its problems as errors, too.
 	log.SetLogger(logr.Discard())
 
 	exit := flag.Bool("exit", os.Getenv("DEMO_EXIT") != "", "end once the verdicts are shown (default: whether DEMO_EXIT is set)")
@@ -49,8 +48,8 @@ func main() {
 	}
 }
 
-// untilParentEnds ends the context with the parent process too: "go run" and make do not
-// pass SIGTERM on, and nobody would be left to stop us.
+// untilParentEnds also ends the context with the parent process: "go run" and make do not pass
+// SIGTERM on, so nothing else would stop the demo.
 func untilParentEnds(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancel(ctx)
 	parent := os.Getppid()

@@ -16,21 +16,21 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// admissionTimeout bounds the wait until the API server judges Pods by the verdicts, which takes a second or two.
+// admissionTimeout bounds the wait until admission uses the verdicts, which takes a second or two.
 const admissionTimeout = time.Minute
 
-// attempt is a Pod with the image of a sample, and what is expected of it.
+// attempt is a Pod with the image of a sample, and its expected result.
 type attempt struct {
 	name     string
 	byTag    bool
 	admitted bool
 
 	image   string
-	refusal string // "" when it was admitted
+	refusal string // Empty if it was admitted.
 }
 
-// attempts are the samples that the demo makes Pods of. no-policy is not in the scope of a policy; staging's policy only
-// warns.
+// attempts are the samples that the demo creates Pods from. no-policy is not in the scope of a
+// policy; staging's policy only warns.
 var attempts = []attempt{
 	{name: "verified", admitted: true},
 	{name: "verified", byTag: true},
@@ -40,14 +40,14 @@ var attempts = []attempt{
 	{name: "keys-missing", admitted: true},
 }
 
-// admit makes the Pods until all fare as expected, and shows how they fared.
+// admit creates the Pods until all results are as expected, and shows the results.
 func (d *demo) admit(ctx context.Context) error {
-	err := d.out.step("Making Pods of some of them", func() error {
+	err := d.out.step("Creating Pods with some of them", func() error {
 		err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, admissionTimeout, true, func(ctx context.Context) (bool, error) {
 			return d.tryAll(ctx)
 		})
 		if wait.Interrupted(err) && ctx.Err() == nil {
-			err = fmt.Errorf("after %s not every Pod fares as expected. The end of the operator's log:\n%s", admissionTimeout, d.manager.LogTail())
+			err = fmt.Errorf("after %s not every result is as expected. The end of the operator's log:\n%s", admissionTimeout, d.manager.LogTail())
 		}
 		return err
 	})
@@ -63,7 +63,7 @@ func (d *demo) admit(ctx context.Context) error {
 	return err
 }
 
-// tryAll tells whether every Pod fares as expected.
+// tryAll reports whether all results are as expected.
 func (d *demo) tryAll(ctx context.Context) (bool, error) {
 	asExpected := true
 	for i := range attempts {
@@ -76,7 +76,7 @@ func (d *demo) tryAll(ctx context.Context) (bool, error) {
 	return asExpected, nil
 }
 
-// try asks the API server for a Pod; nothing could run it here, so none is stored.
+// try creates a Pod as a dry run: nothing could run it here.
 func (d *demo) try(ctx context.Context, a *attempt) error {
 	for _, image := range d.verdicts.images {
 		if image.Name != a.name {

@@ -21,8 +21,8 @@ import (
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
-// show prints the Images and the TrustPolicies as kubectl get does, why images are not
-// verified, and how many verdicts are as expected.
+// show prints the Images and the TrustPolicies like kubectl get, the reasons why images are not
+// verified, and the number of expected verdicts.
 func (d *demo) show(ctx context.Context) error {
 	if len(d.verdicts.images) == 0 {
 		return nil
@@ -46,7 +46,7 @@ func (d *demo) show(ctx context.Context) error {
 	return nil
 }
 
-// printTable prints the table that the API server makes of all objects of a resource.
+// printTable prints the API server's table of all objects of a resource.
 func (d *demo) printTable(ctx context.Context, resource schema.GroupVersionResource) error {
 	table, err := fetchTable(ctx, d.cp.Config(), resource)
 	if err != nil {
@@ -62,7 +62,7 @@ func (d *demo) printTable(ctx context.Context, resource schema.GroupVersionResou
 	return printers.NewTablePrinter(printers.PrintOptions{}).PrintObj(table, d.out.w)
 }
 
-// fetchTable asks for a list in the form of a table, as kubectl does.
+// fetchTable requests a list as a table, as kubectl does.
 func fetchTable(ctx context.Context, config *rest.Config, resource schema.GroupVersionResource) (*metav1.Table, error) {
 	groupVersion := resource.GroupVersion()
 	config.APIPath = "/apis"
@@ -84,14 +84,14 @@ func fetchTable(ctx context.Context, config *rest.Config, resource schema.GroupV
 	return table, nil
 }
 
-// longHex finds digests: 64 hexadecimal digits, of which the first twelve tell them apart.
+// longHex matches digests of 64 hexadecimal digits; the first twelve identify them.
 var longHex = regexp.MustCompile(`\b([0-9a-f]{12})[0-9a-f]{52}\b`)
 
 func shortenDigests(text string) string {
 	return longHex.ReplaceAllString(text, "$1...")
 }
 
-// explain says what one can do while everything is up.
+// explain prints how to explore the running demo.
 func (d *demo) explain() {
 	d.out.printf(`Look closer, in another terminal:
 

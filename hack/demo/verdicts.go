@@ -23,30 +23,30 @@ import (
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 )
 
-// Annotations of the sample Images: what Assay is expected to find.
+// Annotations of the sample Images with the expected verdict.
 const (
 	expectedVerified = "samples.assay.dev/expected-verified"
 	expectedReason   = "samples.assay.dev/expected-reason"
 )
 
-// verdictTimeout bounds the wait for all verdicts, which takes a second or two on an idle
-// machine: the operator has to start, win its lease and fill its caches.
+// verdictTimeout bounds the wait for all verdicts, which takes a second or two on an idle machine:
+// the operator must start, acquire its lease and fill its caches.
 const verdictTimeout = time.Minute
 
-// verdict is the Verified condition of an Image, as far as the samples state it.
+// verdict is the part of an Image's Verified condition that the samples state.
 type verdict struct {
 	status, reason string
 }
 
 func (v verdict) String() string { return v.status + " " + v.reason }
 
-// verdicts compares what Assay finds with what the samples expect.
+// verdicts compares Assay's verdicts with the expected ones.
 type verdicts struct {
 	client client.Client
 	// names of the sample Images in the order of the samples.
 	names    []string
 	expected map[string]verdict
-	// found is what the last look at the API server showed, and images are its Images.
+	// found are the current verdicts, and images the current Images.
 	found  map[string]verdict
 	images []imagev1.Image
 }
@@ -70,17 +70,17 @@ func newVerdicts(config *rest.Config, samples []*unstructured.Unstructured) (*ve
 		v.expected[sample.GetName()] = verdict{annotations[expectedVerified], annotations[expectedReason]}
 	}
 	if len(v.names) == 0 {
-		return nil, errors.New("no sample says which verdict is expected")
+		return nil, errors.New("no sample has an expected verdict")
 	}
 	return v, nil
 }
 
 func (v *verdicts) count() int { return len(v.names) }
 
-// wait looks until every verdict is as expected. When time is up, or the operator has
-// ended, the error names those that are not.
+// wait polls until every verdict is as expected. After the timeout or the end of the operator, the
+// error names those that are not.
 func (v *verdicts) wait(ctx context.Context, operatorExited <-chan struct{}) error {
-	errExited := errors.New("the operator ended by itself")
+	errExited := errors.New("the operator exited")
 	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, verdictTimeout, true, func(ctx context.Context) (bool, error) {
 		select {
 		case <-operatorExited:
@@ -101,7 +101,7 @@ func (v *verdicts) wait(ctx context.Context, operatorExited <-chan struct{}) err
 	return fmt.Errorf("after %s not every verdict is as expected:\n%s", verdictTimeout, strings.Join(v.unexpected(), "\n"))
 }
 
-// look reads the verdicts that there are now.
+// look reads the current verdicts.
 func (v *verdicts) look(ctx context.Context) error {
 	var list imagev1.ImageList
 	if err := v.client.List(ctx, &list); err != nil {

@@ -19,17 +19,17 @@ import (
 )
 
 const (
-	// indexURL lists setup-envtest's releases. Asking for it first tells a machine
-	// without that network in seconds, before setup-envtest is even compiled.
+	// indexURL is the index of setup-envtest's releases. Probing it first detects a machine without
+	// that network in seconds, before compiling setup-envtest.
 	indexURL = "https://raw.githubusercontent.com/kubernetes-sigs/controller-tools/HEAD/envtest-releases.yaml"
-	// probeTimeout bounds that question.
+	// probeTimeout bounds the probe.
 	probeTimeout = 5 * time.Second
 	// downloadTimeout bounds the download, of about 80 MB.
 	downloadTimeout = 5 * time.Minute
 )
 
-// download lets setup-envtest fetch the newest release of the version's series and
-// returns its directory. The error is one line.
+// download fetches the newest release of the version's series with setup-envtest and returns its
+// directory. The error is one line.
 func (in *installer) download(ctx context.Context) (string, error) {
 	minor, err := assets.Minor(in.version)
 	if err != nil {
@@ -57,7 +57,7 @@ func (in *installer) download(ctx context.Context) (string, error) {
 	return dir, in.verify(ctx, dir)
 }
 
-// probe asks whether the index can be had.
+// probe checks that the index is reachable.
 func probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
@@ -88,8 +88,8 @@ func lastLine(text string) string {
 	return text[strings.LastIndexByte(text, '\n')+1:]
 }
 
-// goCommand is the go command in dir, in an environment that builds the same
-// programs on every machine.
+// goCommand is the go command in dir, in an environment that builds the same programs on every
+// machine.
 func (in *installer) goCommand(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir

@@ -77,7 +77,7 @@ func TestProgressInALog(t *testing.T) {
 	done()
 	p.printf("over")
 	p.close()
-	// The first line may come from the watch or not, whoever is faster.
+	// The first line may or may not come from the watch, depending on timing.
 	if got := out.String(); !regexp.MustCompile(`^(busy, 0s\n){1,2}over\n$`).MatchString(got) {
 		t.Errorf("got %q", got)
 	}

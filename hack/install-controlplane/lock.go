@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// lockPoll is how often a waiting invocation looks whether the lock is free.
+// lockPoll is the interval at which a waiting invocation tries to acquire the lock.
 const lockPoll = 500 * time.Millisecond
 
-// lockStore takes the store's lock, waiting for another holder until ctx ends, and
-// returns what gives it back. The kernel drops the lock of a process that dies, so
-// the file's presence means nothing and it is never removed.
+// lockStore acquires the store's lock, waiting for another holder until ctx ends, and returns a
+// function that releases it. The kernel releases the lock of a process that dies, so the file
+// itself means nothing and is never removed.
 func lockStore(ctx context.Context, store string, log *progress) (unlock func(), err error) {
 	if err := os.MkdirAll(store, 0o755); err != nil {
 		return nil, fmt.Errorf("create the directory of the control plane's programs: %w", err)

@@ -92,7 +92,7 @@ func run(ctx context.Context, version string, buildOnly bool) (string, error) {
 		return "", err
 	}
 	defer unlock()
-	// Whoever held the lock before may have installed the same version.
+	// The previous holder of the lock may have installed the same version.
 	if dir, err := assets.Locate(version); err == nil {
 		return dir, nil
 	}

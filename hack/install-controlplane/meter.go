@@ -10,11 +10,11 @@ import (
 	"sync"
 )
 
-// maxComplaints bounds how many lines of a failed command are repeated.
+// maxComplaints bounds the repeated lines of a failed command.
 const maxComplaints = 20
 
-// buildMeter reads what `go list` and `go build -v` write to standard error, and
-// says how far they are. It is an io.Writer, and safe for concurrent use.
+// buildMeter follows the progress of `go list` and `go build -v` through their standard error. It
+// is an io.Writer and safe for concurrent use.
 type buildMeter struct {
 	name string
 
@@ -27,7 +27,7 @@ type buildMeter struct {
 	other      []string // the last lines that are neither a download nor a package
 }
 
-// setPackages tells which import paths the program consists of.
+// setPackages sets the import paths of the program.
 func (m *buildMeter) setPackages(paths []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -37,7 +37,7 @@ func (m *buildMeter) setPackages(paths []string) {
 	}
 }
 
-// Write takes a piece of the command's output.
+// Write adds a piece of the command's output.
 func (m *buildMeter) Write(p []byte) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -66,7 +66,7 @@ func (m *buildMeter) line(line string) {
 	}
 }
 
-// finish records how it ended.
+// finish records the result of the command.
 func (m *buildMeter) finish(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -76,8 +76,8 @@ func (m *buildMeter) finish(err error) {
 	}
 }
 
-// status is the state in one line. `go build -v` names only what is not in the
-// build cache, hence "at most". Main packages come last; what follows is linking.
+// status describes the state in one line. `go build -v` names only packages that are not in the
+// build cache, hence "at most". Main packages come last, followed by linking.
 func (m *buildMeter) status() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -93,7 +93,7 @@ func (m *buildMeter) status() string {
 	}
 }
 
-// complaints returns what the command said beside its progress.
+// complaints returns the command's output other than its progress.
 func (m *buildMeter) complaints() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -15,18 +15,18 @@ import (
 	"github.com/assay-project/assay/internal/testenv/controlplane/assets"
 )
 
-// Modules that a control plane is built from.
+// Modules of the control plane's programs.
 const (
 	kubernetesModule = "k8s.io/kubernetes"
 	etcdModule       = "go.etcd.io/etcd/server/v3"
-	// etcdClientModule is what Kubernetes itself requires. etcd releases all its
-	// modules together, so the server of the same version belongs to it.
+	// etcdClientModule is a requirement of Kubernetes itself. etcd releases all its modules
+	// together, so the server has the same version.
 	etcdClientModule = "go.etcd.io/etcd/client/v3"
 )
 
-// modules returns the directory of a module that pins everything the programs are
-// built from: hack/controlplane for the default version, where go.sum is reviewed
-// and committed; else one made up in work, checked by Go's checksum database.
+// modules returns the directory of a module that pins all dependencies of the programs:
+// hack/controlplane for the default version, with a reviewed and committed go.sum; otherwise a
+// temporary one in work, checked by Go's checksum database.
 func (in *installer) modules(ctx context.Context, work string) (string, error) {
 	if in.version == assets.DefaultVersion {
 		return filepath.Join(in.root, "hack", "controlplane"), nil
@@ -70,8 +70,8 @@ type requirements struct {
 	Replace []struct{ Old, New struct{ Path string } }
 }
 
-// kubernetesRequirements reads the go.mod of Kubernetes in.version. It runs in an
-// empty directory, where no other module has a say.
+// kubernetesRequirements reads the go.mod of Kubernetes in.version. It runs in an empty directory,
+// without the influence of another module.
 func (in *installer) kubernetesRequirements(ctx context.Context, dir string, meter *buildMeter) (*requirements, error) {
 	var downloaded struct{ GoMod string }
 	query := kubernetesModule + "@v" + in.version
@@ -85,7 +85,7 @@ func (in *installer) kubernetesRequirements(ctx context.Context, dir string, met
 	return upstream, nil
 }
 
-// goJSON decodes into v what a go command prints.
+// goJSON decodes the output of a go command into v.
 func (in *installer) goJSON(ctx context.Context, dir string, meter *buildMeter, v any, args ...string) error {
 	cmd := in.goCommand(ctx, dir, args...)
 	var stdout strings.Builder
@@ -96,9 +96,9 @@ func (in *installer) goJSON(ctx context.Context, dir string, meter *buildMeter, 
 	return json.Unmarshal([]byte(stdout.String()), v)
 }
 
-// controlPlaneModule returns the text of a go.mod file. Kubernetes points its
-// staging modules at directories of its own repository; each is published under the
-// same minor and patch number with major version 0.
+// controlPlaneModule returns the text of a go.mod file. Kubernetes replaces its staging modules
+// with directories of its own repository; each is published under the same minor and patch number
+// with major version 0.
 func (r *requirements) controlPlaneModule(version string) (string, error) {
 	etcd := ""
 	for _, req := range r.Require {

@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// How often the state of a long step is shown: on a terminal one line is
-// rewritten in place, elsewhere (a CI log) whole lines are added.
+// Intervals of showing the state of a long step: a terminal line is rewritten in place, elsewhere
+// (a CI log) lines are added.
 const (
 	terminalInterval = 500 * time.Millisecond
 	logInterval      = 15 * time.Second
 )
 
-// progress shows what goes on. Its methods may be called from any goroutine.
+// progress shows the progress of the installation. Its methods are safe for concurrent use.
 type progress struct {
 	out      io.Writer
 	terminal bool
@@ -48,8 +48,8 @@ func (p *progress) close() {
 	p.erase()
 }
 
-// watch shows status() at once and then at intervals, with the time since watch
-// was called, until the function it returns is called. That adds a last line.
+// watch shows status() at once and then at intervals, with the elapsed time, until the returned
+// function is called, which adds a last line.
 func (p *progress) watch(status func() string) (done func()) {
 	interval := logInterval
 	if p.terminal {
@@ -80,7 +80,7 @@ func (p *progress) watch(status func() string) (done func()) {
 	}
 }
 
-// show draws over the terminal's current line, or adds one to a log.
+// show replaces the terminal's current line, or adds one to a log.
 func (p *progress) show(line string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

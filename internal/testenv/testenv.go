@@ -5,10 +5,12 @@
 // Assay's custom resource definitions or configuration, and the assay command.
 //
 //	func TestMain(m *testing.M) {
-//		testenv.Main(m, testenv.Options{CRDs: "../../config/crd/bases"}, func(ctx context.Context, env *testenv.Env) error {
-//			admin = env.ControlPlane.Config()
-//			return nil
-//		})
+//		testenv.Main(m, testenv.Options{CRDs: "../../config/crd/bases"}, setUp)
+//	}
+//
+//	func setUp(ctx context.Context, env *testenv.Env) error {
+//		admin = env.ControlPlane.Config()
+//		return nil
 //	}
 //
 // The packages below it hold the parts, for tests that need a control plane or manager of their

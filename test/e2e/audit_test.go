@@ -10,10 +10,10 @@ import (
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
-// managerUser is the manager as the API server sees it.
+// managerUser is the user name of the manager.
 const managerUser = "system:serviceaccount:" + manager.Namespace + ":" + manager.ServiceAccount
 
-// requestsOfManager returns what the manager has asked for so far, the first request first.
+// requestsOfManager returns the requests of the manager so far, the oldest first.
 func (c *cluster) requestsOfManager(t *testing.T) []request {
 	t.Helper()
 	var list []request

@@ -30,7 +30,7 @@ import (
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
-// Who signs. Keys depend on the name alone.
+// The signers. Their keys derive from the name.
 var (
 	release  = fixture.Key("release")
 	stranger = fixture.Key("stranger")
@@ -86,7 +86,7 @@ func (s *scenario) image(name string, keys ...*pgp.Key) *imagev1.Image {
 	return image
 }
 
-// setKey puts another key file into the place of the release key.
+// setKey replaces the key file of the release key.
 func (s *scenario) setKey(data []byte) {
 	s.Helper()
 	s.secret.Data = map[string][]byte{"release.asc": data}
@@ -95,7 +95,7 @@ func (s *scenario) setKey(data []byte) {
 	}
 }
 
-// startManager runs the manager, until the test ends at the latest.
+// startManager runs the manager until the end of the test or earlier.
 func (s *scenario) startManager(args ...string) *manager.Manager {
 	s.Helper()
 	return fixture.StartManager(s.T, program, s.kubeconfig, args...)
@@ -106,7 +106,7 @@ func (s *scenario) eventually(what string, holds func(context.Context) (bool, st
 	fixture.Eventually(s.T, what, holds)
 }
 
-// awaitReason waits until the verdict about an image has a reason.
+// awaitReason waits until the verdict on an image has a reason.
 func (s *scenario) awaitReason(name, reason string) {
 	s.Helper()
 	s.eventually(name+" to be "+reason, func(ctx context.Context) (bool, string) {
@@ -119,7 +119,7 @@ func (s *scenario) awaitReason(name, reason string) {
 	})
 }
 
-// awaitListed waits until an image is in the list that admission reads, or is not.
+// awaitListed waits until an image is in the allowlist or not.
 func (s *scenario) awaitListed(name string, want bool) {
 	s.Helper()
 	line := "\n" + s.repository() + "@" + s.digest(name).String() + "\n"
@@ -141,8 +141,8 @@ func (s *scenario) awaitListed(name string, want bool) {
 	})
 }
 
-// withhold takes the permission for a resource out of a role, until the function that it
-// returns is called or the test ends.
+// withhold removes the permission for a resource from a role. The returned function, or the end of
+// the test, restores it.
 func (s *scenario) withhold(role client.Object, resource string) (restore func()) {
 	s.Helper()
 	if err := s.admin.Get(s.Context(), client.ObjectKeyFromObject(role), role); err != nil {
@@ -180,7 +180,7 @@ func (s *scenario) withhold(role client.Object, resource string) (restore func()
 	return restore
 }
 
-// token makes a service account in the namespace default, and returns a token of its.
+// token creates a service account in the namespace default and returns a token for it.
 func (s *scenario) token(name string) string {
 	s.Helper()
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}
@@ -192,13 +192,13 @@ func (s *scenario) token(name string) string {
 	return request.Status.Token
 }
 
-// insecureClient takes any certificate. The manager makes its own when none is mounted, and
-// that is not what is tested here.
+// insecureClient accepts any certificate. Without a mounted one the manager generates its own,
+// which is not under test here.
 func insecureClient() *http.Client {
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 }
 
-// get returns the status of an answer.
+// get returns the status of a response.
 func get(ctx context.Context, c *http.Client, url, token string) (status int, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {

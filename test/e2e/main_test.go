@@ -1,9 +1,8 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package e2e runs the program as a cluster does, with the service account that config/rbac
-// makes and on everything that config/admission adds, and compares what it asked of the API
-// server with what it may ask.
+// Package e2e runs the program as in a cluster, with the service account of config/rbac and the
+// policies of config/admission, and compares its requests with its permissions.
 package e2e
 
 import (
@@ -25,7 +24,7 @@ const kustomization = "../admission/testdata/enforce"
 // program is the assay command.
 var program string
 
-// shared is the cluster of all tests but those that need one of their own.
+// shared is the cluster of all tests that do not need their own.
 var shared *cluster
 
 // cluster is a control plane with the kustomization installed.
@@ -34,7 +33,7 @@ type cluster struct {
 	admin client.Client
 	// installed are the objects of the kustomization.
 	installed []*unstructured.Unstructured
-	// kubeconfig is that of the manager's service account.
+	// kubeconfig authenticates as the manager's service account.
 	kubeconfig string
 	auditLog   string
 }
@@ -62,7 +61,7 @@ func newCluster(cp *controlplane.ControlPlane, auditLog string) (*cluster, error
 	return &cluster{ControlPlane: cp, admin: admin, auditLog: auditLog}, nil
 }
 
-// startCluster starts a control plane without anything of Assay's.
+// startCluster starts a control plane without Assay.
 func startCluster(ctx context.Context, auditLog string) (*cluster, error) {
 	cp, err := controlplane.Start(ctx, controlplane.Options{AuditLog: auditLog})
 	if err != nil {

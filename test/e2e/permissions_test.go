@@ -23,16 +23,16 @@ import (
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
-// askedByPolicies are the permissions for resources that do not exist. No request needs
-// them: policies ask the authorizer for them, and RBAC for what the operator grants.
+// askedByPolicies are permissions for resources that do not exist. No request needs them: policies
+// ask the authorizer for them, and RBAC for what the operator grants.
 var askedByPolicies = []permission{
 	{"assay-manager-role", "update", "image.openshift.io", "images/verdict", "", ""},
 	{"assay-manager-role", "update", "assay.dev", "allowlists", "", manager.Namespace},
 	{"assay-manager-role", "use", "assay.dev", "allowlists", "", manager.Namespace},
 }
 
-// TestLeastPrivilege lets the operator do everything that it can, and compares what it asked
-// of the API server with what its account may ask.
+// TestLeastPrivilege exercises the whole operator and compares its requests with the permissions of
+// its account.
 func TestLeastPrivilege(t *testing.T) {
 	s := newScenario(t, shared, "privilege")
 	before := len(shared.requestsOfManager(t))
@@ -87,11 +87,11 @@ func mayRead(t *testing.T, verb, namespace string) bool {
 	return review.Status.Allowed
 }
 
-// exercise makes two replicas do everything that the operator does.
+// exercise runs two replicas through everything that the operator does.
 func exercise(s *scenario) {
 	s.Helper()
 	metrics := fixture.FreeAddress(s.T)
-	// As an API server that does not stream lists makes it do: it asks for them.
+	// An API server that does not stream lists makes the client list.
 	s.Setenv("KUBE_FEATURE_WatchListClient", "false")
 	s.startManager("--leader-elect", "--metrics-bind-address="+metrics)
 	s.create(s.image("good", release), s.image("bad", stranger), s.image("bare"))
@@ -107,7 +107,7 @@ func exercise(s *scenario) {
 	s.setKey(fixture.PublicKey(release))
 	s.awaitReason("good", assayv1alpha1.ReasonVerified)
 	s.awaitListed("good", true)
-	// What is left of another number of shards goes.
+	// Stray shards of another set are deleted.
 	stray := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: manager.Namespace, Name: allowlist.Name(2, 1)},
 		Data:       map[string]string{"format": "1"},
@@ -118,7 +118,7 @@ func exercise(s *scenario) {
 		return client.IgnoreNotFound(err) == nil && err != nil, fmt.Sprint(err)
 	})
 	s.breakFence()
-	// An Image that is gone is taken off the list.
+	// A deleted Image is removed from the allowlist.
 	if err := s.admin.Delete(s.Context(), s.image("good")); err != nil {
 		s.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func exercise(s *scenario) {
 	})
 }
 
-// awaitScraped waits until the metrics are served, and asks for them as several people.
+// awaitScraped waits until the metrics are served, and requests them as several users.
 func (s *scenario) awaitScraped(address string) {
 	s.Helper()
 	scraper := insecureClient()
@@ -156,7 +156,7 @@ func (s *scenario) awaitScraped(address string) {
 		"without the permission":      {nobody, http.StatusForbidden},
 		"bound to the metrics reader": {reader, http.StatusOK},
 	} {
-		// The API server takes a moment to know of the binding, and its answers are kept for one.
+		// The API server takes a moment to see the binding, and its answers are cached.
 		s.eventually(name, func(ctx context.Context) (bool, string) {
 			status, err := get(ctx, scraper, url, c.token)
 			return status == c.want, fmt.Sprint(status, err)
@@ -164,13 +164,13 @@ func (s *scenario) awaitScraped(address string) {
 	}
 }
 
-// TestPermissionsThatPoliciesAskFor takes each of them away, and sees the operator's writes
-// refused by the policy.
-func TestPermissionsThatPoliciesAskFor(t *testing.T) {
+// TestPermissionsOfPolicies removes each of these permissions and checks that the policy refuses
+// the operator's writes.
+func TestPermissionsOfPolicies(t *testing.T) {
 	for name, c := range map[string]struct {
 		role     client.Object
 		resource string // Of the permission.
-		refused  string // Resource of the writes that need it.
+		refused  string // Resource whose writes need it.
 	}{
 		"verdicts": {&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "assay-manager-role"}}, "images/verdict", "images"},
 		"the list": {&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: manager.Namespace, Name: "assay-manager-role"}}, "allowlists", "configmaps"},
@@ -182,7 +182,7 @@ func TestPermissionsThatPoliciesAskFor(t *testing.T) {
 			s.awaitListed("before", true)
 			restore := s.withhold(c.role, c.resource)
 			before := len(shared.requestsOfManager(t))
-			// Until the API server knows of the change, writes go through.
+			// Writes succeed until the API server sees the change.
 			s.eventually("a write to be refused", func(context.Context) (bool, string) {
 				s.create(s.image(fmt.Sprint("after-", time.Now().UnixNano()), release))
 				requests := shared.requestsOfManager(t)[before:]

@@ -16,10 +16,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// request is what somebody asked of the API server.
+// request is a request to the API server.
 type request struct {
 	verb, group string
-	resource    string // With "/" and the subresource; the path of what is no resource.
+	resource    string // With "/" and the subresource, or the path of a non-resource request.
 	namespace   string
 	name        string
 	status      int
@@ -41,8 +41,8 @@ func (p permission) String() string {
 	return strings.TrimSpace(fmt.Sprintf("%s: %s %s/%s %s", p.role, p.verb, p.group, p.resource, p.name))
 }
 
-// covers tells whether the permission allows a request. Requests that create an object do
-// not have its name.
+// covers reports whether the permission allows a request. Requests that create an object do not
+// have its name.
 func (p permission) covers(r request) bool {
 	return p.verb == r.verb && p.group == r.group && p.resource == r.resource &&
 		(p.namespace == "" || p.namespace == r.namespace) && (p.name == "" || p.name == r.name)
@@ -71,13 +71,14 @@ func forbidden(requests []request) []string {
 	return list
 }
 
-// permissionsOf returns what the bindings among some objects give to a service account.
+// permissionsOf returns the permissions that the bindings among the objects grant to a service
+// account.
 func permissionsOf(t *testing.T, objects []*unstructured.Unstructured, namespace, account string) []permission {
 	t.Helper()
 	roles := map[string][]rbacv1.PolicyRule{}
 	for _, object := range objects {
 		if kind := object.GetKind(); kind == "Role" || kind == "ClusterRole" {
-			var role rbacv1.ClusterRole // Role has the same fields that count here.
+			var role rbacv1.ClusterRole // Role has the same relevant fields.
 			convert(t, object, &role)
 			roles[kind+"/"+role.Namespace+"/"+role.Name] = role.Rules
 		}
@@ -137,7 +138,7 @@ func expand(t *testing.T, rules []rbacv1.PolicyRule, role, namespace string) []p
 	return list
 }
 
-// The comparison finds what it is for.
+// TestComparison checks that the comparison finds unused and missing permissions.
 func TestComparison(t *testing.T) {
 	rules := []rbacv1.PolicyRule{
 		{Verbs: []string{"get", "list"}, APIGroups: []string{""}, Resources: []string{"secrets"}},

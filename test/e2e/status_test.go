@@ -29,7 +29,7 @@ import (
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
-// assay runs the program as a person does.
+// assay runs the program as a user does.
 func assay(ctx context.Context, stdin string, args ...string) (stdout, stderr string, err error) {
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, program, args...)
@@ -38,7 +38,7 @@ func assay(ctx context.Context, stdin string, args ...string) (stdout, stderr st
 	return out.String(), errs.String(), err
 }
 
-// TestStatus reads the cluster as somebody who has the roles for reading, and no others.
+// TestStatus reads the cluster as a user with only the viewer roles.
 func TestStatus(t *testing.T) {
 	s := newScenario(t, shared, "status")
 	kubeconfig := s.kubeconfigFor("status-reader")
@@ -53,7 +53,7 @@ func TestStatus(t *testing.T) {
 			Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: manager.Namespace, Name: "status-reader"}},
 		})
 	}
-	// More than a page of them. Other tests leave Images, too.
+	// More than a page. Other tests leave Images, too.
 	const waiting = 501
 	for n := range waiting {
 		s.create(s.image(fmt.Sprintf("waiting-%d", n)))
@@ -96,7 +96,7 @@ func policyCounts(st *summary.Status, name string) assayv1alpha1.ImageCounts {
 	return assayv1alpha1.ImageCounts{}
 }
 
-// kubeconfigFor makes a service account and returns a file that authenticates as it.
+// kubeconfigFor creates a service account and returns a kubeconfig file for it.
 func (s *scenario) kubeconfigFor(account string) string {
 	s.Helper()
 	s.create(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: manager.Namespace, Name: account}})
@@ -159,7 +159,7 @@ func (w *watcher) next() *summary.Status {
 	return st
 }
 
-// interrupt ends the program as Ctrl-C does, which is no error.
+// interrupt ends the program as Ctrl-C does, which is not an error.
 func (w *watcher) interrupt() {
 	w.Helper()
 	if err := w.cmd.Process.Signal(syscall.SIGINT); err != nil {
@@ -173,7 +173,7 @@ func (w *watcher) interrupt() {
 	}
 }
 
-// testStatusWithoutAssay asks a cluster that has never heard of Images.
+// testStatusWithoutAssay queries a cluster without the CRD of Images.
 func (c *cluster) testStatusWithoutAssay(t *testing.T) {
 	stdout, stderr, err := assay(t.Context(), "", "status", "--kubeconfig", c.Kubeconfig())
 	if err == nil || stdout != "" || !strings.Contains(stderr, "kubectl apply --server-side -k config/default") {
@@ -181,8 +181,8 @@ func (c *cluster) testStatusWithoutAssay(t *testing.T) {
 	}
 }
 
-// TestImageCreate hands to the cluster what the program makes of a store of signatures, and
-// the operator verifies it.
+// TestImageCreate applies the Image that the program creates from a signature store, and the
+// operator verifies it.
 func TestImageCreate(t *testing.T) {
 	s := newScenario(t, shared, "create")
 	s.startManager()

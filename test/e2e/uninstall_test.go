@@ -24,8 +24,8 @@ import (
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
-// TestUninstall installs Assay, lets it work, removes it as docs/install.md says while the
-// manager runs, and compares everything that the API server stores with what it stored before.
+// TestUninstall installs Assay, lets it work, removes it as docs/install.md describes while the
+// manager runs, and compares the content of the API server with the content before.
 func TestUninstall(t *testing.T) {
 	ctx := t.Context()
 	c, err := startCluster(context.WithoutCancel(ctx), filepath.Join(t.TempDir(), "audit.log"))
@@ -56,7 +56,7 @@ func TestUninstall(t *testing.T) {
 	}
 	for name, finalizers := range installed {
 		if _, old := before[name]; !old && len(finalizers) > 0 {
-			t.Errorf("%s waits for somebody to be deleted: %v", name, finalizers)
+			t.Errorf("%s still waits for its finalizers: %v", name, finalizers)
 		}
 	}
 
@@ -89,8 +89,8 @@ func TestUninstall(t *testing.T) {
 	})
 }
 
-// everything returns the finalizers of all objects by resource, namespace and name. A custom
-// resource definition has one of the API server's own, which is left out.
+// everything returns the finalizers of all objects by resource, namespace and name, except the API
+// server's own on custom resource definitions.
 func (c *cluster) everything(ctx context.Context) (map[string][]string, error) {
 	found := map[string][]string{}
 	return found, c.eachObject(ctx, "list", func(_ dynamic.ResourceInterface, kind string, object *unstructured.Unstructured) error {
@@ -101,8 +101,8 @@ func (c *cluster) everything(ctx context.Context) (map[string][]string, error) {
 	})
 }
 
-// emptyNamespace does what the controller of namespaces does when one is deleted. It is not
-// part of the API server, so it does not run here.
+// emptyNamespace acts as the namespace controller after the deletion of a namespace. The controller
+// is not part of the API server and does not run here.
 func (c *cluster) emptyNamespace(ctx context.Context) error {
 	return c.eachObject(ctx, "delete", func(objects dynamic.ResourceInterface, _ string, object *unstructured.Unstructured) error {
 		if object.GetNamespace() != manager.Namespace {
@@ -112,13 +112,14 @@ func (c *cluster) emptyNamespace(ctx context.Context) error {
 	})
 }
 
-// eachObject visits all objects of the resources that have a verb, but for those that the API
-// server makes for itself, also a while after it has come up. While a custom resource
-// goes away, the API server may know of it and not serve it, which is an error.
+// eachObject visits all objects of the resources that support a verb, except those that the API
+// server creates for itself, some of them a while after its start. While a custom resource
+// definition is being removed, the API server may list its resource without serving it, which is an
+// error.
 func (c *cluster) eachObject(ctx context.Context, verb string, visit func(objects dynamic.ResourceInterface, kind string, object *unstructured.Unstructured) error) error {
 	config := rest.CopyConfig(c.Config())
-	config.QPS = -1                           // Hundreds of requests, one after the other.
-	config.WarningHandler = rest.NoWarnings{} // Some of the resources are not for use any more.
+	config.QPS = -1                           // Hundreds of consecutive requests.
+	config.WarningHandler = rest.NoWarnings{} // Some of the resources are deprecated.
 	discover, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
 		return err

@@ -1,7 +1,8 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package engines tests the samples for other admission engines. It is a module of its own: nothing of Assay needs them.
+// Package engines tests the samples for other admission engines. It is a separate module: Assay
+// does not need them.
 package engines
 
 import (
@@ -18,7 +19,7 @@ import (
 
 const samples = "../../config/samples-engines/"
 
-// load reads the one object of a file.
+// load reads the only object of a file.
 func load(t *testing.T, file string) map[string]any {
 	t.Helper()
 	text, err := os.ReadFile(samples + file)
@@ -57,7 +58,7 @@ func image(reference, status string) map[string]any {
 	}
 }
 
-// inventory is what Gatekeeper keeps of the Images.
+// inventory is Gatekeeper's inventory of the Images.
 var inventory = map[string]any{"inventory": map[string]any{"cluster": map[string]any{"image.openshift.io/v1": map[string]any{
 	"Image": map[string]any{
 		strings.ReplaceAll(verified, ":", "-"):   image("registry.example.com:5000/shop/app:v1", "True"),
@@ -65,7 +66,7 @@ var inventory = map[string]any{"inventory": map[string]any{"cluster": map[string
 	},
 }}}}
 
-// TestGatekeeper evaluates the template as Gatekeeper does: in the language of OPA before 1.0.
+// TestGatekeeper evaluates the template as Gatekeeper does, in Rego v0.
 func TestGatekeeper(t *testing.T) {
 	targets := load(t, "gatekeeper/template.yaml")["spec"].(map[string]any)["targets"].([]any)
 	module := targets[0].(map[string]any)["rego"].(string)

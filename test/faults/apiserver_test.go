@@ -12,12 +12,11 @@ import (
 	"github.com/assay-project/assay/internal/testenv/fixture"
 )
 
-// away is how long the API server is gone: longer than any time limit of a request or a
-// watch that a client would wait for.
+// away is the downtime of the API server: longer than any timeout of a client's request or watch.
 const away = time.Minute
 
-// The API server crashes and is away for a minute. The same manager goes on when it is
-// back, with what changes then.
+// TestAPIServerAway: the API server crashes and is down for a minute. Then the same manager
+// continues and handles new changes.
 func TestAPIServerAway(t *testing.T) {
 	s := newScenario(t, "apiserver-away")
 	s.createImages(12)
@@ -39,8 +38,8 @@ func TestAPIServerAway(t *testing.T) {
 	}
 }
 
-// Everything crashes in the middle of verifications: what was written counts, what was not
-// is written later, and nothing is written twice.
+// TestEverythingCrashes: everything crashes during verifications. Stored verdicts count, missing
+// ones are written later, and none is written twice.
 func TestEverythingCrashes(t *testing.T) {
 	const images = 300
 	s := newScenario(t, "crash")
@@ -69,8 +68,8 @@ func TestEverythingCrashes(t *testing.T) {
 	}
 }
 
-// The manager is frozen while keys and images change and its watches are cut off. When it
-// goes on, it has missed everything, and finds out.
+// TestLostWatch: the manager is frozen while keys and images change and its watches break. It has
+// missed all events and catches up when it continues.
 func TestLostWatch(t *testing.T) {
 	s := newScenario(t, "lost-watch")
 	s.createImages(6)

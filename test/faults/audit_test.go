@@ -14,18 +14,18 @@ import (
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
-// managerUser is the manager as the API server sees it.
+// managerUser is the user name of the manager.
 const managerUser = "system:serviceaccount:" + manager.Namespace + ":" + manager.ServiceAccount
 
-// auditLog is what the API server wrote about requests.
+// auditLog is the audit log of the API server.
 type auditLog struct{ path string }
 
-// write is a request of the manager that changed an object.
+// write is a writing request of the manager.
 type write struct {
 	verb, resource, subresource, name string
 }
 
-// writes returns what the manager has changed so far, the first change first.
+// writes returns the writes of the manager so far, the oldest first.
 func (l *auditLog) writes(t *testing.T) []write {
 	t.Helper()
 	var found []write
@@ -50,7 +50,7 @@ func managerWrite(event *auditv1.Event) (write, bool) {
 	return write{event.Verb, ref.Resource, ref.Subresource, ref.Name}, true
 }
 
-// count returns how often each change of an Image was made.
+// count returns the number of occurrences of each change of an Image.
 func count(writes []write) map[write]int {
 	counts := map[write]int{}
 	for _, w := range writes {

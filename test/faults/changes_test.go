@@ -19,13 +19,13 @@ import (
 
 // changes counts every change of a test's images: a watch shows each one.
 type changes struct {
-	t      *testing.T
-	events watch.Interface
-	byName map[string]int
-	judged map[string]bool
+	t       *testing.T
+	events  watch.Interface
+	byName  map[string]int
+	decided map[string]bool
 }
 
-// watchImages begins to count. It ends with the test.
+// watchImages starts counting, until the end of the test.
 func (s *scenario) watchImages() *changes {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), fixture.Timeout)
@@ -39,29 +39,29 @@ func (s *scenario) watchImages() *changes {
 	if err != nil {
 		s.Fatal(err)
 	}
-	return &changes{t: s.T, events: events, byName: map[string]int{}, judged: map[string]bool{}}
+	return &changes{t: s.T, events: events, byName: map[string]int{}, decided: map[string]bool{}}
 }
 
-// untilVerdicts returns as soon as at least n images have a verdict.
+// untilVerdicts waits until at least n images have a verdict.
 func (c *changes) untilVerdicts(n int) {
 	c.t.Helper()
-	for len(c.judged) < n {
+	for len(c.decided) < n {
 		event, ok := <-c.events.ResultChan()
 		if !ok {
-			c.t.Fatalf("%d of %d verdicts when the watch ended", len(c.judged), n)
+			c.t.Fatalf("%d of %d verdicts when the watch ended", len(c.decided), n)
 		}
 		c.add(event)
 	}
 }
 
-// verdicts returns how many images have a verdict by now.
+// verdicts returns the current number of images with a verdict.
 func (c *changes) verdicts() int {
 	for {
 		select {
 		case event := <-c.events.ResultChan():
 			c.add(event)
 		default:
-			return len(c.judged)
+			return len(c.decided)
 		}
 	}
 }
@@ -74,11 +74,11 @@ func (c *changes) add(event watch.Event) {
 	}
 	c.byName[image.Name]++
 	if meta.FindStatusCondition(image.Status.Conditions, assayv1alpha1.VerifiedCondition) != nil {
-		c.judged[image.Name] = true
+		c.decided[image.Name] = true
 	}
 }
 
-// of returns how often an image was changed.
+// of returns the number of changes of an image.
 func (c *changes) of(name string) int {
 	c.verdicts()
 	return c.byName[name]

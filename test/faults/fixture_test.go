@@ -23,13 +23,13 @@ import (
 )
 
 const (
-	// testLabel has the name of the test on all that it makes.
+	// testLabel is the label with the name of the test on all of its objects.
 	testLabel = "faults.assay.dev/test"
-	// setup is how many objects are made at the same time.
+	// setup is the number of objects created concurrently.
 	setup = 8
 )
 
-// Who signs. Keys depend on the name alone.
+// The signers. Their keys derive from the name.
 var (
 	release = fixture.Key("release")
 	audited = fixture.Key("audit")
@@ -49,17 +49,17 @@ var (
 	noKeys    = verdict{metav1.ConditionUnknown, assayv1alpha1.ReasonKeysUnavailable}
 )
 
-// scenario is one test: a policy that reads its keys from a Secret, and images in its scope.
+// scenario is one test with a policy that reads its keys from a Secret, and images in its scope.
 type scenario struct {
 	*testing.T
 	name   string
 	secret *corev1.Secret
 	policy *assayv1alpha1.TrustPolicy
-	// want are the verdicts that are due, by the names of the images.
+	// want are the expected verdicts by the names of the images.
 	want map[string]verdict
 }
 
-// newScenario makes a policy that trusts the release key.
+// newScenario creates a policy that trusts the release key.
 func newScenario(t *testing.T, name string) *scenario {
 	t.Helper()
 	s := &scenario{T: t, name: name, want: map[string]verdict{}}
@@ -74,7 +74,7 @@ func newScenario(t *testing.T, name string) *scenario {
 	s.create(s.secret)
 	s.create(s.policy)
 	t.Cleanup(func() {
-		// The test's context is over by now.
+		// The test's context has ended.
 		s.deleteAll(context.Background())
 	})
 	return s
@@ -102,7 +102,7 @@ func (s *scenario) create(obj client.Object) {
 	}
 }
 
-// image returns an Image with signatures of its own digest by the keys.
+// image returns an Image with signatures by the keys.
 func (s *scenario) image(n int, keys ...*pgp.Key) *imagev1.Image {
 	name := fmt.Sprintf("%s-%d", s.name, n)
 	d := digest.FromString(name)
@@ -116,7 +116,7 @@ func (s *scenario) image(n int, keys ...*pgp.Key) *imagev1.Image {
 	return image
 }
 
-// createImages creates n images, every third of them signed by a key that is not trusted.
+// createImages creates n images, every third of them signed by an untrusted key.
 func (s *scenario) createImages(n int) {
 	s.Helper()
 	numbers := make(chan int)
@@ -149,7 +149,7 @@ func (s *scenario) createImages(n int) {
 	}
 }
 
-// expect says which verdict is due instead of another, for all images that have that one.
+// expect replaces one expected verdict by another.
 func (s *scenario) expect(instead, of verdict) {
 	for name, v := range s.want {
 		if v == of {
@@ -158,7 +158,7 @@ func (s *scenario) expect(instead, of verdict) {
 	}
 }
 
-// startManager runs the manager, until the test ends at the latest.
+// startManager runs the manager until the end of the test or earlier.
 func (s *scenario) startManager(args ...string) *manager.Manager {
 	s.Helper()
 	return fixture.StartManager(s.T, program, kubeconfig, args...)
@@ -169,7 +169,7 @@ func (s *scenario) eventually(what string, holds func(context.Context) (bool, st
 	fixture.Eventually(s.T, what, holds)
 }
 
-// settle waits until every image has the verdict that is due, for its present generation.
+// settle waits until every image has the expected verdict for its current generation.
 func (s *scenario) settle() {
 	s.Helper()
 	s.eventually("the verdicts that are due", func(ctx context.Context) (bool, string) {
@@ -199,7 +199,7 @@ func (s *scenario) isDue(image *imagev1.Image) (bool, string) {
 		fmt.Sprintf("%s is %s (%s), want %s (%s): %s", image.Name, c.Status, c.Reason, want.status, want.reason, c.Message)
 }
 
-// setKey puts another key file into the place of the release key.
+// setKey replaces the key file of the release key.
 func (s *scenario) setKey(data []byte) {
 	s.Helper()
 	s.eventually("the Secret to be updated", func(ctx context.Context) (bool, string) {

@@ -1,9 +1,9 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package faults tests what becomes of verdicts when processes die and connections break:
-// it runs the real program, with the permissions that config/rbac gives it, against a real
-// API server, and kills either. The API server's audit log says who wrote what how often.
+// Package faults tests verdicts when processes die and connections break. It runs the real program,
+// with the permissions of config/rbac, against a real API server, and kills either. The API
+// server's audit log records all writes.
 package faults
 
 import (
@@ -21,7 +21,7 @@ import (
 var (
 	cp    *controlplane.ControlPlane
 	admin client.WithWatch
-	// program is the assay command, and kubeconfig the one of its service account.
+	// program is the assay command, and kubeconfig authenticates as its service account.
 	program, kubeconfig string
 	audit               *auditLog
 )

@@ -18,8 +18,8 @@ import (
 	"github.com/assay-project/assay/internal/testenv/fixture"
 )
 
-// The manager dies again and again in the middle of its work, and each time another one
-// goes on. Nothing is lost, and nothing is done twice.
+// TestKilledInTheMiddle: the manager dies repeatedly during its work, and another one continues
+// each time. Nothing is lost or done twice.
 func TestKilledInTheMiddle(t *testing.T) {
 	const images, kills = 300, 4
 	s := newScenario(t, "killed")
@@ -38,7 +38,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 	s.startManager()
 	changes.untilVerdicts(images)
 	s.settle()
-	// The audit log does not do here: it knows no outcome of requests whose client has died.
+	// The audit log does not help here: it has no outcome of requests whose client has died.
 	for name := range s.want {
 		if n := changes.of(name); n != 2 {
 			t.Errorf("%s was changed %d times, want once for its signatures and once for its status", name, n)
@@ -46,7 +46,8 @@ func TestKilledInTheMiddle(t *testing.T) {
 	}
 }
 
-// A manager that starts over images with verdicts checks them all and writes nothing.
+// TestRestartWritesNothing: a manager that starts with existing verdicts checks all images and
+// writes nothing.
 func TestRestartWritesNothing(t *testing.T) {
 	const images = 60
 	s := newScenario(t, "restarted")
@@ -65,7 +66,7 @@ func TestRestartWritesNothing(t *testing.T) {
 		checked, err := verifications(ctx, metrics)
 		return err == nil && checked >= images, fmt.Sprintf("%v checked, %v", checked, err)
 	})
-	// A graceful stop finishes what is under way.
+	// A graceful stop completes ongoing work.
 	if err := second.Stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +96,7 @@ func (s *scenario) waitForCounts() {
 	})
 }
 
-// What changes while no manager runs takes effect when one does.
+// TestChangesWhileTheManagerIsAway: changes without a running manager take effect when one starts.
 func TestChangesWhileTheManagerIsAway(t *testing.T) {
 	s := newScenario(t, "away")
 	s.createImages(6)
@@ -118,7 +119,7 @@ func TestChangesWhileTheManagerIsAway(t *testing.T) {
 
 	s.delete(s.secret)
 	s.expect(noKeys, revoked)
-	s.expect(noKeys, untrusted) // The key that is missing may be the one that signed.
+	s.expect(noKeys, untrusted) // The missing key may be the signing key.
 	m = s.startManager()
 	s.settle()
 	if err := m.Kill(); err != nil {
@@ -139,7 +140,7 @@ func (s *scenario) delete(obj client.Object) {
 	delete(s.want, obj.GetName())
 }
 
-// verifications reads from the metrics how many signatures were checked.
+// verifications reads the number of checked signatures from the metrics.
 func verifications(ctx context.Context, address string) (float64, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics", http.NoBody)
 	if err != nil {
@@ -149,7 +150,7 @@ func verifications(ctx context.Context, address string) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = response.Body.Close() }() // it was only read
+	defer func() { _ = response.Body.Close() }() // Only read.
 	sum := 0.0
 	lines := bufio.NewScanner(response.Body)
 	for lines.Scan() {

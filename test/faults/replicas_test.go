@@ -22,8 +22,8 @@ import (
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
-// Of two replicas one leads. It dies in the middle of 2,000 verifications, and the other
-// goes on where it was: nothing is lost, and nothing is done twice.
+// TestLeaderDies: the leader of two replicas dies during 2,000 verifications, and the other one
+// continues. Nothing is lost or done twice.
 func TestLeaderDies(t *testing.T) {
 	const images = 2000
 	s := newScenario(t, "leader-dies")
@@ -36,8 +36,7 @@ func TestLeaderDies(t *testing.T) {
 	if err := first.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	// A renewal that is still under way makes the time that is looked at longer, and a patch that
-	// is still under way is one that the other replica sees.
+	// An ongoing renewal extends the observed time, and the other replica sees an ongoing patch.
 	died := s.lease()
 	if done := changes.verdicts(); done >= images {
 		t.Fatal("all verdicts were written before the leader was killed: there was no middle")
@@ -45,9 +44,9 @@ func TestLeaderDies(t *testing.T) {
 
 	after := s.awaitLeader(*before.Spec.HolderIdentity)
 	if got, want := *after.Spec.LeaseTransitions, *died.Spec.LeaseTransitions+1; got != want {
-		t.Errorf("the lease says that leaders changed %d times, want %d", got, want)
+		t.Errorf("the lease has %d leader transitions, want %d", got, want)
 	}
-	// The API server's records tell, not a stopwatch: how long nobody held a valid lease.
+	// The API server's records, not a clock, determine how long the lease was not valid.
 	lease := time.Duration(*died.Spec.LeaseDurationSeconds) * time.Second
 	waited := after.Spec.AcquireTime.Sub(died.Spec.RenewTime.Time)
 	t.Logf("the other replica leads %s after the last renewal of a lease of %s", waited, lease)
@@ -66,8 +65,8 @@ func TestLeaderDies(t *testing.T) {
 	}
 }
 
-// A leader that is asked to end gives the lease back, so that the other need not wait until
-// it has run out.
+// TestLeaderResigns: a leader that terminates releases the lease, so that the other replica need
+// not wait for its expiration.
 func TestLeaderResigns(t *testing.T) {
 	s := newScenario(t, "leader-resigns")
 	holders := s.watchLease()
@@ -92,8 +91,8 @@ func TestLeaderResigns(t *testing.T) {
 	}
 }
 
-// A manager is not ready before it knows all objects, and a replica that does not lead is
-// ready, too, or a rollout would never end.
+// TestReady: a manager is not ready before its caches are synchronized. A replica that does not
+// lead is ready, too; otherwise a rollout would never complete.
 func TestReady(t *testing.T) {
 	s := newScenario(t, "ready")
 	probes := fixture.FreeAddress(t)
@@ -124,8 +123,8 @@ func TestReady(t *testing.T) {
 	}
 }
 
-// withhold takes the permission to read a resource of assay.dev from the manager, until the
-// function that it returns is called or the test ends.
+// withhold removes the manager's permission to read a resource of assay.dev. The returned function,
+// or the end of the test, restores it.
 func (s *scenario) withhold(resource string) (restore func()) {
 	s.Helper()
 	var role rbacv1.ClusterRole
@@ -150,7 +149,8 @@ func (s *scenario) withhold(resource string) (restore func()) {
 	if err := write(rest); err != nil {
 		s.Fatal(err)
 	}
-	// The API server takes a moment to know of it, and a manager that starts meanwhile may read.
+	// The API server takes a moment to see the change, and a manager that starts meanwhile may
+	// read.
 	s.eventually("the permission to be gone", func(ctx context.Context) (bool, string) {
 		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 			User:               managerUser,
@@ -169,7 +169,7 @@ func (s *scenario) withhold(resource string) (restore func()) {
 	return restore
 }
 
-// probe returns the status of a probe's answer.
+// probe returns the status of a probe's response.
 func probe(ctx context.Context, address, name string) (int, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/"+name, http.NoBody)
 	if err != nil {
@@ -179,7 +179,7 @@ func probe(ctx context.Context, address, name string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = response.Body.Close() }() // it was only read
+	defer func() { _ = response.Body.Close() }() // Only read.
 	_, err = io.Copy(io.Discard, response.Body)
 	return response.StatusCode, err
 }
@@ -195,8 +195,8 @@ func (s *scenario) lease() *coordinationv1.Lease {
 	return lease
 }
 
-// awaitLeader waits until somebody other than the one given has the lease and has renewed
-// it since the test began.
+// awaitLeader waits until another holder than the given one has the lease and has renewed it since
+// the test began.
 func (s *scenario) awaitLeader(other string) *coordinationv1.Lease {
 	s.Helper()
 	begin := metav1.NowMicro()
@@ -211,7 +211,7 @@ func (s *scenario) awaitLeader(other string) *coordinationv1.Lease {
 	return lease
 }
 
-// watchLease tells who holds the lease after each write of it.
+// watchLease records the holder of the lease after each of its writes.
 func (s *scenario) watchLease() <-chan string {
 	s.Helper()
 	events, err := admin.Watch(s.Context(), &coordinationv1.LeaseList{}, client.InNamespace(manager.Namespace))
@@ -219,7 +219,7 @@ func (s *scenario) watchLease() <-chan string {
 		s.Fatal(err)
 	}
 	s.Cleanup(events.Stop)
-	const room = 1000 // A lease is written every two seconds.
+	const room = 1000 // The lease is renewed every two seconds.
 	holders := make(chan string, room)
 	go func() {
 		defer close(holders)

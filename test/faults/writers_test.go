@@ -18,8 +18,8 @@ import (
 	"github.com/assay-project/assay/internal/testenv/fixture"
 )
 
-// Others write the same Images while the manager does: labels, configurations and further
-// signatures. Whoever loses tries again, and nobody's change is lost.
+// TestConflictingWriters: others write the same Images concurrently with the manager: labels,
+// configurations and further signatures. All retry after conflicts, and no change is lost.
 func TestConflictingWriters(t *testing.T) {
 	const images, writers, rounds = 30, 3, 5
 	s := newScenario(t, "writers")
@@ -38,7 +38,7 @@ func TestConflictingWriters(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.expect(verified, untrusted) // Each has a good signature now.
+	s.expect(verified, untrusted) // Each has a valid signature now.
 	s.settle()
 
 	var list imagev1.ImageList
@@ -60,12 +60,12 @@ func TestConflictingWriters(t *testing.T) {
 
 func counter(writer int) string { return fmt.Sprintf("faults.assay.dev/writer-%d", writer) }
 
-// count counts in a label of each image, which goes wrong when a write is lost.
+// count counts in a label of each image, and reveals a lost write.
 func (s *scenario) count(writer, images, rounds int) error {
 	for range rounds {
 		for n := range images {
 			err := s.change(n, func(image *imagev1.Image) {
-				have, _ := strconv.Atoi(image.Labels[counter(writer)]) // absent is zero
+				have, _ := strconv.Atoi(image.Labels[counter(writer)]) // Absent means zero.
 				image.Labels[counter(writer)] = strconv.Itoa(have + 1)
 			})
 			if err != nil {

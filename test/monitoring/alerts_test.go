@@ -12,13 +12,13 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// unitTests is in the form of promtool's unit tests of rules.
+// unitTests has the format of promtool's unit tests of rules.
 const unitTests = "testdata/alerts.yaml"
 
-// TestRules lets promtool check the rules, and run their unit tests.
+// TestRules lets promtool check the rules and run their unit tests.
 func TestRules(t *testing.T) {
 	runPromtool(t, "check", "rules", "--lint-fatal", plainRules)
-	// A unit test finds its rules beside itself.
+	// A unit test needs its rules in the same directory.
 	data, err := os.ReadFile(unitTests)
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +37,7 @@ func runPromtool(t *testing.T, args ...string) {
 	}
 }
 
-// TestEveryAlertIsTested looks for alerts whose unit tests do not show them firing, and not firing.
+// TestEveryAlertIsTested checks that the unit tests cover every alert, firing and not firing.
 func TestEveryAlertIsTested(t *testing.T) {
 	data, err := os.ReadFile(unitTests)
 	if err != nil {
@@ -68,8 +68,8 @@ func TestEveryAlertIsTested(t *testing.T) {
 	}
 }
 
-// TestAlertsTellWhatToDo checks what whoever is called at night needs.
-func TestAlertsTellWhatToDo(t *testing.T) {
+// TestAlertAnnotations checks the annotations that an on-call engineer needs.
+func TestAlertAnnotations(t *testing.T) {
 	seen := map[string]bool{}
 	for _, alert := range alerts(t) {
 		if alert.Alert == "" || seen[alert.Alert] {

@@ -1,8 +1,8 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package monitoring tests the alerts and the dashboard of config/: with promtool, and by
-// evaluating every expression on what a real manager exposes.
+// Package monitoring tests the alerts and the dashboard of config/ with promtool, and evaluates
+// every expression on the metrics of a real manager.
 package monitoring
 
 import (
@@ -26,8 +26,8 @@ const (
 	dashboardFile = "../../config/grafana/assay.json"
 )
 
-// promtool is the program, and plainRules the file of rules without what Kubernetes needs
-// around it.
+// promtool is the program, and plainRules the file of rules without the Kubernetes object around
+// them.
 var promtool, plainRules string
 
 func TestMain(m *testing.M) {
@@ -46,7 +46,7 @@ func setupSuite(ctx context.Context, env *testenv.Env) error {
 	return writePlainRules()
 }
 
-// writePlainRules writes the spec of the PrometheusRule, which is what Prometheus reads.
+// writePlainRules writes the spec of the PrometheusRule, the format that Prometheus reads.
 func writePlainRules() error {
 	object, err := readRules()
 	if err != nil {
@@ -59,7 +59,7 @@ func writePlainRules() error {
 	return os.WriteFile(plainRules, data, 0o600)
 }
 
-// prometheusRule is as much of the custom resource as is used.
+// prometheusRule has the fields of the custom resource that the tests use.
 type prometheusRule struct {
 	Spec struct {
 		Groups []struct {
@@ -89,7 +89,7 @@ func readRules() (*prometheusRule, error) {
 	return object, nil
 }
 
-// alerts returns all alerts, and fails when there is none.
+// alerts returns all alerts and fails if there are none.
 func alerts(t *testing.T) []rule {
 	t.Helper()
 	object, err := readRules()
@@ -106,15 +106,15 @@ func alerts(t *testing.T) []rule {
 	return list
 }
 
-// expression is PromQL and where it stands.
+// expression is a PromQL expression and its location.
 type expression struct{ where, text string }
 
-// variables are what Grafana puts in place of its variables.
+// variables replaces Grafana's variables.
 var variables = strings.NewReplacer("$namespace", ".*", "$__rate_interval", "5m")
 
 var variable = regexp.MustCompile(`\$[a-z_]+`)
 
-// dashboardExpressions returns what all panels ask for.
+// dashboardExpressions returns the expressions of all panels.
 func dashboardExpressions(t *testing.T) []expression {
 	t.Helper()
 	data, err := os.ReadFile(dashboardFile)

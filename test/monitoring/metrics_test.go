@@ -30,14 +30,14 @@ import (
 )
 
 const (
-	// The samples are loaded every half minute for twenty minutes, and looked at then.
-	// Counters grow meanwhile.
+	// The samples are loaded every half minute for twenty minutes and evaluated then. Counters grow
+	// meanwhile.
 	loadStep  = "30s"
 	loadSteps = 40
 )
 
-// TestExpressions evaluates all expressions on what a manager exposes that has checked the
-// samples: each selector finds something there, and each panel shows something.
+// TestExpressions evaluates all expressions on the metrics of a manager that has checked the
+// samples: each selector matches a series, and each panel shows a value.
 func TestExpressions(t *testing.T) {
 	series := scrape(t)
 	promql := parser.NewParser(parser.Options{})
@@ -65,7 +65,7 @@ func TestExpressions(t *testing.T) {
 	}
 }
 
-// wantSelected checks that every selector of an expression finds one of the series.
+// wantSelected checks that every selector of an expression matches one of the series.
 func wantSelected(t *testing.T, promql parser.Parser, series []sample, e expression) bool {
 	t.Helper()
 	expr, err := promql.ParseExpr(e.text)
@@ -98,7 +98,7 @@ func selects(matchers []*labels.Matcher, series []sample) bool {
 	return false
 }
 
-// TestSelectorsAreCompared makes sure that a wrong name or label would be found.
+// TestSelectorsAreCompared checks that a wrong name or label is detected.
 func TestSelectorsAreCompared(t *testing.T) {
 	series := []sample{{labels: labels.FromStrings("__name__", "assay_images", "verified", "True")}}
 	for text, want := range map[string]bool{
@@ -117,28 +117,27 @@ func TestSelectorsAreCompared(t *testing.T) {
 	}
 }
 
-// sample is one line of what a manager exposes, with the labels that Prometheus adds.
+// sample is one line of a manager's metrics, with the labels that Prometheus adds.
 type sample struct {
 	labels  labels.Labels
 	value   float64
 	counter bool
 }
 
-// scrape runs the manager on the samples until it has decided about all, and returns what
-// it exposes.
+// scrape runs the manager until it has a verdict on all samples, and returns its metrics.
 func scrape(t *testing.T) []sample {
 	t.Helper()
 	url := startManager(t)
 	var series []sample
 	fixture.Eventually(t, "the metrics of all samples", func(ctx context.Context) (bool, string) {
 		var err error
-		series, err = get(ctx, url) // It fails until the manager is up.
+		series, err = get(ctx, url) // Fails until the manager is up.
 		return err == nil && isSettled(series), fmt.Sprintf("%d series, error %v", len(series), err)
 	})
 	return series
 }
 
-// isSettled tells whether no image is pending, and the list for admission has been found right.
+// isSettled reports whether no image is pending and the allowlist has been checked.
 func isSettled(series []sample) bool {
 	value := func(metric string, pairs ...string) float64 {
 		want := labels.FromStrings(append(pairs, "__name__", metric, "job", "assay", "namespace", manager.Namespace, "pod", "manager-0")...)
@@ -188,12 +187,12 @@ func startManager(t *testing.T) (url string) {
 		t.Fatal(err)
 	}
 	address := fixture.FreeAddress(t)
-	// Who may read metrics is tested elsewhere.
+	// Other tests cover the authorization of metrics.
 	fixture.StartManager(t, program, kubeconfig, "--leader-elect", "--metrics-secure=false", "--metrics-bind-address="+address)
 	return "http://" + address + "/metrics"
 }
 
-// get scrapes once, as a target of the job that config/prometheus makes.
+// get scrapes once, as the job of config/prometheus does.
 func get(ctx context.Context, url string) (series []sample, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
@@ -230,7 +229,7 @@ func newSample(s *model.Sample, counter bool) sample {
 	return sample{labels: builder.Labels(), value: float64(s.Value), counter: counter}
 }
 
-// loadStatement writes the series in the language of Prometheus's tests.
+// loadStatement writes the series in the test language of Prometheus.
 func loadStatement(series []sample) string {
 	var b strings.Builder
 	b.WriteString("load " + loadStep + "\n")
@@ -239,7 +238,7 @@ func loadStatement(series []sample) string {
 		if s.counter {
 			growth = 1
 		}
-		// Summaries that have seen nothing are not numbers.
+		// Summaries without observations are NaN.
 		if !math.IsNaN(s.value) {
 			fmt.Fprintf(&b, "  %s %s+%dx%d\n", s.labels, strconv.FormatFloat(s.value, 'f', -1, 64), growth, loadSteps)
 		}
