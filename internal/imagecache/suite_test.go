@@ -20,9 +20,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
 
-	"github.com/assay-project/assay/internal/testenv"
-
 	imagev1 "github.com/assay-project/assay/api/image/v1"
+	"github.com/assay-project/assay/internal/testenv"
 )
 
 // The API server that all tests share, and a client of it that knows nothing but bytes.
