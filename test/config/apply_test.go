@@ -116,6 +116,10 @@ func TestApply(t *testing.T) {
 				t.Errorf("kinds (-want +got):\n%s", diff)
 			}
 			apply(t, objects)
+			if kinds["Image"] > 0 {
+				// An API server stores the default of status with the first update, not on creation.
+				apply(t, objects)
+			}
 			first := resourceVersions(t, objects)
 			apply(t, objects)
 			if diff := cmp.Diff(first, resourceVersions(t, objects)); diff != "" {
