@@ -9,7 +9,7 @@
 # hack/release/image follows this file where there is no builder: it takes the compiler's
 # flags and what is in the image from here, and refuses an instruction it does not know.
 
-# Where images come from is for whoever builds to say, and no registry is named here: both
+# The builder says where images come from, and no registry is named here: both
 # bases are arguments. BASE may be distroless static, in its nonroot form; that adds a CA
 # bundle, time zones and a user's name to what is below. The program needs none of them,
 # as it calls only the API server, whose CA it is given, and the user is a number. So the

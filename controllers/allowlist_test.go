@@ -560,7 +560,7 @@ func TestEpochsAreWithdrawn(t *testing.T) {
 	if removed := epochs(); len(removed) != 1 || slices.Equal(first, removed) {
 		t.Errorf("epochs %v after a removal, want a new one in the place of %v", removed, first)
 	}
-	// Whoever widens or removes the fence changes nothing for long.
+	// The fence is restored after somebody widened or removed it.
 	if err := testClient.Delete(l.ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: l.name, Name: controller.FenceRole}}); err != nil {
 		t.Fatal(err)
 	}

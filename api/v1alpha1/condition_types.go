@@ -4,7 +4,7 @@
 package v1alpha1
 
 const (
-	// VerifiedCondition is the condition of an Image that says whether its signatures
+	// VerifiedCondition is the condition of an Image that reports whether its signatures
 	// satisfy every TrustPolicy that applies to it:
 	//   - True: verified; the reason is Verified.
 	//   - False: refused; the reason is that of the signature that came furthest.
@@ -14,7 +14,7 @@ const (
 
 	// ReadyCondition is the condition of both kinds that tools which know kstatus wait for.
 	//
-	// Of a TrustPolicy, it says whether the policy can be applied:
+	// Of a TrustPolicy, it reports whether the policy can be applied:
 	//   - True: at least one of its keys can verify signatures.
 	//   - False: none can; images in its scopes are Unknown with KeysUnavailable.
 	//

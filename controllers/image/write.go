@@ -53,8 +53,8 @@ func (r *Reconciler) writeStatusAfter(ctx context.Context, stored *imagev1.Image
 }
 
 // withdraw stores the status of an Image that was verified and no longer is, without the guard
-// of the resource version, after a write has conflicted. Whoever writes an Image faster than
-// its verdict is written cannot keep an old one in place. What is written is safe for any
+// of the resource version, after a write has conflicted. A client that writes an Image faster
+// than its verdict is written cannot keep an old one in place. What is written is safe for any
 // state of the Image, and the next run corrects it.
 func (r *Reconciler) withdraw(ctx context.Context, e *Evaluation) error {
 	if e.Verdict.Outcome == verify.Verified || !meta.IsStatusConditionTrue(e.Image.Status.Conditions, assayv1alpha1.VerifiedCondition) {

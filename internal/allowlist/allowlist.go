@@ -1,7 +1,7 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package allowlist writes the list of verified images in the form in which admission
+// Package allowlist encodes the allowlist in the form in which admission
 // reads it: as the data of ConfigMaps that are the parameters of a
 // ValidatingAdmissionPolicy.
 //
@@ -67,7 +67,7 @@ const (
 	// MaxScopesSize is what all scopes may need. Every shard repeats them.
 	MaxScopesSize = 256 << 10
 
-	// buckets is the number of buckets, and of shards at the most.
+	// buckets is the number of buckets, and the largest number of shards.
 	buckets = 256
 )
 
@@ -152,7 +152,7 @@ func ValidUntil(data map[string]string) time.Time {
 func Encode(state State, current int) ([]Shard, error) {
 	scopes, size := encodeScopes(state.Scopes)
 	if size > MaxScopesSize {
-		return nil, fmt.Errorf("the scopes of all TrustPolicies take %d bytes, and admission reads %d at the most", size, MaxScopesSize)
+		return nil, fmt.Errorf("the scopes of all TrustPolicies take %d bytes, and admission reads %d", size, MaxScopesSize)
 	}
 	texts, err := encodeBuckets(state.Images)
 	if err != nil {
@@ -190,7 +190,7 @@ func labels(scopes map[string]Level) map[string]string {
 // LevelLabel returns the label of a list with scopes of a level.
 func LevelLabel(level Level) string { return levelLabels + strings.ToLower(string(level)) }
 
-// IsLabel tells whether a label is one of those that a shard may have.
+// IsLabel reports whether a label is one of those that a shard may have.
 func IsLabel(name string) bool { return name == Label || strings.HasPrefix(name, levelLabels) }
 
 func split(scopes map[string]string, texts *[buckets]string, count int, labels map[string]string) []Shard {
@@ -208,7 +208,7 @@ func split(scopes map[string]string, texts *[buckets]string, count int, labels m
 	return shards
 }
 
-// isCount tells whether there can be so many shards.
+// isCount reports whether there can be that many shards.
 func isCount(n int) bool {
 	return n >= 1 && n <= buckets && n&(n-1) == 0
 }
@@ -269,12 +269,12 @@ func frame(lines []string) string {
 }
 
 // shardCount returns how many shards it takes: as many as there are, more when one would be
-// too large, half as many when those would be half full at the most.
+// too large, half as many when those would be at most half full.
 func shardCount(texts *[buckets]string, scopes, current int) (int, error) {
 	needed := 1
 	for largest(texts, needed, scopes) > MaxShardSize {
 		if needed == buckets {
-			return 0, fmt.Errorf("the list of verified images is too large: %d shards of %d bytes do not hold it", buckets, MaxShardSize)
+			return 0, fmt.Errorf("the allowlist is too large: %d shards of %d bytes do not hold it", buckets, MaxShardSize)
 		}
 		needed *= 2
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// The fence: an API server may go on judging by a copy of a shard that no longer changes
+// The fence: an API server may go on using a copy of a shard that no longer changes
 // (kubernetes/kubernetes#130887). Each shard therefore has an epoch, and the policies ask the
 // authorizer, whose informers never stop, whether the epoch still counts: whether
 // FenceAccount may "use" the resource FenceName(shard, epoch) of allowlists.assay.dev. Every

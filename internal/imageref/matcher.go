@@ -86,7 +86,7 @@ func NewMatcher(r Rule) (*Matcher, error) {
 	return m, nil
 }
 
-// checkUnused refuses a field that the rule would ignore: whoever set it expects it to count.
+// checkUnused refuses a field that the rule would ignore: its author expects it to count.
 func (r Rule) checkUnused() error {
 	for _, f := range [...]struct {
 		name, value string

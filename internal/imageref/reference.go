@@ -52,7 +52,7 @@
 //	*.example.com:5000                         every registry on that port below a domain
 //	*.example.com                              every registry below a domain, on any port
 //
-// An image that has a tag and a digest is pulled by its digest, and whoever wrote the reference could have put any
+// An image that has a tag and a digest is pulled by its digest, and its author could have put any
 // tag before it. Its exact scope is therefore the one of its digest, and its tag selects no policy.
 //
 // Scopes have one spelling, the canonical one, and are found whichever way an image spells its name.

@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// FuzzReadMessage: either a message or an error is returned, a message is within the bounds, and
+// FuzzParseMessage: either a message or an error is returned, a message is within the bounds, and
 // parsing is repeatable.
-func FuzzReadMessage(f *testing.F) {
+func FuzzParseMessage(f *testing.F) {
 	for _, v := range readVectors(f) {
 		f.Add(v.content)
 	}

@@ -94,7 +94,7 @@ type Trust interface {
 // Circumstances are what, beside the content and the keys, decides whether a signature is
 // accepted.
 type Circumstances struct {
-	// Now is the time at which keys and signatures are judged.
+	// Now is the time at which keys and signatures are checked.
 	Now time.Time
 	// AcceptBeforeExpiry accepts signatures by expired keys that were made before the expiry.
 	AcceptBeforeExpiry bool

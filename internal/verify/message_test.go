@@ -166,7 +166,7 @@ func orNothing(change func(*verify.Input)) func(*verify.Input) {
 	return change
 }
 
-// TestMessagesAreBounded checks that no text of whoever wrote a key, a signature or an
+// TestMessagesAreBounded checks that no text of the author of a key, a signature or an
 // object gets into a message as it is, or without a bound.
 func TestMessagesAreBounded(t *testing.T) {
 	nasty := strings.Repeat("\x1b]0;\u202e\u0000ä\xff\n", 200)

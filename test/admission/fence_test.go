@@ -24,7 +24,7 @@ import (
 )
 
 // TestFrozenAllowlist deletes every binding that has the allowlist for a parameter, the anchor
-// included, and puts them back: the API server stops watching the shards and judges by what it
+// included, and puts them back: the API server stops watching the shards and goes by what it
 // has. The key of an image is revoked then, and the image must not be admitted.
 func TestFrozenAllowlist(t *testing.T) {
 	key := pgp.EdDSA(keyCreated, "frozen")

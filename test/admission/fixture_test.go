@@ -80,7 +80,7 @@ func state() shards.State {
 var canaries int
 
 // project writes the shards of a state, removes all others, and returns when the API server, which has to enforce,
-// judges by them.
+// goes by them.
 func project(t *testing.T, s shards.State, count int) {
 	t.Helper()
 	canaries++

@@ -29,8 +29,8 @@ func signature(name string) imagev1.ImageSignature {
 	return s
 }
 
-// judged returns the signature with a verdict.
-func judged(s imagev1.ImageSignature) imagev1.ImageSignature {
+// withVerdict returns the signature with a verdict.
+func withVerdict(s imagev1.ImageSignature) imagev1.ImageSignature {
 	now := metav1.NewTime(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	s.Conditions = []imagev1.SignatureCondition{
 		{Type: "Complete", Status: "True", LastProbeTime: now, LastTransitionTime: now, Reason: "Verified"},
@@ -51,7 +51,7 @@ const (
 	aboutShards   = "takes the permission to update allowlists.assay.dev"
 )
 
-// edits change an Image with the judged signatures one and two, and the unjudged signature three.
+// edits change an Image with signatures one and two, which have a verdict, and signature three, which has none.
 var edits = map[string]struct {
 	edit func(*imagev1.Image)
 	// refusal is what the editor is told; the manager is told nothing, unless refusalForAll.
@@ -83,14 +83,14 @@ var edits = map[string]struct {
 	"forge an issuer":         {func(i *imagev1.Image) { i.Signatures[2].IssuedBy = i.Signatures[0].IssuedBy }, aboutVerdict, false},
 	"forge an issuer's group": {func(i *imagev1.Image) { i.Signatures[0].IssuedBy.Organization = "Forged" }, aboutVerdict, false},
 	"forge a subject":         {func(i *imagev1.Image) { i.Signatures[0].IssuedTo.CommonName = "Forged" }, aboutVerdict, false},
-	"add with a verdict":      {func(i *imagev1.Image) { i.Signatures = append(i.Signatures, judged(signature("four"))) }, aboutVerdict, false},
+	"add with a verdict":      {func(i *imagev1.Image) { i.Signatures = append(i.Signatures, withVerdict(signature("four"))) }, aboutVerdict, false},
 	"rename with the verdict": {func(i *imagev1.Image) { i.Signatures[0].Name = "renamed" }, aboutVerdict, false},
 	"unname with the verdict": {func(i *imagev1.Image) { i.Signatures[0].Name = "" }, aboutVerdict, false},
 	"swap verdicts": {func(i *imagev1.Image) {
 		i.Signatures[2].Content, i.Signatures[0].Content = i.Signatures[0].Content, i.Signatures[2].Content
 	}, aboutVerdict, true},
 	"duplicate, other verdict": {func(i *imagev1.Image) {
-		s := judged(signature("one"))
+		s := withVerdict(signature("one"))
 		s.ImageIdentity = "evil"
 		i.Signatures = append(i.Signatures, s)
 	}, aboutVerdict, false},
@@ -110,7 +110,7 @@ var edits = map[string]struct {
 
 func TestImageEdits(t *testing.T) {
 	image := &imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: "edited"}, DockerImageManifest: `{"schemaVersion":2}`}
-	image.Signatures = []imagev1.ImageSignature{judged(signature("one")), judged(signature("two")), signature("three")}
+	image.Signatures = []imagev1.ImageSignature{withVerdict(signature("one")), withVerdict(signature("two")), signature("three")}
 	if err := admin.Create(t.Context(), image); err != nil {
 		t.Fatal(err)
 	}
@@ -170,10 +170,10 @@ func TestImageCreate(t *testing.T) {
 		signatures []imagev1.ImageSignature
 		refusal    string
 	}{
-		"none":            {nil, ""},
-		"unjudged":        {[]imagev1.ImageSignature{signature("a"), signature("b")}, ""},
-		"forged":          {[]imagev1.ImageSignature{signature("a"), judged(signature("b"))}, "signature b: "},
-		"forged, no name": {[]imagev1.ImageSignature{judged(signature(""))}, aboutVerdict},
+		"none":             {nil, ""},
+		"without verdicts": {[]imagev1.ImageSignature{signature("a"), signature("b")}, ""},
+		"forged":           {[]imagev1.ImageSignature{signature("a"), withVerdict(signature("b"))}, "signature b: "},
+		"forged, no name":  {[]imagev1.ImageSignature{withVerdict(signature(""))}, aboutVerdict},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -210,7 +210,7 @@ func TestManySignatures(t *testing.T) {
 	for n := range 128 {
 		s := signature(fmt.Sprintf("sha256-%s@%064x", strings.Repeat("0", 64), n))
 		s.Content = []byte(strings.Repeat("x", 4000) + s.Name)
-		image.Signatures = append(image.Signatures, judged(s))
+		image.Signatures = append(image.Signatures, withVerdict(s))
 	}
 	if err := admin.Create(t.Context(), image); err != nil {
 		t.Fatal(err)

@@ -190,7 +190,7 @@ var workloads = map[string]func(string) client.Object{
 
 var selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "test"}}
 
-// TestWorkloads applies workloads: whoever does learns what would become of the Pods, and nothing is ever refused.
+// TestWorkloads applies workloads: the client learns what would happen to the Pods, and nothing is ever refused.
 func TestWorkloads(t *testing.T) {
 	const mark = "image-verification-workloads"
 	project(t, state(), 2)

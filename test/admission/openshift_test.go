@@ -13,10 +13,10 @@ import (
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 )
 
-// TestOpenShiftRoundTrip reads a judged Image with OpenShift's client, which has types of its own, and writes it back.
+// TestOpenShiftRoundTrip reads an Image with a verdict with OpenShift's client, which has types of its own, and writes it back.
 func TestOpenShiftRoundTrip(t *testing.T) {
 	image := &imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: "from-openshift"}, DockerImageManifest: `{"schemaVersion":2}`}
-	image.Signatures = []imagev1.ImageSignature{judged(signature("one")), signature("two")}
+	image.Signatures = []imagev1.ImageSignature{withVerdict(signature("one")), signature("two")}
 	if err := admin.Create(t.Context(), image); err != nil {
 		t.Fatal(err)
 	}

@@ -154,7 +154,7 @@ func TestEphemeralContainers(t *testing.T) {
 	t.Run("stale", check)
 }
 
-// TestUpdates changes Pods that were made before anybody judged images.
+// TestUpdates changes Pods that were made before images were checked.
 func TestUpdates(t *testing.T) {
 	project(t, state(), 1)
 	exempt := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "before", Labels: map[string]string{"assay.dev/verification": "disabled"}}}
@@ -189,7 +189,7 @@ func TestUpdates(t *testing.T) {
 	}
 }
 
-// TestValidUntil judges with a list that has ended: nothing of it counts for new Pods.
+// TestValidUntil evaluates Pods with an allowlist that has expired: nothing of it counts for new Pods.
 func TestValidUntil(t *testing.T) {
 	tests := map[string]struct {
 		validUntil time.Time
@@ -197,7 +197,7 @@ func TestValidUntil(t *testing.T) {
 	}{
 		"none":   {time.Time{}, ""},
 		"future": {time.Now().Add(time.Hour), ""},
-		"past": {time.Now().Add(-time.Hour), "image " + enforced + "/app@" + verified + " was verified, but the list of verified images ended at " +
+		"past": {time.Now().Add(-time.Hour), "image " + enforced + "/app@" + verified + " was verified, but the allowlist expired at " +
 			time.Now().Add(-time.Hour).UTC().Format("2006-01-02T15:")},
 	}
 	for name, tc := range tests {

@@ -27,7 +27,7 @@ var derived = map[string][]string{
 var fieldName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*$`)
 
 // TestDefaultsAreWrittenOut compares what config/ states with what is stored: no field appears
-// that config/ does not state. Such a field belongs to no field manager, so that whoever states
+// that config/ does not state. Such a field belongs to no field manager, so that a client that states
 // it later owns it, and stands in the way of a configuration that states it too.
 func TestDefaultsAreWrittenOut(t *testing.T) {
 	apply(t, build(t, "testdata/crds"))

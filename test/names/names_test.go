@@ -147,7 +147,7 @@ func TestNodes(t *testing.T) {
 		} else if image != examples[at] {
 			same++
 		}
-		// Whoever is told to write the canonical name gets the image from the same place.
+		// A user who is told to write the canonical name gets the image from the same place.
 		if to := server(t, canonical.String()); !isDockerHub(named) && to != at {
 			t.Errorf("%q is pulled from %s, and %q from %s", image, at, canonical, to)
 		}

@@ -39,7 +39,7 @@ var contents = map[string]entry{
 	"licenses/LICENSE": {Type: tar.TypeReg, Mode: 0o644},
 }
 
-// checkImage checks an image, whoever made it, and returns the digest of its program.
+// checkImage checks an image and returns the digest of its program.
 func checkImage(t *testing.T, image v1.Image, o order) string {
 	t.Helper()
 	if err := validate.Image(image); err != nil {

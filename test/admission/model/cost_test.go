@@ -29,7 +29,7 @@ func large() shards.State {
 	return s
 }
 
-// TestCost judges Pods of 64 images in a large cluster, all of which one shard and one bucket have to judge, within the
+// TestCost evaluates Pods of 64 images in a large cluster, all of which one shard and one bucket have to check, within the
 // budget of an API server. Pods beyond are refused.
 func TestCost(t *testing.T) {
 	p := mustCompile(t, loadPolicies(t, "../testdata/enforce")["image-verification"])

@@ -119,7 +119,7 @@ func param(shard *corev1.ConfigMap) runtime.Object {
 	return shard
 }
 
-// request is what a policy judges.
+// request is what a policy evaluates.
 type request struct {
 	object, old runtime.Object
 	kind        schema.GroupVersionKind
