@@ -117,7 +117,7 @@ func TestOutcomesThatAreNeitherTrustedNorRefused(t *testing.T) {
 		"unknown type": {
 			prepare: func(f *fixture) (*assayv1alpha1.TrustPolicy, *imagev1.Image) {
 				image := f.image(release)
-				image.Signatures[0].Type = "sigstore"
+				image.Signatures[0].Type = "notation"
 				return f.policy(release), image
 			},
 			reason: assayv1alpha1.ReasonUnsupportedType,

@@ -122,7 +122,7 @@ func TestPolicyCountsItsImages(t *testing.T) {
 		f.create(image)
 	}
 	odd := f.image(release)
-	odd.Signatures[0].Type = "sigstore"
+	odd.Signatures[0].Type = "notation"
 	f.create(odd)
 	want := &assayv1alpha1.ImageCounts{Verified: 2, Failed: 2, Unknown: 1}
 	var policy assayv1alpha1.TrustPolicy

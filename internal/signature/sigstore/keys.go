@@ -104,7 +104,8 @@ func (t *trust) Keys(file verify.KeyFile, _ time.Time) []verify.KeyStatus {
 	}
 	keys := make([]verify.KeyStatus, len(parsed.keys))
 	for i, key := range parsed.keys {
-		keys[i] = verify.KeyStatus{Fingerprint: fingerprintOf(key.Fingerprint()), Algorithm: key.Algorithm()}
+		fingerprint := fingerprintOf(key.Fingerprint())
+		keys[i] = verify.KeyStatus{Fingerprint: fingerprint, Algorithm: key.Algorithm(), Unrevoked: []string{fingerprint}}
 	}
 	return keys
 }

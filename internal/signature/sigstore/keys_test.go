@@ -61,9 +61,9 @@ func TestKeys(t *testing.T) {
 	file := keys(t, rsa, ed, p521)
 	trust := Format{}.NewTrust([]verify.NamedKeyFile{{Entry: "b", File: file}})
 	want := []verify.KeyStatus{
-		{Fingerprint: fingerprint(t, rsa), Algorithm: "RSA-2048"},
-		{Fingerprint: fingerprint(t, ed), Algorithm: "Ed25519"},
-		{Fingerprint: fingerprint(t, p521), Algorithm: "ECDSA-P-521"},
+		{Fingerprint: fingerprint(t, rsa), Algorithm: "RSA-2048", Unrevoked: []string{fingerprint(t, rsa)}},
+		{Fingerprint: fingerprint(t, ed), Algorithm: "Ed25519", Unrevoked: []string{fingerprint(t, ed)}},
+		{Fingerprint: fingerprint(t, p521), Algorithm: "ECDSA-P-521", Unrevoked: []string{fingerprint(t, p521)}},
 	}
 	if diff := cmp.Diff(want, trust.Keys(file, testNow)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
