@@ -146,3 +146,34 @@ func TestNotAKeyFile(t *testing.T) {
 		t.Errorf("HTML holds %+v", file)
 	}
 }
+
+// TestFormat checks what the decision learns from a message before it is authenticated.
+func TestFormat(t *testing.T) {
+	if got := (Format{}).Types(); len(got) != 2 || (Format{}).Name() == "" {
+		t.Errorf("format %q with the types %v, want OpenShift's and skopeo's name", (Format{}).Name(), got)
+	}
+	key := pgp.Ed25519(4, keyTime, "atomic alice")
+	expires := uint32(1000)
+	content := key.Message(key.Standard(pgp.TypeBinary, sigTime, pgp.Sub32(pgp.SubExpires, expires+uint32(testNow.Unix()-sigTime))), fmt.Appendf(nil, payload, ""))
+	message, err := Format{}.Parse(content, &verify.Budget{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := message.UnverifiedKeyID(), fmt.Sprintf("0x%X", key.Fingerprint()); got != want {
+		t.Errorf("the message names %s, want %s", got, want)
+	}
+	file := mustParse(t, key.Simple("alice"))
+	if file.Cost() <= 0 || len(file.Problems()) != 0 {
+		t.Errorf("the file costs %d and has the problems %q", file.Cost(), file.Problems())
+	}
+	signed, err := Format{}.NewTrust([]verify.NamedKeyFile{{Entry: "a", File: file}}).Authenticate(message, verify.Circumstances{Now: testNow})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := signed.ValidUntil(), testNow.Add(time.Duration(expires)*time.Second); !got.Equal(want) {
+		t.Errorf("valid until %s, want %s", got, want)
+	}
+	if _, err := (Format{}).Parse([]byte("not a message"), &verify.Budget{}); err == nil {
+		t.Error("text is parsed as a message")
+	}
+}
