@@ -8,26 +8,19 @@ package kstatus
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"os"
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	imagev1 "github.com/assay-project/assay/api/image/v1"
-	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/controllers"
-	"github.com/assay-project/assay/internal/testenv/controlplane"
+	"github.com/assay-project/assay/internal/imagecache"
+	"github.com/assay-project/assay/internal/testenv"
 )
 
 // operatorNamespace is where the operator looks for keys.
@@ -36,52 +29,51 @@ const operatorNamespace = "assay-system"
 // admin may do everything, without a cache.
 var admin client.Client
 
+// TestMain runs the tests against an API server with the CRDs and a running operator.
 func TestMain(m *testing.M) {
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	testenv.Main(m, testenv.Options{CRDs: "../../config/crd/bases"}, func(ctx context.Context, env *testenv.Env) (err error) {
+		if admin, err = testenv.NewClient(env.ControlPlane.Config()); err != nil {
+			return err
+		}
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}}
+		if err := admin.Create(ctx, namespace); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		stopped, err := startOperator(ctx, env.ControlPlane.Config())
+		if err != nil {
+			cancel()
+			return err
+		}
+		env.Cleanup(func() error {
+			cancel()
+			return <-stopped
+		})
+		return nil
+	})
 }
 
-func run(m *testing.M) (code int, err error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	ctrl.SetLogger(logr.Discard())
-	cp, err := controlplane.Start(ctx, controlplane.Options{})
+// startOperator runs all reconcilers until ctx ends.
+func startOperator(ctx context.Context, config *rest.Config) (stopped <-chan error, err error) {
+	scheme, err := controllers.NewScheme()
 	if err != nil {
-		return 1, err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, cp.Stop()) }()
-	if _, err := envtest.InstallCRDs(cp.Config(), envtest.CRDInstallOptions{
-		Paths: []string{"../../config/crd/bases"}, ErrorIfPathMissing: true,
-	}); err != nil {
-		return 1, err
-	}
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), imagev1.AddToScheme(scheme), assayv1alpha1.AddToScheme(scheme)); err != nil {
-		return 1, err
-	}
-	if admin, err = client.New(cp.Config(), client.Options{Scheme: scheme}); err != nil {
-		return 1, err
-	}
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}}
-	if err := admin.Create(ctx, namespace); err != nil {
-		return 1, err
-	}
-	mgr, err := ctrl.NewManager(cp.Config(), ctrl.Options{Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}})
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:   scheme,
+		NewCache: imagecache.New,
+		Cache:    controllers.CacheOptions(operatorNamespace),
+		Metrics:  metricsserver.Options{BindAddress: "0"},
+	})
 	if err != nil {
-		return 1, err
+		return nil, err
 	}
 	if err := controllers.Setup(ctx, mgr, controllers.Options{
 		Namespace: operatorNamespace, RecheckInterval: time.Hour, Workers: 1, AllowlistTTL: time.Hour,
 	}); err != nil {
-		return 1, err
+		return nil, err
 	}
-	stopped := make(chan error, 1)
-	go func() { stopped <- mgr.Start(ctx) }()
-	code = m.Run()
-	cancel()
-	return code, <-stopped
+	done := make(chan error, 1)
+	go func() { done <- mgr.Start(ctx) }()
+	return done, nil
 }
