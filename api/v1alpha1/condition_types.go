@@ -105,7 +105,8 @@ const (
 	// ReasonUnsupportedAlgorithm: the signature or its key has an algorithm that this version of
 	// Assay does not know, and that is not known to be weak.
 	ReasonUnsupportedAlgorithm = "UnsupportedAlgorithm"
-	// ReasonOverBudget: the Image has more signatures that take long to read than are checked.
+	// ReasonOverBudget: the Image has more signatures that take long to read or to check than are
+	// checked.
 	ReasonOverBudget = "OverBudget"
 )
 

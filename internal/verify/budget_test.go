@@ -72,3 +72,40 @@ func TestUnsupportedAlgorithmHidesNoRefusal(t *testing.T) {
 		t.Errorf("%s (%s), want refused (UntrustedKey)", both.Outcome, both.Reason)
 	}
 }
+
+// costly is trust in alice whose keys take long to try.
+type costly struct{ verify.Trust }
+
+func (costly) Cost() int { return 20_000 }
+
+// TestCostlyKeysAreBounded checks that keys that take long to try bound how many signatures of
+// an image are checked, and that what is not checked is neither trusted nor refused.
+func TestCostlyKeysAreBounded(t *testing.T) {
+	const affordable = 250_000 / 20_000 // maxCost.
+	in := input(t)
+	for name, trusted := range in.Policies[0].Trust {
+		in.Policies[0].Trust[name] = costly{trusted}
+	}
+	in.Image.Signatures = nil
+	for range 100 {
+		in.Image.Signatures = append(in.Image.Signatures, bob.good())
+	}
+	got := check(in)
+	reasons := map[string]int{}
+	for _, s := range got.Signatures {
+		reasons[s.Reason]++
+		if s.Reason == "OverBudget" && s.Outcome != verify.CouldNotCheck {
+			t.Errorf("what is over budget is %s", s.Outcome)
+		}
+	}
+	if reasons["UntrustedKey"] != affordable || reasons["OverBudget"] != 100-affordable {
+		t.Errorf("%v, want %d checked and the others over budget", reasons, affordable)
+	}
+	if got.Outcome == verify.Verified {
+		t.Error("an image is verified by signatures that nobody trusts")
+	}
+	in.Image.Signatures[0] = alice.good()
+	if got := check(in); got.Outcome != verify.Verified {
+		t.Errorf("%s (%s): a good signature within the bound is not verified", got.Outcome, got.Reason)
+	}
+}

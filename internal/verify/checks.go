@@ -202,6 +202,11 @@ func (a *attempt) checkSigner() *Finding {
 	if trust == nil || trust.Len() == 0 {
 		return p.unknownKey(a.keyID)
 	}
+	if !a.spend(trust.Cost()) {
+		f := couldNotCheck(assayv1alpha1.ReasonOverBudget,
+			"the signatures of the image take too long to check by the keys of its policies; remove signatures, or use keys on P-256")
+		return &f
+	}
 	signed, err := trust.Authenticate(a.message, Circumstances{
 		Now: a.now, AcceptBeforeExpiry: p.AcceptBeforeExpiry, Digest: a.image.digest,
 	})

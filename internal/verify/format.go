@@ -81,6 +81,11 @@ type Trust interface {
 	// Len is the number of signers. Without any, no signature can be authenticated.
 	Len() int
 
+	// Cost is the processor time that Authenticate may take, in microseconds by an estimate
+	// that is the same for the same trust. It is 0 where the content of a signature selects the
+	// few keys that are tried.
+	Cost() int
+
 	// Authenticate finds the trusted signer that made a message which the same format has
 	// parsed. The error is an *Error.
 	Authenticate(m Message, at Circumstances) (Signed, error)

@@ -16,6 +16,22 @@ type checker struct {
 	image       imageFacts
 	policies    []Policy
 	revokedKeys map[string]string
+
+	// cost is what authenticating signatures has cost so far, by Trust.Cost.
+	cost int
+}
+
+// maxCost bounds what authenticating the signatures of one image costs, in microseconds by
+// Trust.Cost. 128 signatures by 12 keys on P-256 are within it.
+const maxCost = 250_000
+
+// spend adds to the cost, and reports whether that is within the bound.
+func (c *checker) spend(cost int) bool {
+	if cost > maxCost-c.cost {
+		return false
+	}
+	c.cost += cost
+	return true
 }
 
 // signatureResult is what came of one signature: under each policy, and as a whole.

@@ -4,12 +4,14 @@
 package sigstore
 
 import (
+	"crypto"
 	"crypto/elliptic"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/assay-project/assay/internal/sigstore/sigstoretest"
 	st "github.com/assay-project/assay/internal/sigstore/sigstoretest"
 	"github.com/assay-project/assay/internal/verify"
 )
@@ -102,5 +104,28 @@ func TestKeyFiles(t *testing.T) {
 				t.Errorf("cost %d", file.Cost())
 			}
 		})
+	}
+}
+
+// TestCost checks that slow keys cost more, and that every key counts.
+func TestCost(t *testing.T) {
+	cost := func(keys ...crypto.Signer) int {
+		var files []verify.NamedKeyFile
+		for _, key := range keys {
+			file, err := Format{}.ParseKeyFile(sigstoretest.PublicPEM(t, key))
+			if err != nil {
+				t.Fatal(err)
+			}
+			files = append(files, verify.NamedKeyFile{Entry: "a", File: file})
+		}
+		return Format{}.NewTrust(files).Cost()
+	}
+	p256, p384, p521 := sigstoretest.NewKey(t, elliptic.P256()), sigstoretest.NewKey(t, elliptic.P384()), sigstoretest.NewKey(t, elliptic.P521())
+	rsa := sigstoretest.NewRSA(t, 2048)
+	if cost(p256) <= 0 || cost(rsa) <= 0 || cost(p384) <= cost(p256) || cost(p521) <= cost(p384) {
+		t.Errorf("P-256 costs %d, RSA-2048 %d, P-384 %d, P-521 %d", cost(p256), cost(rsa), cost(p384), cost(p521))
+	}
+	if got, want := cost(p256, p521), cost(p256)+cost(p521); got != want {
+		t.Errorf("two keys cost %d, want %d", got, want)
 	}
 }
