@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
@@ -84,7 +85,8 @@ func (c *Converter) addScopes(names []string, all map[string][]requirement) {
 		where := "transports.docker." + quote(text)
 		scope, respelt, err := readScope(text)
 		if err != nil {
-			c.note(true, where, "left out: %v", err)
+			// What applied to nothing and asked for nothing is no loss.
+			c.note(!errors.Is(err, errNoImage) || !acceptsAnything(all[text]), where, "left out: %v", err)
 			continue
 		}
 		if respelt != "" {
@@ -94,13 +96,17 @@ func (c *Converter) addScopes(names []string, all map[string][]requirement) {
 	}
 }
 
+// acceptsAnything reports whether every requirement is insecureAcceptAnything.
+func acceptsAnything(requirements []requirement) bool {
+	return !slices.ContainsFunc(requirements, func(r requirement) bool { return r.kind != "insecureAcceptAnything" })
+}
+
 // addScope converts the requirements of a scope, all of which have to be satisfied.
 func (c *Converter) addScope(where, scope string, requirements []requirement) {
 	var signedBy []requirement
 	var cannot []string
-	accepts := true
+	accepts := acceptsAnything(requirements)
 	for _, r := range requirements {
-		accepts = accepts && r.kind == "insecureAcceptAnything"
 		switch {
 		case r.never != "":
 			c.leaveOpen(where, scope, r.never, false)

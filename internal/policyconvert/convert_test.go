@@ -142,6 +142,7 @@ func TestConvert(t *testing.T) {
 		"another type of keys refuses all":    {text: docker("a.example", `{"type":"signedBy","keyType":"X509Certificates","keyPath":"/x"}`), notes: []string{"!keyType X509Certificates is not carried over"}},
 		"sigstoreSigned alone":                {text: docker("a.example", `{"type":"sigstoreSigned","keyPath":"/x"}`), notes: []string{"!sigstoreSigned is not carried over"}},
 		"a short name applies to no image":    {text: docker("busybox", alice), notes: []string{`!left out: it applies to no image: scope "busybox": write it as "docker.io/library/busybox"`}},
+		"acceptance that applies to no image": {text: docker("containers-storage", `{"type":"insecureAcceptAnything"}`), notes: []string{"left out: it applies to no image"}},
 		"index.docker.io applies to no image": {text: docker("index.docker.io/library", alice), notes: []string{"!left out: it applies to no image"}},
 		"a slash at the end":                  {text: docker("a.example/", alice), notes: []string{"!left out: it applies to no image"}},
 		"a wildcard with a port":              {text: docker("*.example.com:5000", alice), notes: []string{`!a wildcard with a port applies to no image in containers-policy.json(5); "*.example.com" covers every port`}},

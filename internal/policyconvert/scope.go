@@ -4,6 +4,7 @@
 package policyconvert
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -12,6 +13,9 @@ import (
 
 // maxScope is the longest scope that the API accepts, in bytes.
 const maxScope = 512
+
+// errNoImage is why a scope is left out that the original does not apply to any image.
+var errNoImage = errors.New("it applies to no image")
 
 // readScope turns a scope of containers-policy.json(5) into one of a TrustPolicy. Scopes are compared there as text
 // with the names of images in full, so one that is spelt otherwise applies to no image. To respell it would trust
@@ -31,7 +35,7 @@ func readScope(text string) (scope, respelt string, err error) {
 		return parsed.String(), "", nil
 	}
 	if !appliesAsWritten(text) {
-		return "", "", fmt.Errorf("it applies to no image: %w", err)
+		return "", "", fmt.Errorf("%w: %w", errNoImage, err)
 	}
 	// The same images under all of their names: package imageref brings names into canonical form.
 	if strings.HasPrefix(text, "*") {
