@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/assay-project/assay/internal/sigstore/sigstoretest"
 	st "github.com/assay-project/assay/internal/sigstore/sigstoretest"
 	"github.com/assay-project/assay/internal/verify"
 )
@@ -112,7 +111,7 @@ func TestCost(t *testing.T) {
 	cost := func(keys ...crypto.Signer) int {
 		var files []verify.NamedKeyFile
 		for _, key := range keys {
-			file, err := Format{}.ParseKeyFile(sigstoretest.PublicPEM(t, key))
+			file, err := Format{}.ParseKeyFile(st.PublicPEM(t, key))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -120,8 +119,8 @@ func TestCost(t *testing.T) {
 		}
 		return Format{}.NewTrust(files).Cost()
 	}
-	p256, p384, p521 := sigstoretest.NewKey(t, elliptic.P256()), sigstoretest.NewKey(t, elliptic.P384()), sigstoretest.NewKey(t, elliptic.P521())
-	rsa := sigstoretest.NewRSA(t, 2048)
+	p256, p384, p521 := st.NewKey(t, elliptic.P256()), st.NewKey(t, elliptic.P384()), st.NewKey(t, elliptic.P521())
+	rsa := st.NewRSA(t, 2048)
 	if cost(p256) <= 0 || cost(rsa) <= 0 || cost(p384) <= cost(p256) || cost(p521) <= cost(p384) {
 		t.Errorf("P-256 costs %d, RSA-2048 %d, P-384 %d, P-521 %d", cost(p256), cost(rsa), cost(p384), cost(p521))
 	}
