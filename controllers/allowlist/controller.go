@@ -75,8 +75,10 @@ type Reconciler struct {
 	lastChecked time.Time // When that was last found not to be so.
 	lastWrite   time.Time
 	pause       time.Duration // How long to write nothing after lastWrite.
-	retireAfter time.Time     // When epochs that no shard has may be withdrawn; zero for none.
 
+	// supersededSince has the epochs that no shard has any more and that still count, by name in
+	// the fence, with the time when that was first seen.
+	supersededSince map[string]time.Time
 	// pending are the epochs of shards that are not stored with them yet, by shard.
 	pending map[string]string
 }
@@ -138,7 +140,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	}
 	entriesGauge.Set(float64(len(state.Images)))
 	shardsGauge.Set(float64(len(shards)))
-	return r.retire(ctx, shards, now)
+	if wait := r.nextWithdrawal(now); wait > 0 {
+		return ctrl.Result{RequeueAfter: wait}, nil
+	}
+	return ctrl.Result{RequeueAfter: r.TTL / renewals}, nil
 }
 
 // errFenceFirst says that the fence was written, and the shards are not yet.
@@ -152,12 +157,11 @@ func (r *Reconciler) store(ctx context.Context, stored map[string]*corev1.Config
 		return 0, 0, err
 	}
 	r.assignEpochs(shards, stored, names)
-	if wroteFence, err := r.admit(ctx, shards, names); err != nil || wroteFence {
+	if added, err := r.updateFence(ctx, shards, stored, names, now); err != nil || added {
 		return 0, 0, cmp.Or(err, errFenceFirst)
 	}
 	wrote, size, err = r.write(ctx, stored, shards, now)
 	if wrote > 0 {
-		r.retireAfter = now.Add(fenceGrace)
 		logf.FromContext(ctx).Info("Wrote allowlist", "shards", len(shards), "writes", wrote, "bytes", size)
 	}
 	return wrote, size, err

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,7 +19,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
@@ -103,37 +103,63 @@ func newEpoch() string {
 	return hex.EncodeToString(epoch)
 }
 
-// admit makes the epochs of all shards count, beside those that do, and reports whether that
-// took a write.
-func (r *Reconciler) admit(ctx context.Context, shards []allowlist.Shard, names []string) (wrote bool, err error) {
-	wanted := slices.Concat(names, wantedNames(shards))
-	slices.Sort(wanted)
-	wanted = slices.Compact(wanted)
-	return !slices.Equal(wanted, names), r.writeFence(ctx, wanted)
+// updateFence makes the epochs of all shards count, and withdraws those that have had a
+// successor for fenceGrace. It runs before each write of shards, so that no stream of other
+// changes delays a withdrawal. It reports whether it added an epoch.
+func (r *Reconciler) updateFence(ctx context.Context, shards []allowlist.Shard, stored map[string]*corev1.ConfigMap, names []string, now time.Time) (added bool, err error) {
+	wanted := wantedNames(shards)
+	next := slices.Concat(wanted, r.superseded(names, wanted, stored, now))
+	slices.Sort(next)
+	next = slices.Compact(next)
+	for _, name := range wanted {
+		if _, known := slices.BinarySearch(names, name); !known {
+			added = true
+		}
+	}
+	if withdrawn := len(names) - len(next); withdrawn > 0 {
+		logf.FromContext(ctx).Info("Withdrawing epochs of the allowlist", "epochs", withdrawn)
+	}
+	return added, r.writeFence(ctx, next)
 }
 
-// retire makes the epochs of all shards the only ones that count, some time after the shards
-// were last written. A process that has just started waits as long: it does not know when
-// that was.
-func (r *Reconciler) retire(ctx context.Context, shards []allowlist.Shard, now time.Time) (ctrl.Result, error) {
-	result := ctrl.Result{RequeueAfter: r.TTL / renewals}
-	names, err := r.fenceNames(ctx)
-	if err != nil {
-		return ctrl.Result{}, err
+// superseded returns the names that still count beside the wanted ones: the epoch of a stored
+// shard until the shard is written anew, and then for fenceGrace. A process that has just
+// started does not know when that was, and counts from the first time that it sees the name.
+func (r *Reconciler) superseded(names, wanted []string, stored map[string]*corev1.ConfigMap, now time.Time) []string {
+	since := map[string]time.Time{}
+	var still []string
+	for _, name := range names {
+		if _, ok := slices.BinarySearch(wanted, name); ok {
+			continue
+		}
+		shard, epoch, _ := strings.Cut(name, ".")
+		if current := stored[shard]; current != nil && allowlist.Epoch(current.Data) == epoch {
+			still = append(still, name)
+			continue
+		}
+		first, ok := r.supersededSince[name]
+		if !ok || first.After(now) { // Also after the clock was set back.
+			first = now
+		}
+		if now.Sub(first) < fenceGrace {
+			since[name] = first
+			still = append(still, name)
+		}
 	}
-	wanted := wantedNames(shards)
-	if slices.Equal(names, wanted) {
-		r.retireAfter = time.Time{}
-		return result, nil
+	r.supersededSince = since
+	return still
+}
+
+// nextWithdrawal returns how long it takes until the next epoch is withdrawn, and zero when
+// there is none.
+func (r *Reconciler) nextWithdrawal(now time.Time) time.Duration {
+	var next time.Duration
+	for _, first := range r.supersededSince {
+		if wait := max(first.Add(fenceGrace).Sub(now), time.Millisecond); next == 0 || wait < next {
+			next = wait
+		}
 	}
-	if r.retireAfter.IsZero() || r.retireAfter.Sub(now) > fenceGrace {
-		r.retireAfter = now.Add(fenceGrace)
-	}
-	if wait := r.retireAfter.Sub(now); wait > 0 {
-		return ctrl.Result{RequeueAfter: wait}, nil
-	}
-	logf.FromContext(ctx).Info("Withdrew epochs of the allowlist", "epochs", len(names)-len(wanted))
-	return result, ignoreConflict(r.writeFence(ctx, wanted))
+	return next
 }
 
 // wantedNames returns the resource names of the epochs of the shards, sorted.
