@@ -79,8 +79,8 @@ func FuzzVerify(f *testing.F) {
 }
 
 // FuzzParseKeyFile: a file without an error has a certificate or a revocation, and one with an
-// error has none; the report is bounded; the file contains each key that may sign; merging a
-// certificate with itself changes nothing.
+// error has neither, but a cost within its bound; the report is bounded; the file contains each key
+// that may sign; merging a certificate with itself changes nothing.
 func FuzzParseKeyFile(f *testing.F) {
 	paths, err := filepath.Glob("testdata/keys/*.asc")
 	if err != nil || len(paths) < 20 {
@@ -97,8 +97,11 @@ func FuzzParseKeyFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		file, err := ParseKeyFile(data)
 		if err != nil {
-			if file != nil || len(err.Error()) > maxProblemSize {
-				t.Fatalf("got %v with the error %v", file, err)
+			if diff := cmp.Diff(&KeyFile{Cost: file.Cost}, file, cmp.AllowUnexported(KeyFile{})); diff != "" {
+				t.Fatalf("more than the cost comes with the error %v: %s", err, diff)
+			}
+			if file.Cost < 0 || file.Cost > maxKeyFileCost || len(err.Error()) > maxProblemSize {
+				t.Fatalf("the cost is %d with the error %v", file.Cost, err)
 			}
 			return
 		}
