@@ -160,8 +160,11 @@ func (r *reader) exactly(path string, members ...member) error {
 
 // at adds the path to an error that has none.
 func at(path string, err error) error {
+	if err == nil {
+		return nil
+	}
 	var located *Error
-	if err == nil || errors.As(err, &located) {
+	if errors.As(err, &located) {
 		return err
 	}
 	return &Error{path, err.Error()}

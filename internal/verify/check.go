@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
@@ -37,8 +38,7 @@ func New(formats ...Format) *Verifier {
 // Check decides whether an image is verified. It never returns Verified when no policy
 // applies, when a policy has no keys, or when there are no signatures.
 func (v *Verifier) Check(in Input) Verdict {
-	policies := slices.Clone(in.Policies)
-	slices.SortFunc(policies, func(a, b Policy) int { return cmp.Compare(a.Name, b.Name) })
+	policies := sortedByName(in.Policies)
 
 	img := compareDigests(in.Image)
 	c := checker{Verifier: v, now: in.Now, image: img, policies: policies, revokedKeys: in.RevokedKeys}
@@ -63,6 +63,15 @@ func (v *Verifier) Check(in Input) Verdict {
 	return verdict
 }
 
+// sortedByName returns the policies in the order of their names, without changing the argument.
+func sortedByName(policies []Policy) []Policy {
+	byName := func(a, b Policy) int { return cmp.Compare(a.Name, b.Name) }
+	if slices.IsSortedFunc(policies, byName) {
+		return policies
+	}
+	return slices.SortedFunc(slices.Values(policies), byName)
+}
+
 // evaluatePolicy decides whether the signatures satisfy the policy at index p of every result.
 func evaluatePolicy(policy *Policy, p int, results []signatureResult) Finding {
 	if len(results) == 0 {
@@ -70,32 +79,33 @@ func evaluatePolicy(policy *Policy, p int, results []signatureResult) Finding {
 			fmt.Sprintf("the image has no signatures; %s requires %d", policy.label(), policy.required()))
 	}
 	signers := map[SignerID]struct{}{}
+	for i := range results {
+		if result := &results[i].policies[p]; result.Outcome == Verified {
+			signers[result.signer.ID] = struct{}{}
+		}
+	}
+	count := "signed by " + countSigners(len(signers)) + "; " + policy.label() + " requires " + strconv.Itoa(policy.required())
+	if len(signers) >= policy.required() {
+		return Finding{Outcome: Verified, Reason: assayv1alpha1.ReasonVerified, Message: truncate(count)}
+	}
 	findings := make([]Finding, len(results))
 	for i := range results {
 		findings[i] = results[i].policies[p].Finding
-		if findings[i].Outcome == Verified {
-			signers[results[i].policies[p].signer.ID] = struct{}{}
-		}
-	}
-	if len(signers) >= policy.required() {
-		return Finding{Outcome: Verified, Reason: assayv1alpha1.ReasonVerified,
-			Message: truncate(fmt.Sprintf("signed by %s; %s requires %d", countSigners(len(signers)), policy.label(), policy.required()))}
 	}
 	// A signature that this version cannot check does not hide why the others are refused.
 	supported := slices.DeleteFunc(slices.Clone(findings), func(f Finding) bool {
 		return f.Reason == assayv1alpha1.ReasonUnsupportedAlgorithm
 	})
-	if i := furthest(supported, CouldNotCheck); i >= 0 {
+	if i := furthest(supported, (*Finding).finding, CouldNotCheck); i >= 0 {
 		return supported[i]
 	}
 	if len(signers) > 0 {
-		return refused(assayv1alpha1.ReasonInsufficientSignatures,
-			fmt.Sprintf("signed by %s; %s requires %d", countSigners(len(signers)), policy.label(), policy.required()))
+		return refused(assayv1alpha1.ReasonInsufficientSignatures, count)
 	}
-	if i := furthest(supported, Refused); i >= 0 {
+	if i := furthest(supported, (*Finding).finding, Refused); i >= 0 {
 		return supported[i]
 	}
-	return findings[furthest(findings, CouldNotCheck)]
+	return findings[furthest(findings, (*Finding).finding, CouldNotCheck)]
 }
 
 // evaluateImage combines the findings of all policies: every one must be satisfied. A

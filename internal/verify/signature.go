@@ -17,6 +17,9 @@ type checker struct {
 	policies    []Policy
 	revokedKeys map[string]string
 
+	// noBudget is what signatures have that may not take heavy steps.
+	noBudget Budget
+
 	// cost is what authenticating signatures has cost so far, by Trust.Cost.
 	cost int
 }
@@ -82,7 +85,7 @@ const maxHeavySteps = 8
 func (c *checker) checkSignatures(signatures []Signature) []signatureResult {
 	results := make([]signatureResult, len(signatures))
 	for i := range signatures {
-		results[i] = c.checkSignature(&signatures[i], &Budget{})
+		results[i] = c.checkSignature(&signatures[i], &c.noBudget)
 	}
 	budget := &Budget{steps: maxHeavySteps}
 	for i := range signatures {
@@ -123,27 +126,20 @@ func (c *checker) sameForAll(f Finding) signatureResult {
 // when any policy accepts it, and refused when all refuse it.
 func combine(results []policyResult) SignatureVerdict {
 	for _, outcome := range []Outcome{Verified, CouldNotCheck, Refused} {
-		if i := furthest(findingsOf(results), outcome); i >= 0 {
+		if i := furthest(results, (*policyResult).finding, outcome); i >= 0 {
 			return SignatureVerdict{Finding: results[i].Finding, Claims: results[i].claims}
 		}
 	}
 	return SignatureVerdict{}
 }
 
-func findingsOf(results []policyResult) []Finding {
-	findings := make([]Finding, len(results))
-	for i := range results {
-		findings[i] = results[i].Finding
-	}
-	return findings
-}
-
 // accept is the result of a signature that has passed all checks.
 func (a *attempt) accept() policyResult {
 	signer := a.signed.Signer()
-	who := signer.PublicKeyID()
+	keyID := signer.PublicKeyID()
+	who := keyID
 	if name := signer.Subject.CommonName; name != "" {
-		who = name + " (" + who + ")"
+		who = name + " (" + keyID + ")"
 	}
 	return policyResult{
 		Finding: Finding{Outcome: Verified, Reason: assayv1alpha1.ReasonVerified,
@@ -153,7 +149,7 @@ func (a *attempt) accept() policyResult {
 			Identity:    a.statement.Name,
 			Signed:      a.statement.Claims,
 			Created:     a.statement.Created.UTC(),
-			PublicKeyID: signer.PublicKeyID(),
+			PublicKeyID: keyID,
 			Subject:     signer.Subject,
 			Issuer:      signer.Issuer,
 		},

@@ -143,23 +143,26 @@ var stages = func() map[string]int {
 }()
 
 // furthest returns the index of the finding with the given outcome whose reason came
-// furthest, or -1 when there is none.
-func furthest(findings []Finding, outcome Outcome) int {
+// furthest, or -1 when there is none. Each of the results has one finding.
+func furthest[R any](results []R, findingOf func(*R) *Finding, outcome Outcome) int {
 	best := -1
-	for i, f := range findings {
+	for i := range results {
+		f := findingOf(&results[i])
 		if f.Outcome != outcome {
 			continue
 		}
-		if best < 0 || f.isFurther(findings[best]) {
+		if best < 0 || f.isFurther(findingOf(&results[best])) {
 			best = i
 		}
 	}
 	return best
 }
 
+func (f *Finding) finding() *Finding { return f }
+
 // isFurther orders findings by stage, and those of one stage by their text, so that the
 // order of signatures does not choose among them.
-func (f Finding) isFurther(other Finding) bool {
+func (f *Finding) isFurther(other *Finding) bool {
 	if a, b := stages[f.Reason], stages[other.Reason]; a != b {
 		return a > b
 	}
