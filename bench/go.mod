@@ -9,6 +9,7 @@ require (
 	github.com/assay-project/assay v0.0.0
 	github.com/go-logr/logr v1.4.4
 	github.com/google/go-cmp v0.7.0
+	github.com/google/pprof v0.0.0-20250403155104-27863c87afa6
 	github.com/opencontainers/go-digest v1.0.0
 	go.podman.io/image/v5 v5.42.0
 	k8s.io/api v0.37.2

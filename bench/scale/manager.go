@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -28,20 +29,37 @@ var scraper = &http.Client{Transport: &http.Transport{DisableCompression: true}}
 // manager is a running manager with its metrics.
 type testManager struct {
 	*manager.Manager
-	address string
+	// Of the metrics and of the profiles.
+	address, pprofAddress string
 }
 
 func (c *bench) startManager() (*testManager, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	addresses, err := freeAddresses(2)
 	if err != nil {
 		return nil, err
 	}
-	m := &testManager{address: listener.Addr().String()}
-	if err := listener.Close(); err != nil {
-		return nil, err
-	}
-	m.Manager, err = c.StartManager("--metrics-bind-address="+m.address, "--metrics-secure=false")
+	m := &testManager{address: addresses[0], pprofAddress: addresses[1]}
+	m.Manager, err = c.StartManager("--metrics-bind-address="+m.address, "--metrics-secure=false", "--pprof-bind-address="+m.pprofAddress)
 	return m, err
+}
+
+// freeAddresses returns different addresses that nobody listens on.
+func freeAddresses(n int) (addresses []string, err error) {
+	var listeners []net.Listener // Open until all addresses are known, so that they differ.
+	defer func() {
+		for _, listener := range listeners {
+			err = errors.Join(err, listener.Close())
+		}
+	}()
+	for range n {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		listeners = append(listeners, listener)
+		addresses = append(addresses, listener.Addr().String())
+	}
+	return addresses, nil
 }
 
 // state holds the values of the manager's metrics.

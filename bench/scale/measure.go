@@ -38,6 +38,9 @@ type results struct {
 	// restart is the time from the start of a manager over all images until it is idle.
 	restart       time.Duration
 	restartWrites int
+	// decoding is the part of the manager's processor time that decoding took, between 0 and 1,
+	// while images were created and verified.
+	decoding float64
 	// revoked is the time until the last image of the revoked key was refused, and unlisted the
 	// time until the allowlist had none of them.
 	revoked, unlisted time.Duration
@@ -94,6 +97,14 @@ func (c *bench) measureMemory(ctx context.Context, p plan, images []*imagev1.Ima
 		return nil, err
 	}
 	say("creating %d images", len(images))
+	share := make(chan error, 1)
+	go func() {
+		recorded, err := m.profile(ctx, p.settle)
+		if err == nil {
+			r.decoding, err = decodingShare(recorded)
+		}
+		share <- err
+	}()
 	begin := time.Now()
 	if err := createAll(ctx, c, images); err != nil {
 		return nil, err
@@ -102,6 +113,9 @@ func (c *bench) measureMemory(ctx context.Context, p plan, images []*imagev1.Ima
 		return nil, err
 	}
 	r.created = time.Since(begin)
+	if err := <-share; err != nil {
+		return nil, err
+	}
 	if err := c.counted(ctx, p.images); err != nil {
 		return nil, err
 	}

@@ -17,7 +17,8 @@ const (
 	minOverBare      = 0.9             // Fraction of the bare client's rate.
 	maxFresh         = 2 * time.Second // For a new image, at the 99th percentile.
 	maxRestartWrites = 0
-	maxMemory        = 12 // KiB per image.
+	maxMemory        = 12  // KiB per image.
+	maxDecoding      = 0.2 // Fraction of the manager's processor time.
 )
 
 const kibi, mebi = 1 << 10, 1 << 20
@@ -29,6 +30,7 @@ func evaluate(r results) []figures.Figure {
 		figures.AtMost("scale/new-image-p99", percentile(r.fresh, 99).Seconds(), "s", maxFresh.Seconds()),
 		figures.AtMost("scale/writes-after-restart", float64(r.restartWrites), "writes", maxRestartWrites),
 		figures.AtMost("scale/memory-per-image", r.memoryPerImage(), "KiB", maxMemory),
+		figures.AtMost("scale/decoding-share", r.decoding, "x", maxDecoding),
 	}
 }
 
@@ -79,6 +81,7 @@ func table(p plan, r results) [][]string {
 		{"bare client writes them while somebody watches", perSecond(r.medianOf(func(t turn) float64 { return t.watched.rate }))},
 		{"manager verifies and writes them", perSecond(r.medianOf(func(t turn) float64 { return t.manager.rate }))},
 		{fmt.Sprintf("%d images created and verified meanwhile", p.images), seconds(r.created)},
+		{"share of decoding in the manager's processor time meanwhile", fmt.Sprintf("%.0f %%", r.decoding*100)},
 		{"manager starts over them, until idle", seconds(r.restart)},
 		{"writes after that start", fmt.Sprint(r.restartWrites)},
 		{fmt.Sprintf("key of %d of them revoked, until the last is refused", p.revoked), seconds(r.revoked)},

@@ -40,8 +40,8 @@ func TestRun(t *testing.T) {
 	if err := json.Unmarshal(data, &list); err != nil {
 		t.Fatal(err)
 	}
-	if len(list) != 4 || list[2].Value != 0 {
-		t.Errorf("figures %+v; want four, and no write after a restart", list)
+	if len(list) != 5 || list[2].Value != 0 || list[4].Value <= 0 || list[4].Value >= 1 {
+		t.Errorf("figures %+v; want five, no write after a restart, and a share of decoding", list)
 	}
 }
 
@@ -49,13 +49,15 @@ func TestEvaluate(t *testing.T) {
 	r := results{
 		images: 1024, turns: []turn{turnAt(80, 100), turnAt(50, 50), turnAt(99, 110)},
 		memoryEmpty: 50 * mebi, memoryFull: 62 * mebi, memoryRestarted: 60 * mebi, restartWrites: 1,
-		fresh: []time.Duration{time.Second, 3 * time.Second},
+		fresh:    []time.Duration{time.Second, 3 * time.Second},
+		decoding: 0.25,
 	}
 	want := []figures.Figure{
 		{Name: "scale/rate-over-bare-client", Value: 0.9, Unit: "x", Target: ">= 0.9", OK: true},
 		{Name: "scale/new-image-p99", Value: 3, Unit: "s", Target: "<= 2"},
 		{Name: "scale/writes-after-restart", Value: 1, Unit: "writes", Target: "<= 0"},
 		{Name: "scale/memory-per-image", Value: 12, Unit: "KiB", Target: "<= 12", OK: true},
+		{Name: "scale/decoding-share", Value: 0.25, Unit: "x", Target: "<= 0.2"},
 	}
 	if diff := cmp.Diff(want, evaluate(r)); diff != "" {
 		t.Errorf("figures (-want +got):\n%s", diff)

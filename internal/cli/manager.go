@@ -61,6 +61,7 @@ type managerOptions struct {
 	metricsAddress    string
 	metricsSecure     bool
 	probeAddress      string
+	pprofAddress      string
 	recheckInterval   time.Duration
 	workers           int
 	allowlistTTL      time.Duration
@@ -95,6 +96,8 @@ func newManagerCommand() *cobra.Command {
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "`ADDRESS` of the metrics endpoint, for example :8443; 0 disables it")
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve metrics over HTTPS, to clients that are authorized to get /metrics")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "`ADDRESS` of /healthz and /readyz; 0 disables them")
+	flags.StringVar(&o.pprofAddress, "pprof-bind-address", "0",
+		"`ADDRESS` of /debug/pprof, for example 127.0.0.1:6060; 0 disables it. Profiles have no access control: use a loopback address")
 	flags.DurationVar(&o.recheckInterval, "recheck-interval", defaultRecheckInterval, "how often an unchanged verdict is confirmed with a new lastProbeTime")
 	flags.IntVar(&o.workers, "workers", 8, "number of Images that are evaluated concurrently")
 	flags.DurationVar(&o.allowlistTTL, "allowlist-ttl", defaultAllowlistTTL,
@@ -177,6 +180,7 @@ func (o *managerOptions) newManager(config *rest.Config) (ctrl.Manager, error) {
 		Cache:                  controllers.CacheOptions(o.operatorNamespace),
 		Metrics:                o.metricsOptions(),
 		HealthProbeBindAddress: o.probeAddress,
+		PprofBindAddress:       o.pprofAddress,
 		LeaderElection:         o.leaderElect,
 		LeaderElectionID:       "assay-manager",
 		// The namespace of the lease, including outside a Pod.
