@@ -76,6 +76,25 @@ func NewAuthority(chain []*x509.Certificate) (*Authority, error) {
 	return a, nil
 }
 
+// Cost estimates the processor time of Verify, in microseconds: see package pubkey.
+func (a *Authority) Cost(t *Token) int {
+	if a.leaf != nil {
+		if a.signer.err != nil || !t.signedWith(a.leaf) {
+			return 0
+		}
+		return a.signer.key.Cost()
+	}
+	leaf, others := t.signerCertificate()
+	if leaf == nil {
+		return 0
+	}
+	key, err := pubkey.New(leaf.PublicKey)
+	if err != nil {
+		return 0
+	}
+	return key.Cost() + pubkey.ChainCost(leaf, append(others, a.intermediates...), []*x509.Certificate{a.root})
+}
+
 // Verify checks that the authority has issued the timestamp, and returns the time that it states.
 // What the timestamp is for is up to Covers.
 func (a *Authority) Verify(t *Token) (time.Time, error) {
@@ -110,12 +129,12 @@ func (t *Token) verify(s *signer) (time.Time, error) {
 }
 
 // signerCertificate returns the certificate that the timestamp names as its signer, nil if it does not
-// bring it, and the others.
+// bring it, and the others whose keys meet the floor: what a larger key costs has no bound.
 func (t *Token) signerCertificate() (leaf *x509.Certificate, others []*x509.Certificate) {
 	for _, c := range t.certificates {
 		if leaf == nil && t.signedWith(c) {
 			leaf = c
-		} else {
+		} else if _, err := pubkey.New(c.PublicKey); err == nil {
 			others = append(others, c)
 		}
 	}

@@ -168,6 +168,41 @@ func parse(t testing.TB, der []byte) *x509.Certificate {
 	return c
 }
 
+// TestCost expects an estimate for what Verify does, and nothing for what it does not.
+func TestCost(t *testing.T) {
+	tsa, other := st.NewTSA(t), st.NewTSA(t)
+	weak, signing := st.NewTSA(t), st.NewTSA(t, usages(true, "\x30\x0a"+codeSigning))
+	tiny := st.NewRSA(t, 1024)
+	tinyCA := parse(t, tsa.CA.Issue(t, tiny, tsa.CA.Certificate))
+	weak.Certificate = parse(t, weak.CA.Issue(t, tiny, weak.Certificate))
+	const one = 150
+	tests := map[string]struct {
+		stamp     []byte
+		authority *rfc3161.Authority
+		want      int
+	}{
+		"known certificate":         {tsa.Stamp(t, message), authority(t, tsa, true), one},
+		"certificate brought along": {tsa.Stamp(t, message, embedded(tsa.Certificate)), authority(t, tsa, false), 2 * one},
+		"the root brought along":    {tsa.Stamp(t, message, embedded(tsa.Certificate, tsa.CA.Certificate)), authority(t, tsa, false), 4 * one},
+		"a CA below the floor":      {tsa.Stamp(t, message, embedded(tsa.Certificate, tinyCA)), authority(t, tsa, false), 2 * one},
+		"another authority":         {other.Stamp(t, message), authority(t, tsa, false), 0},
+		"another certificate":       {st.NewTSA(t, func(c *x509.Certificate) { c.SerialNumber = big.NewInt(8) }).Stamp(t, message), authority(t, tsa, true), 0},
+		"unusable":                  {signing.Stamp(t, message), authority(t, signing, true), 0},
+		"below the floor":           {weak.Stamp(t, message, embedded(weak.Certificate)), authority(t, weak, false), 0},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			token, err := rfc3161.Parse(test.stamp)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := test.authority.Cost(token); got != test.want {
+				t.Errorf("%d, want %d", got, test.want)
+			}
+		})
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	tsa := st.NewTSA(t)
 	good := tsa.Stamp(t, message)

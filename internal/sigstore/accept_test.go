@@ -173,7 +173,7 @@ func TestVerified(t *testing.T) {
 		}},
 		"blob by PKI": {pki.blob(nil), byPKI(w), &sigstore.Verified{
 			Authority: "pki", Statements: []sigstore.Statement{{Name: reference, Digests: []string{digest}}}, Payload: w.payload,
-			ValidUntil: st.Time.AddDate(2, 0, 0), IssuedTo: sigstore.Entity{PublicKeyID: id.Fingerprint()}, IssuedBy: issuedBy,
+			ValidUntil: st.Time.AddDate(2, 0, 0), IssuedTo: sigstore.Entity{CommonName: st.Email, PublicKeyID: id.Fingerprint()}, IssuedBy: issuedBy,
 			Claims: join(critical, map[string]string{"certificate.subject": st.Email, "certificate.subject.1": "signer.example.com"}),
 		}},
 	}

@@ -20,6 +20,10 @@ type Input struct {
 	// Manifest is the image's manifest, nil if its bytes are not known. Only a bundle with a message
 	// signature by some keys needs it.
 	Manifest []byte
+	// Spend is asked for processor time, in microseconds by an estimate that is the same for the same
+	// input, before each step that takes much of it. It reports whether the step may be done. Nil
+	// allows all.
+	Spend func(microseconds int) bool
 }
 
 // Verified is what an authenticated signature says, and who says it.
@@ -73,7 +77,7 @@ func (s *Signature) AuthenticateAttestation(authorities []*Authority, in Input) 
 }
 
 func (s *Signature) authenticate(authorities []*Authority, in Input, anyPredicate bool) (*Verified, error) {
-	c := &checker{s: s, now: in.Now, manifest: in.Manifest, anyPredicate: anyPredicate,
+	c := &checker{s: s, now: in.Now, manifest: in.Manifest, budget: in.Spend, anyPredicate: anyPredicate,
 		certified: make(map[*Roots]certifiedResult)}
 	failed := fail(InvalidPolicy, "the policy has no entry for signatures of sigstore")
 	var recheckAt time.Time
@@ -98,6 +102,7 @@ type checker struct {
 	s            *Signature
 	now          time.Time
 	manifest     []byte
+	budget       func(microseconds int) bool
 	anyPredicate bool
 
 	// What several entries of a policy may need, and is found once.
@@ -108,6 +113,14 @@ type checker struct {
 	certificated bool
 	signedByLeaf *bool
 	certified    map[*Roots]certifiedResult
+}
+
+// spend asks for processor time.
+func (c *checker) spend(microseconds int) *Error {
+	if c.budget != nil && !c.budget(microseconds) {
+		return fail(OverBudget, "the signature takes too long to check")
+	}
+	return nil
 }
 
 func (c *checker) check(a *Authority) (*Verified, *Error) {
@@ -127,7 +140,13 @@ func (c *checker) check(a *Authority) (*Verified, *Error) {
 // checkKeys checks a signature by a key of the policy.
 func (c *checker) checkKeys(a *Authority) (*Verified, *Error) {
 	failed := fail(UntrustedKey, "the signature is not by a key of the policy")
+	if c.s.Certified() {
+		failed.Detail = "the signature is by a certificate, and not by a key of the policy"
+	}
 	for _, key := range a.Keys {
+		if err := c.spend(key.Cost()); err != nil {
+			return nil, err
+		}
 		ok, err := c.verifies(key)
 		if err != nil && err.further(failed) {
 			failed = err
@@ -144,6 +163,12 @@ func (c *checker) checkKeys(a *Authority) (*Verified, *Error) {
 		return c.verified(key, e, nil)
 	}
 	return nil, failed
+}
+
+// Certified reports whether the signature brings a certificate, which is not authenticated.
+func (s *Signature) Certified() bool {
+	_, annotated := s.annotations[annotationCertificate]
+	return annotated || len(s.certificates) > 0
 }
 
 // entries returns the log entries of the signature.
@@ -232,6 +257,9 @@ func (c *checker) verifiesManifest(key *pubkey.Key) (bool, *Error) {
 // verifyByLeaf checks the signature with the certificate's key once.
 func (c *checker) verifyByLeaf() *Error {
 	if c.signedByLeaf == nil {
+		if err := c.spend(c.leaf.key.Cost()); err != nil {
+			return err
+		}
 		ok, err := c.verifies(c.leaf.key)
 		if err != nil {
 			return err

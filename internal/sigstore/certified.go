@@ -4,6 +4,7 @@
 package sigstore
 
 import (
+	"cmp"
 	"crypto/x509"
 )
 
@@ -52,7 +53,7 @@ func (c *checker) checkCertified(r *Roots) (result certifiedResult) {
 	if result.err != nil {
 		return result
 	}
-	issuer, err := r.issuerOf(c.leaf, c.others, result.evidence)
+	issuer, err := c.issuerIn(r, result.evidence)
 	switch {
 	case err != nil:
 		result.err = err
@@ -66,10 +67,11 @@ func (c *checker) checkCertified(r *Roots) (result certifiedResult) {
 	return result
 }
 
-// issuerOf returns the certificate of the CA that issued a leaf, if the whole chain to an anchor was
+// issuerIn returns the certificate of the CA that issued the leaf, if the whole chain to an anchor was
 // valid at every trusted time and the roots say so of the CA. Intermediates that the signature brings
 // count where the policy could not name them.
-func (r *Roots) issuerOf(leaf *certificate, others []*x509.Certificate, e *evidence) (*x509.Certificate, *Error) {
+func (c *checker) issuerIn(r *Roots, e *evidence) (*x509.Certificate, *Error) {
+	leaf, others := c.leaf, c.others
 	for _, t := range e.claimed {
 		if t.Before(leaf.NotBefore) || t.After(leaf.NotAfter) {
 			return nil, fail(CertificateExpired, "the certificate was not valid at the time that the log entry states")
@@ -80,6 +82,9 @@ func (r *Roots) issuerOf(leaf *certificate, others []*x509.Certificate, e *evide
 	}
 	failed := fail(UntrustedCertificate, "the certificate was not issued by a CA of the policy")
 	for _, ca := range r.cas {
+		if err := c.spend(ca.cost(leaf.Certificate, others)); err != nil {
+			return nil, err
+		}
 		chains, err := ca.chainTo(leaf.Certificate, others, e.times[0])
 		if err != nil {
 			if expired(err) {
@@ -102,7 +107,10 @@ func (c *checker) checkPKI(p *PKI) (*Verified, *Error) {
 	if err := c.readCertificate(); err != nil {
 		return nil, err
 	}
-	ca := &certificateAuthority{anchors: pool(p.Roots), intermediates: pool(p.Intermediates)}
+	ca := unchecked(p.Roots, p.Intermediates)
+	if err := c.spend(ca.cost(c.leaf.Certificate, c.others)); err != nil {
+		return nil, err
+	}
 	chains, err := ca.chainTo(c.leaf.Certificate, c.others, c.now)
 	switch {
 	case expired(err):
@@ -127,7 +135,7 @@ func (c *checker) checkPKI(p *PKI) (*Verified, *Error) {
 		}
 	}
 	return c.verified(c.leaf.key, e, func(v *Verified, all *claims) {
-		v.IssuedTo.CommonName = escape(c.leaf.Subject.CommonName, maxName)
+		v.IssuedTo.CommonName = escape(cmp.Or(p.Email, p.Hostname), maxName)
 		v.IssuedBy = issuedBy(c.leaf.Certificate)
 		for i, name := range append(c.leaf.EmailAddresses[:len(c.leaf.EmailAddresses):len(c.leaf.EmailAddresses)], c.leaf.DNSNames...) {
 			if i < maxListed {

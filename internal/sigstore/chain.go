@@ -4,19 +4,24 @@
 package sigstore
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
+	"slices"
 	"time"
 
+	"github.com/assay-project/assay/internal/pubkey"
 	"github.com/assay-project/assay/internal/tlog"
 )
 
 // certificateAuthority issues certificates for signing. What its anchors are is for the policy to
 // say; a chain ends at the first one. It is not changed after it was made.
 type certificateAuthority struct {
-	anchors       *x509.CertPool
-	intermediates *x509.CertPool
+	anchors       []*x509.Certificate
+	intermediates []*x509.Certificate
+	anchorPool    *x509.CertPool
+	others        *x509.CertPool // of intermediates
 	valid         tlog.Period
 
 	// issuer is the certificate that issues those of signers, where the chain above it was checked
@@ -30,11 +35,19 @@ type certificateAuthority struct {
 // newCertificateAuthority returns an authority. Intermediates are in the order of a chain, that which
 // issues the certificates of signers first.
 func newCertificateAuthority(anchors, intermediates []*x509.Certificate, valid tlog.Period) *certificateAuthority {
-	ca := &certificateAuthority{anchors: pool(anchors), intermediates: pool(intermediates), valid: valid}
+	ca := unchecked(anchors, intermediates)
+	ca.valid = valid
 	if len(intermediates) > 0 {
 		ca.checkAbove(intermediates[0], append(intermediates[1:len(intermediates):len(intermediates)], anchors...))
 	}
 	return ca
+}
+
+// unchecked returns an authority that checks the chain of each signature as a whole.
+func unchecked(anchors, intermediates []*x509.Certificate) *certificateAuthority {
+	return &certificateAuthority{
+		anchors: anchors, intermediates: intermediates, anchorPool: pool(anchors), others: pool(intermediates),
+	}
 }
 
 func pool(certificates []*x509.Certificate) *x509.CertPool {
@@ -55,7 +68,7 @@ func (ca *certificateAuthority) checkAbove(issuer *x509.Certificate, others []*x
 		}
 	}
 	chains, err := issuer.Verify(x509.VerifyOptions{
-		Roots: ca.anchors, Intermediates: ca.intermediates, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+		Roots: ca.anchorPool, Intermediates: ca.others, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})
 	if err != nil {
 		return // the chain of each signature is checked as a whole
@@ -86,6 +99,17 @@ func restricts(c *x509.Certificate, below int) bool {
 	return limited && c.MaxPathLen < below
 }
 
+// cost estimates what chainTo costs, in microseconds. It is 0 where the certificate names no issuer
+// that is known.
+func (ca *certificateAuthority) cost(leaf *x509.Certificate, others []*x509.Certificate) int {
+	cost := pubkey.ChainCost(leaf, slices.Concat(others, ca.intermediates), ca.anchors)
+	if ca.issuer != nil && bytes.Equal(leaf.RawIssuer, ca.issuer.RawSubject) && len(others) == 0 {
+		// The chain above the issuer is not checked again unless its key is not the one.
+		cost = min(cost, pubkey.ChainCost(leaf, nil, []*x509.Certificate{ca.issuer}))
+	}
+	return cost
+}
+
 // chainTo returns the chains from a leaf to an anchor of the authority, of which the leaf and its issuer
 // are valid at a time.
 func (ca *certificateAuthority) chainTo(leaf *x509.Certificate, others []*x509.Certificate, at time.Time) ([][]*x509.Certificate, error) {
@@ -101,9 +125,9 @@ func (ca *certificateAuthority) chainTo(leaf *x509.Certificate, others []*x509.C
 			return chains, err
 		}
 	}
-	options.Roots, options.Intermediates = ca.anchors, ca.intermediates
+	options.Roots, options.Intermediates = ca.anchorPool, ca.others
 	if len(others) > 0 {
-		options.Intermediates = ca.intermediates.Clone()
+		options.Intermediates = ca.others.Clone()
 		for _, c := range others {
 			options.Intermediates.AddCert(c)
 		}

@@ -95,7 +95,7 @@ func caseAuthority(t *testing.T, c *corpus.Case) *sigstore.Authority {
 	var roots *sigstore.Roots
 	if len(rekor) > 0 {
 		var err error
-		if roots, err = sigstore.NewRoots(ca, rekor); err != nil {
+		if roots, err = sigstore.ParseRoots(ca, rekor); err != nil {
 			t.Fatal(err)
 		}
 	}

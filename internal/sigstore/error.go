@@ -56,6 +56,8 @@ const (
 	// ContentUnavailable: the signature is over the manifest itself, which the caller did not have.
 	// It is not refused.
 	ContentUnavailable
+	// OverBudget: the caller did not allow the processor time. The signature is not refused.
+	OverBudget
 	// InvalidSignature: the cryptographic check failed.
 	InvalidSignature
 	// SignerMismatch: the certificate is for another issuer or subject, or lacks a claim.
@@ -86,6 +88,7 @@ var codeNames = [...]string{
 	InvalidSCT:           "InvalidSCT",
 	RootsUnavailable:     "RootsUnavailable",
 	ContentUnavailable:   "ContentUnavailable",
+	OverBudget:           "OverBudget",
 	InvalidSignature:     "InvalidSignature",
 	SignerMismatch:       "SignerMismatch",
 	NotASignature:        "NotASignature",
@@ -103,7 +106,7 @@ func (c Code) String() string {
 // Unchecked reports whether the code stands for a signature that could not be checked, and is thus
 // neither accepted nor refused.
 func (c Code) Unchecked() bool {
-	return c == InvalidPolicy || c == RootsUnavailable || c == ContentUnavailable
+	return c == InvalidPolicy || c == RootsUnavailable || c == ContentUnavailable || c == OverBudget
 }
 
 // Error is why a signature is not accepted. The same input gives the same Error.

@@ -73,7 +73,7 @@ func (w *world) roots(changes ...func(doc any)) *sigstore.Roots {
 // rekorRoots returns roots of PEM files.
 func (w *world) rekorRoots() *sigstore.Roots {
 	w.t.Helper()
-	roots, err := sigstore.NewRoots(st.CertificatePEM(w.Root.Certificate.Raw),
+	roots, err := sigstore.ParseRoots(st.CertificatePEM(w.Root.Certificate.Raw),
 		append(st.PublicPEM(w.t, w.RekorV1.Key), st.PublicPEM(w.t, w.RekorV2.Key)...))
 	if err != nil {
 		w.t.Fatal(err)

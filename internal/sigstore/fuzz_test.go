@@ -79,12 +79,12 @@ func FuzzParseTrustedRoot(f *testing.F) {
 	})
 }
 
-// FuzzNewRoots expects roots or an error.
-func FuzzNewRoots(f *testing.F) {
+// FuzzParseRoots expects roots or an error.
+func FuzzParseRoots(f *testing.F) {
 	w := newWorld(f)
 	f.Add(st.CertificatePEM(w.Root.Certificate.Raw), st.PublicPEM(f, w.RekorV1.Key))
 	f.Fuzz(func(t *testing.T, ca, rekor []byte) {
-		roots, err := sigstore.NewRoots(ca, rekor)
+		roots, err := sigstore.ParseRoots(ca, rekor)
 		if (roots == nil) != (err != nil) {
 			t.Fatalf("%v and %v", roots, err)
 		}

@@ -77,6 +77,9 @@ func (c *checker) checkLogs(r *Roots, signed *tlog.Signed, e *evidence) *Error {
 		if log == nil {
 			continue
 		}
+		if err := c.spend(entry.Signatures() * log.Key.Cost()); err != nil {
+			return err
+		}
 		at, err := entry.Verify(log)
 		if err != nil {
 			return fail(InvalidLogEntry, err.Error())
@@ -116,6 +119,9 @@ func (c *checker) checkTimestamps(r *Roots, e *evidence) *Error {
 		if err != nil {
 			return fail(InvalidTimestamp, err.Error())
 		}
+		if err := c.spend(r.stampCost(token)); err != nil {
+			return err
+		}
 		at, err := r.timestamped(token)
 		switch {
 		case errors.Is(err, rfc3161.ErrUntrusted):
@@ -128,6 +134,15 @@ func (c *checker) checkTimestamps(r *Roots, e *evidence) *Error {
 		e.times = append(e.times, at)
 	}
 	return nil
+}
+
+// stampCost estimates what timestamped costs, in microseconds.
+func (r *Roots) stampCost(token *rfc3161.Token) int {
+	cost := 0
+	for _, tsa := range r.tsas {
+		cost += tsa.authority.Cost(token)
+	}
+	return cost
 }
 
 // timestamped returns the time of a timestamp by one of the authorities, or rfc3161.ErrUntrusted if

@@ -47,7 +47,7 @@ type Fulcio struct {
 type Subject struct {
 	Email string
 	URI   string
-	// URIPrefix ends with "/" or "@". What follows it must not be empty, and has no segment "." or
+	// URIPrefix is a scheme, a host and at least "/", and ends with "/" or "@". What follows it must not be empty, and has no segment "." or
 	// "..".
 	URIPrefix string
 	// Username is the name that Fulcio issues for a username, such as "user!example.com".
@@ -116,10 +116,19 @@ func (s *Subject) validate() error {
 	switch {
 	case set != 1:
 		return errors.New("exactly one of email, uri, uriPrefix and username must be set")
-	case s.URIPrefix != "" && !strings.HasSuffix(s.URIPrefix, "/") && !strings.HasSuffix(s.URIPrefix, "@"):
-		return errors.New("a uriPrefix must end with / or @")
+	case s.URIPrefix != "" && !isPrefix(s.URIPrefix):
+		return errors.New("a uriPrefix must be scheme://host/path and end with / or @")
 	}
 	return nil
+}
+
+// isPrefix reports whether the prefix of a URI ends where a part of its path does. Without a whole
+// host in it, it would be for all of the world.
+func isPrefix(prefix string) bool {
+	scheme, rest, ok := strings.Cut(prefix, "://")
+	host, _, hasPath := strings.Cut(rest, "/")
+	return ok && scheme != "" && hasPath && host != "" && !strings.Contains(host, "@") &&
+		(strings.HasSuffix(prefix, "/") || strings.HasSuffix(prefix, "@"))
 }
 
 func (p *PKI) validate() error {

@@ -130,7 +130,7 @@ func TestValidate(t *testing.T) {
 		"no issuer":       {byFulcio(roots, func(f *sigstore.Fulcio) { f.Issuer = "" }), "issuer is empty"},
 		"no subject":      {byFulcio(roots, func(f *sigstore.Fulcio) { f.Subject = sigstore.Subject{} }), "exactly one of email"},
 		"two subjects":    {byFulcio(roots, func(f *sigstore.Fulcio) { f.Subject.URI = "x" }), "exactly one of email"},
-		"open prefix":     {byFulcio(roots, func(f *sigstore.Fulcio) { f.Subject = sigstore.Subject{URIPrefix: "https://github.com/org"} }), "must end with"},
+		"open prefix":     {byFulcio(roots, func(f *sigstore.Fulcio) { f.Subject = sigstore.Subject{URIPrefix: "https://github.com/org"} }), "end with / or @"},
 		"unknown claim":   {byFulcio(roots, func(f *sigstore.Fulcio) { f.Claims = map[string]string{"x": ""} }), "a claim is none of"},
 		"no CA":           {&sigstore.Authority{PKI: &sigstore.PKI{Email: "x"}}, "no root for pki"},
 		"no name":         {&sigstore.Authority{PKI: &sigstore.PKI{Roots: []*x509.Certificate{w.Root.Certificate}}}, "email or hostname"},

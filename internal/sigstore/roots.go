@@ -49,26 +49,48 @@ type timestampAuthority struct {
 func (r *Roots) Skipped() []string { return r.skipped }
 
 // NewRoots returns roots for a private instance: the CA certificates of its Fulcio, all of them
-// anchors, and the public keys of its Rekor logs, both in PEM. Certificates may be empty where the
-// roots are only for a transparency log.
-func NewRoots(caCertificates, rekorKeys []byte) (*Roots, error) {
+// anchors, and the public keys of its Rekor logs. There need not be certificates where the roots are
+// only for a transparency log.
+func NewRoots(anchors []*x509.Certificate, rekorKeys []*pubkey.Key) (*Roots, error) {
+	switch {
+	case len(anchors) > maxCACertificates:
+		return nil, fmt.Errorf("there are more than %d CA certificates", maxCACertificates)
+	case len(rekorKeys) > tlog.MaxLogs:
+		return nil, fmt.Errorf("there are more than %d keys of transparency logs", tlog.MaxLogs)
+	case len(rekorKeys) == 0:
+		return nil, errors.New("there is no key of a transparency log")
+	}
 	r := &Roots{}
+	if len(anchors) > 0 {
+		r.cas = []*certificateAuthority{newCertificateAuthority(anchors, nil, tlog.Period{})}
+	}
+	for _, key := range rekorKeys {
+		r.logs = append(r.logs, tlog.NewLog(key))
+	}
+	return r, nil
+}
+
+// ParseRoots is NewRoots for PEM files.
+func ParseRoots(caCertificates, rekorKeys []byte) (*Roots, error) {
+	var anchors []*x509.Certificate
+	var err error
 	if len(caCertificates) > 0 {
-		anchors, err := ParseCertificates(caCertificates)
-		if err != nil {
+		if anchors, err = ParseCertificates(caCertificates); err != nil {
 			return nil, fmt.Errorf("CA certificates: %w", err)
 		}
-		r.cas = []*certificateAuthority{newCertificateAuthority(anchors, nil, tlog.Period{})}
 	}
 	keys, err := pubkey.ParsePEM(rekorKeys)
 	if err != nil {
 		return nil, fmt.Errorf("keys of Rekor: %w", err)
 	}
-	for _, key := range keys {
-		r.logs = append(r.logs, tlog.NewLog(key))
-	}
-	return r, nil
+	return NewRoots(anchors, keys)
 }
+
+// Logs reports whether the roots name a transparency log that can be used.
+func (r *Roots) Logs() bool { return len(r.logs) > 0 }
+
+// Authorities reports whether the roots name a certificate authority that can be used.
+func (r *Roots) Authorities() bool { return len(r.cas) > 0 }
 
 // ParseKeys reads public keys in PEM, at least one and at most 64, all of which must meet the floor.
 func ParseKeys(pem []byte) ([]*pubkey.Key, error) { return pubkey.ParsePEM(pem) }

@@ -102,8 +102,8 @@ func TestSkipped(t *testing.T) {
 	}
 }
 
-// TestNewRoots has what makes PEM files unacceptable.
-func TestNewRoots(t *testing.T) {
+// TestParseRoots has what makes PEM files unacceptable.
+func TestParseRoots(t *testing.T) {
 	w := newWorld(t)
 	ca, key := st.CertificatePEM(w.Root.Certificate.Raw), st.PublicPEM(t, w.RekorV1.Key)
 	tests := map[string]struct {
@@ -124,7 +124,7 @@ func TestNewRoots(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			roots, err := sigstore.NewRoots(test.ca, test.rekor)
+			roots, err := sigstore.ParseRoots(test.ca, test.rekor)
 			switch {
 			case test.want == "" && err != nil:
 				t.Error(err)

@@ -172,5 +172,17 @@ func (e *Entry) Origin() string {
 	return e.Proof.Checkpoint.Origin
 }
 
+// Signatures returns how many signatures of the log Verify checks at most.
+func (e *Entry) Signatures() int {
+	n := 0
+	if e.Promise != nil {
+		n++
+	}
+	if e.Proof != nil {
+		n++
+	}
+	return n
+}
+
 // Indexed reports whether Verify confirms the entry's index.
 func (e *Entry) Indexed() bool { return e.Promise != nil || e.Body.V2() }
