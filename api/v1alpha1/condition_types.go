@@ -15,7 +15,7 @@ const (
 	// ReadyCondition is the condition of both kinds that tools which know kstatus wait for.
 	//
 	// Of a TrustPolicy, it reports whether the policy can be applied:
-	//   - True: at least one of its keys can verify signatures.
+	//   - True: at least one of its keys and signers can verify signatures.
 	//   - False: none can; images in its scopes are Unknown with KeysUnavailable.
 	//
 	// Of an Image, it has the status and the reason of Verified. Its message is empty unless the
@@ -64,6 +64,28 @@ const (
 	ReasonWeakAlgorithm = "WeakAlgorithm"
 	// ReasonUntrustedKey: the key that made the signature is not one that the policy trusts for signing.
 	ReasonUntrustedKey = "UntrustedKey"
+	// ReasonInvalidCertificate: the signer's certificate is malformed or not one for signing.
+	ReasonInvalidCertificate = "InvalidCertificate"
+	// ReasonNoLogEntry: the policy asks for a transparency log, and the signature has no entry of one.
+	ReasonNoLogEntry = "NoLogEntry"
+	// ReasonUntrustedLog: the signature is in no transparency log that the policy trusts.
+	ReasonUntrustedLog = "UntrustedLog"
+	// ReasonInvalidLogEntry: the entry of a trusted log is wrong, or about another signature.
+	ReasonInvalidLogEntry = "InvalidLogEntry"
+	// ReasonInvalidTimestamp: a timestamp is wrong, or for another signature.
+	ReasonInvalidTimestamp = "InvalidTimestamp"
+	// ReasonNoTrustedTime: nothing that the policy trusts says when the signature was made, so that
+	// its certificate cannot be accepted.
+	ReasonNoTrustedTime = "NoTrustedTime"
+	// ReasonUntrustedCertificate: no certificate authority of the policy issued the signer's
+	// certificate, or no log of certificate transparency has recorded it.
+	ReasonUntrustedCertificate = "UntrustedCertificate"
+	// ReasonCertificateExpired: a certificate was not valid when the signature was made or, with a
+	// signer of kind pki, is not valid at present.
+	ReasonCertificateExpired = "CertificateExpired"
+	// ReasonSignerMismatch: the certificate is for another issuer or subject than the policy names,
+	// or lacks a claim.
+	ReasonSignerMismatch = "SignerMismatch"
 	// ReasonInvalidSignature: the cryptographic check failed; the signed data was altered.
 	ReasonInvalidSignature = "InvalidSignature"
 	// ReasonKeyExpired: the trusted key has expired.
@@ -95,9 +117,12 @@ const (
 const (
 	// ReasonNoTrustPolicy: no TrustPolicy covers the image.
 	ReasonNoTrustPolicy = "NoTrustPolicy"
-	// ReasonKeysUnavailable: keys that the policy names are missing or cannot be read, and
-	// the others do not decide.
+	// ReasonKeysUnavailable: keys or roots that the policy names are missing or cannot be read,
+	// and the others do not decide.
 	ReasonKeysUnavailable = "KeysUnavailable"
+	// ReasonRootsUnavailable: the policy's root lacks what a part of the signature is checked with,
+	// such as a timestamp authority.
+	ReasonRootsUnavailable = "RootsUnavailable"
 	// ReasonDigestUnknown: nothing on the Image tells its digest.
 	ReasonDigestUnknown = "DigestUnknown"
 	// ReasonUnsupportedType: the signature's type is not one that Assay verifies.
@@ -112,22 +137,28 @@ const (
 
 // Reasons of the Ready condition of a TrustPolicy.
 const (
-	// ReasonKeysUsable: every key can verify signatures.
+	// ReasonKeysUsable: every key and signer can verify signatures.
 	ReasonKeysUsable = "KeysUsable"
-	// ReasonSomeKeysUnusable: some keys cannot verify signatures; status.keys says why.
+	// ReasonSomeKeysUnusable: some keys or signers cannot verify signatures; status.keys and
+	// status.signers say why.
 	ReasonSomeKeysUnusable = "SomeKeysUnusable"
-	// ReasonNoUsableKeys: no key can verify signatures; status.keys says why.
+	// ReasonNoUsableKeys: no key or signer can verify signatures; status.keys and status.signers
+	// say why.
 	ReasonNoUsableKeys = "NoUsableKeys"
 	// ReasonInvalidPolicy: a scope or the signed identity cannot be used as it is written.
 	ReasonInvalidPolicy = "InvalidPolicy"
 )
 
-// Reasons of a key in a TrustPolicy's status, beside KeyExpired, KeyRevoked and WeakAlgorithm.
+// Reasons of a key or signer in a TrustPolicy's status, beside KeyExpired, KeyRevoked,
+// WeakAlgorithm, UnsupportedAlgorithm and CertificateExpired.
 const (
 	// ReasonSourceNotFound: the Secret or ConfigMap, or the key in it, does not exist.
 	ReasonSourceNotFound = "SourceNotFound"
 	// ReasonMalformedKey: the data is not a public key in OpenPGP or PEM.
 	ReasonMalformedKey = "MalformedKey"
+	// ReasonMalformedRoots: the data is not the trusted root, certificates or public keys that the
+	// entry asks for.
+	ReasonMalformedRoots = "MalformedRoots"
 	// ReasonUnusableKey: the key may not sign: it has no valid self-signature, or lacks the sign flag.
 	ReasonUnusableKey = "UnusableKey"
 	// ReasonRevocationLost: a revocation of the key was seen before, and no source has it now.

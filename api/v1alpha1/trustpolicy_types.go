@@ -14,7 +14,7 @@ import (
 // +kubebuilder:resource:scope=Cluster,path=trustpolicies,singular=trustpolicy,shortName=tp
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
-// +kubebuilder:printcolumn:name="Keys",type=string,JSONPath=`.status.keySummary`,description="usable keys / all keys"
+// +kubebuilder:printcolumn:name="Keys",type=string,JSONPath=`.status.keySummary`,description="usable keys and signers / all of them"
 // +kubebuilder:printcolumn:name="Enforcement",type=string,JSONPath=`.spec.enforcement`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
@@ -32,7 +32,10 @@ type TrustPolicy struct {
 	Status TrustPolicyStatus `json:"status,omitempty"`
 }
 
-// TrustPolicySpec says which keys may sign which images.
+// TrustPolicySpec says which keys and signers may sign which images.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.keys) || has(self.signers)",message="give keys, signers or both"
+// +kubebuilder:validation:XValidation:rule="!has(self.keys) || !has(self.signers) || self.signers.all(s, !self.keys.exists(k, k.name == s.name))",message="a key and a signer have the same name; names are unique in a policy"
 type TrustPolicySpec struct {
 	// scopes are the images that the policy is for, each one of:
 	//   - registry.example.com/team/app:v1 or …@sha256:<hex>: one reference
@@ -52,12 +55,21 @@ type TrustPolicySpec struct {
 
 	// keys are sources of the public keys that are trusted to sign. The content of a source
 	// tells which format its keys have: OpenPGP or PEM.
-	// +required
+	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
-	Keys []TrustedKey `json:"keys"`
+	Keys []TrustedKey `json:"keys,omitempty"`
+
+	// signers are identities that are trusted to sign, and for which a certificate authority
+	// certifies keys. They are for signatures of type sigstore.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Signers []TrustedSigner `json:"signers,omitempty"`
 
 	// revokedKeys are keys by which no signature is accepted, under this TrustPolicy or any
 	// other, whatever a key source says. A revocation that is listed here is not lost when a
@@ -74,7 +86,15 @@ type TrustPolicySpec struct {
 	// +kubebuilder:default={matchPolicy: MatchRepoDigestOrExact}
 	SignedIdentity *SignedIdentity `json:"signedIdentity,omitempty"`
 
-	// requiredSignatures is how many different keys must have signed an image.
+	// unnamedSignatures says what becomes of signatures that state no name of an image, as those
+	// of cosign 3 do not: Reject refuses them; Accept accepts them for the image's digest, and
+	// signedIdentity does not apply to them.
+	// +optional
+	// +kubebuilder:default=Reject
+	UnnamedSignatures UnnamedSignaturesPolicy `json:"unnamedSignatures,omitempty"`
+
+	// requiredSignatures is how many different signers must have signed an image: keys, and
+	// entries of signers.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
@@ -162,6 +182,11 @@ type TrustedKey struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=65536
 	Inline string `json:"inline,omitempty"`
+
+	// transparencyLog has the logs of which one must have each signature by these keys. Without
+	// it, no log is asked for. It is for keys in PEM.
+	// +optional
+	TransparencyLog *TransparencyLog `json:"transparencyLog,omitempty"`
 }
 
 // Fingerprint is the fingerprint of a public key in hexadecimal: for an OpenPGP key, that of
@@ -321,13 +346,12 @@ type TrustPolicyStatus struct {
 	// +kubebuilder:validation:MaxItems=256
 	Keys []KeyStatus `json:"keys,omitempty"`
 
-	// keySummary counts the keys: "<usable>/<all>".
+	// keySummary counts the keys and signers: "<usable>/<all>".
 	// +optional
 	// +kubebuilder:validation:MaxLength=16
 	KeySummary string `json:"keySummary,omitempty"`
 
-	// signers are the identities that the policy trusts a certificate authority to vouch for.
-	// Policies that name some are for a later version; until then there are none.
+	// signers has one entry for each entry in spec.signers.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -358,12 +382,12 @@ type SignerStatus struct {
 	// +required
 	Usable bool `json:"usable"`
 
-	// reason is one word for why they cannot.
+	// reason is one word for why they cannot, or what is odd about a signer that is usable.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Reason string `json:"reason,omitempty"`
 
-	// message says why they cannot and what to do about it.
+	// message says what the reason means for the signer and what to do about it.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`

@@ -74,7 +74,6 @@ func TestInvalidTrustPolicies(t *testing.T) {
 		"scopes text":     {`scopes: a.example.com`, "spec.scopes", "must be of type array"},
 		"too many scopes": {`scopes: [` + numbered("n%d.example.com,", 257) + `]`, "spec.scopes", "must have at most 256 items"},
 
-		"no keys":             {`keys: null`, "spec.keys", "Required value"},
 		"empty keys":          {`keys: []`, "spec.keys", "should have at least 1 items"},
 		"key without source":  {`keys: [{name: a}]`, "spec.keys[0]", oneSource},
 		"key of two sources":  {`keys: [{name: a, inline: x, secretRef: {name: b}}]`, "spec.keys[0]", oneSource},
@@ -320,6 +319,7 @@ func TestTrustPolicyDefaults(t *testing.T) {
 scopes: [registry.example.com/team]
 keys: [{name: release, secretRef: {name: release-keys}}]
 signedIdentity: {matchPolicy: MatchRepoDigestOrExact}
+unnamedSignatures: Reject
 requiredSignatures: 1
 expiredKeys: Reject
 enforcement: Enforce
