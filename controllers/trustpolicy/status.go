@@ -6,7 +6,6 @@ package trustpolicy
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -32,13 +31,10 @@ const (
 func applyStatus(policy *assayv1alpha1.TrustPolicy, trusted *trust.Policy, snapshot *trust.Snapshot, now metav1.Time) time.Time {
 	seen := newRevocations(policy.Status.Revocations, snapshot.RevokedKeys())
 	keys, nextChange := keyStatuses(trusted, seen, now.Time)
-	usable := 0
-	for i := range keys {
-		if keys[i].Usable {
-			usable++
-		}
-	}
-	ready := readyCondition(trusted.Err(), keys, usable)
+	signers, nextSigner := signerStatuses(trusted, now.Time)
+	nextChange = earlier(nextChange, nextSigner)
+	found := newEntries(keys, signers)
+	ready := readyCondition(trusted.Err(), found)
 	set := func(condition *metav1.Condition, conditionType string) {
 		if condition == nil {
 			meta.RemoveStatusCondition(&policy.Status.Conditions, conditionType)
@@ -48,51 +44,99 @@ func applyStatus(policy *assayv1alpha1.TrustPolicy, trusted *trust.Policy, snaps
 		meta.SetStatusCondition(&policy.Status.Conditions, *condition)
 	}
 	set(&ready, assayv1alpha1.ReadyCondition)
-	set(stalledCondition(&ready, keys), assayv1alpha1.StalledCondition)
+	set(stalledCondition(&ready, found), assayv1alpha1.StalledCondition)
 	set(seen.condition(), assayv1alpha1.RevocationLostCondition)
 	policy.Status.Revocations = seen.remembered()
 	policy.Status.ObservedGeneration = policy.Generation
-	policy.Status.KeySummary = fmt.Sprintf("%d/%d", usable, len(keys))
+	policy.Status.KeySummary = fmt.Sprintf("%d/%d", found.usable, found.all)
 	policy.Status.Keys = keys[:min(len(keys), maxStatusKeys)]
+	policy.Status.Signers = signers
 	return nextChange
 }
 
-func readyCondition(err error, keys []assayv1alpha1.KeyStatus, usable int) metav1.Condition {
+// entries are the keys and signers of a policy, as its conditions need them.
+type entries struct {
+	what          string // What a policy with these entries is said to have.
+	all, usable   int
+	unusable      []string // Names with reasons, in the order of the spec.
+	sourceMissing bool
+}
+
+func newEntries(keys []assayv1alpha1.KeyStatus, signers []assayv1alpha1.SignerStatus) *entries {
+	e := &entries{what: "keys"}
+	switch {
+	case len(signers) > 0 && len(keys) > 0:
+		e.what = "keys and signers"
+	case len(signers) > 0:
+		e.what = "signers"
+	}
+	add := func(name assayv1alpha1.EntryName, usable bool, reason string) {
+		e.all++
+		if usable {
+			e.usable++
+			return
+		}
+		e.unusable = append(e.unusable, fmt.Sprintf("%s (%s)", name, reason))
+		e.sourceMissing = e.sourceMissing || reason == assayv1alpha1.ReasonSourceNotFound
+	}
+	for i := range keys {
+		add(keys[i].Name, keys[i].Usable, keys[i].Reason)
+	}
+	for i := range signers {
+		add(signers[i].Name, signers[i].Usable, signers[i].Reason)
+	}
+	return e
+}
+
+// one returns the singular of what.
+func (e *entries) one() string {
+	if e.what == "keys and signers" {
+		return "key or signer"
+	}
+	return strings.TrimSuffix(e.what, "s")
+}
+
+// listUnusable lists the first entries that are not usable, with their reasons.
+func (e *entries) listUnusable() string {
+	text := strings.Join(e.unusable[:min(len(e.unusable), maxListedKeys)], ", ")
+	if more := len(e.unusable) - maxListedKeys; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+func readyCondition(err error, found *entries) metav1.Condition {
 	condition := metav1.Condition{Type: assayv1alpha1.ReadyCondition, Status: metav1.ConditionTrue}
 	switch {
 	case err != nil:
 		condition.Status = metav1.ConditionFalse
 		condition.Reason = assayv1alpha1.ReasonInvalidPolicy
 		condition.Message = safetext.Truncate(err.Error(), maxMessageLength)
-	case len(keys) == 0:
+	case found.all == 0:
 		condition.Status = metav1.ConditionFalse
 		condition.Reason = assayv1alpha1.ReasonNoUsableKeys
 		condition.Message = "the sources in spec.keys hold revocations only; add a key"
-	case usable == 0:
+	case found.usable == 0:
 		condition.Status = metav1.ConditionFalse
 		condition.Reason = assayv1alpha1.ReasonNoUsableKeys
-		condition.Message = "no key can verify signatures: " + unusableKeys(keys)
-	case usable < len(keys):
+		condition.Message = fmt.Sprintf("no %s can verify signatures: %s", found.one(), found.listUnusable())
+	case found.usable < found.all:
 		condition.Reason = assayv1alpha1.ReasonSomeKeysUnusable
-		condition.Message = fmt.Sprintf("%d of %d keys can verify signatures; not usable: %s", usable, len(keys), unusableKeys(keys))
+		condition.Message = fmt.Sprintf("%d of %d %s can verify signatures; not usable: %s", found.usable, found.all, found.what, found.listUnusable())
 	default:
 		condition.Reason = assayv1alpha1.ReasonKeysUsable
-		condition.Message = fmt.Sprintf("all %d keys can verify signatures", usable)
-		if usable == 1 {
-			condition.Message = "the key can verify signatures"
+		condition.Message = fmt.Sprintf("all %d %s can verify signatures", found.usable, found.what)
+		if found.usable == 1 {
+			condition.Message = fmt.Sprintf("the %s can verify signatures", found.one())
 		}
 	}
 	return condition
 }
 
 // stalledCondition returns the condition of a policy that does not become ready before
-// somebody changes it or its keys; nil for one that is ready, or that waits for a key source.
-func stalledCondition(ready *metav1.Condition, keys []assayv1alpha1.KeyStatus) *metav1.Condition {
-	if ready.Status == metav1.ConditionTrue {
-		return nil
-	}
-	missing := func(key assayv1alpha1.KeyStatus) bool { return key.Reason == assayv1alpha1.ReasonSourceNotFound }
-	if ready.Reason == assayv1alpha1.ReasonNoUsableKeys && slices.ContainsFunc(keys, missing) {
+// somebody changes it or its keys; nil for one that is ready, or that waits for a source.
+func stalledCondition(ready *metav1.Condition, found *entries) *metav1.Condition {
+	if ready.Status == metav1.ConditionTrue || ready.Reason == assayv1alpha1.ReasonNoUsableKeys && found.sourceMissing {
 		return nil
 	}
 	stalled := *ready
@@ -100,24 +144,24 @@ func stalledCondition(ready *metav1.Condition, keys []assayv1alpha1.KeyStatus) *
 	return &stalled
 }
 
-// unusableKeys lists the first keys that are not usable, with their reasons.
-func unusableKeys(keys []assayv1alpha1.KeyStatus) string {
-	var listed []string
-	more := 0
-	for i := range keys {
-		switch {
-		case keys[i].Usable:
-		case len(listed) == maxListedKeys:
-			more++
-		default:
-			listed = append(listed, fmt.Sprintf("%s (%s)", keys[i].Name, keys[i].Reason))
+// signerStatuses returns one entry for each signer, in the order of the spec, and the time at which
+// the clock alone changes one next; zero for never.
+func signerStatuses(policy *trust.Policy, now time.Time) (signers []assayv1alpha1.SignerStatus, nextChange time.Time) {
+	for i := range policy.Signers {
+		source := &policy.Signers[i]
+		entry := assayv1alpha1.SignerStatus{Name: assayv1alpha1.EntryName(source.Name), Usable: true}
+		status := policy.SignerStatus(source.Name, now)
+		nextChange = earlier(nextChange, status.NextChange)
+		if status.Err != nil {
+			entry.Usable = false
+			entry.Reason, entry.Message = status.Err.Reason, safetext.Truncate(status.Err.Detail, maxMessageLength)
+		} else if problems := source.Problems(); len(problems) > 0 {
+			entry.Reason = assayv1alpha1.ReasonUnsupportedAlgorithm
+			entry.Message = safetext.Truncate(strings.Join(problems, "; "), maxMessageLength)
 		}
+		signers = append(signers, entry)
 	}
-	text := strings.Join(listed, ", ")
-	if more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
+	return signers, nextChange
 }
 
 // keyStatuses returns one entry for each key, and for each file that holds none, in the order
@@ -151,10 +195,13 @@ func keyStatus(policy *trust.Policy, seen *revocations, entry assayv1alpha1.KeyS
 	entry.Expires = optionalTime(key.Expires)
 	revokedBy, revoked := seen.listed[key.Fingerprint]
 	lost := seen.add(entry.Name, key)
+	rootsErr := policy.RootsErr(string(entry.Name))
 	switch {
 	case revoked:
 		entry.Reason = assayv1alpha1.ReasonKeyRevoked
 		entry.Message = fmt.Sprintf("TrustPolicy %s lists the key in revokedKeys", revokedBy)
+	case rootsErr != nil:
+		entry.Reason, entry.Message = rootsErr.Reason, safetext.Truncate(rootsErr.Error(), maxMessageLength)
 	case key.Err == nil:
 		entry.Usable = true
 	case key.Err.Reason == assayv1alpha1.ReasonKeyExpired && policy.AcceptsExpiredKeys():

@@ -123,15 +123,16 @@ func checkPrefix(s string) error {
 }
 
 // Match returns nil if signed, the docker-reference of a payload whose signature was verified, is one that the rule
-// accepts for image. An empty text, of a signature that states no name, is never accepted. Otherwise the error says what the rule expects; its text is bounded and deterministic and
-// quotes both references escaped. An image that is nil matches nothing, except with ExactReference and
+// accepts for image. An empty text, of a signature that states no name, is never accepted.
+// Otherwise the error says what the rule expects; its text is bounded and deterministic and quotes both references
+// escaped. An image that is nil matches nothing, except with ExactReference and
 // ExactRepository, which do not look at it.
 func (m *Matcher) Match(image reference.Named, signed string) error {
 	if m.isExactly(image, signed) {
 		return nil
 	}
 	if signed == "" {
-		return errors.New("the signature states no name of the image, and every signed-identity rule compares one; sign with the image's docker-reference")
+		return errors.New("the signature states no name of the image, and every signed-identity rule compares one; sign with the image's docker-reference, or set unnamedSignatures to Accept")
 	}
 	got, err := ParseImage(signed)
 	if err != nil {

@@ -116,8 +116,6 @@ func (toy) NewTrust(files []verify.NamedKeyFile) verify.Trust {
 func (t toyTrust) Len() int { return len(t) }
 
 // Cost is what trying every key takes.
-func (t toyTrust) Cost() int { return 0 }
-
 func (t toyTrust) Authenticate(m verify.Message, _ verify.Circumstances) (verify.Signed, error) {
 	s, ok := m.(*toySignature)
 	if !ok {

@@ -80,8 +80,6 @@ type testTrust []verify.NamedKeyFile
 
 func (t testTrust) Len() int { return len(t) }
 
-func (t testTrust) Cost() int { return 0 }
-
 func (t testTrust) Authenticate(verify.Message, verify.Circumstances) (verify.Signed, error) {
 	return nil, &verify.Error{Reason: assayv1alpha1.ReasonUntrustedKey, UnknownKey: true}
 }

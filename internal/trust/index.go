@@ -46,25 +46,38 @@ func scopesOfImage(obj client.Object) []string {
 	return imageref.ScopesOf(ref)
 }
 
-// keySourcesOfPolicy names the objects that a policy reads keys from.
+// keySourcesOfPolicy names the objects that a policy reads keys and roots from.
 func keySourcesOfPolicy(obj client.Object) []string {
 	policy, ok := obj.(*assayv1alpha1.TrustPolicy)
 	if !ok {
 		return nil
 	}
 	var sources []string
-	for _, key := range policy.Spec.Keys {
-		if key.SecretRef != nil {
-			sources = append(sources, sourceName(SecretKind, key.SecretRef.Name, ""))
+	add := func(secret, configMap *assayv1alpha1.KeySourceRef) {
+		if secret != nil {
+			sources = append(sources, sourceName(SecretKind, secret.Name, ""))
 		}
-		if key.ConfigMapRef != nil {
-			sources = append(sources, sourceName(ConfigMapKind, key.ConfigMapRef.Name, ""))
+		if configMap != nil {
+			sources = append(sources, sourceName(ConfigMapKind, configMap.Name, ""))
 		}
+	}
+	addAll := func(fields []rootsField) {
+		for _, field := range fields {
+			add(field.source.SecretRef, field.source.ConfigMapRef)
+		}
+	}
+	for i := range policy.Spec.Keys {
+		key := &policy.Spec.Keys[i]
+		add(key.SecretRef, key.ConfigMapRef)
+		addAll(logSources(key.TransparencyLog))
+	}
+	for i := range policy.Spec.Signers {
+		addAll(signerSources(&policy.Spec.Signers[i]))
 	}
 	return sources
 }
 
-// PoliciesReading returns the TrustPolicies that read keys from a Secret or ConfigMap.
+// PoliciesReading returns the TrustPolicies that read keys or roots from a Secret or ConfigMap.
 func PoliciesReading(ctx context.Context, reader client.Reader, kind, name string) ([]assayv1alpha1.TrustPolicy, error) {
 	var list assayv1alpha1.TrustPolicyList
 	if err := reader.List(ctx, &list, client.MatchingFields{keySourceIndex: sourceName(kind, name, "")}); err != nil {

@@ -4,8 +4,6 @@
 package trust
 
 import (
-	"crypto/sha256"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -20,14 +18,14 @@ import (
 	"github.com/assay-project/assay/internal/verify"
 )
 
-// maxPolicyCost bounds the processor time that the keys of one policy may take to parse, in
+// maxPolicyCost bounds the processor time that the keys and roots of one policy may take to parse, in
 // microseconds as the formats estimate it. A key of a few user IDs takes 1,000; the release
 // keys of all Linux distributions together take less than 100,000.
 const maxPolicyCost = 1_000_000
 
-// content is the bytes of a key file, parsed when somebody needs it.
+// content is the bytes of a file, parsed when somebody needs it.
 type content struct {
-	hash    [sha256.Size]byte
+	id      contentID
 	formats []verify.Format
 
 	once sync.Once
@@ -38,7 +36,11 @@ type content struct {
 
 func (c *content) parse() (verify.KeyFile, error) {
 	c.once.Do(func() {
-		c.file, c.err = signature.ParseKeyFile(c.formats, c.data)
+		if c.id.roots == 0 {
+			c.file, c.err = signature.ParseKeyFile(c.formats, c.data)
+		} else {
+			c.file, c.err = signature.ParseRoots(c.id.roots, c.data)
+		}
 		c.data = nil
 	})
 	return c.file, c.err
@@ -59,7 +61,8 @@ type Policy struct {
 	UID        types.UID
 	Generation int64
 	Spec       *assayv1alpha1.TrustPolicySpec
-	Sources    []Source
+	// Sources are those of spec.keys, and Signers those of spec.signers, in the order of the spec.
+	Sources, Signers []Source
 	// Scopes are those that can be read, each once and in canonical form.
 	Scopes []imageref.Scope
 
@@ -77,17 +80,20 @@ type Policy struct {
 type Keys struct {
 	// Trust is what the policy trusts in each format, by verify.Format.Name.
 	Trust map[string]verify.Trust
-	// Unavailable names the entries of spec.keys that could not be read, sorted.
+	// Unavailable names the entries of spec.keys and spec.signers that could not be read, sorted.
 	Unavailable []string
 	// Err says why the keys cannot be used as a whole.
 	Err error
+
+	signers   map[string]verify.KeyFile // By the name of the entry.
+	rootsErrs map[string]*RootsError
 }
 
 // newPolicy prepares a policy.
-func newPolicy(policy *assayv1alpha1.TrustPolicy, sources []Source, formats []verify.Format) *Policy {
+func newPolicy(policy *assayv1alpha1.TrustPolicy, sources, signers []Source, formats []verify.Format) *Policy {
 	p := &Policy{
 		Name: policy.Name, UID: policy.UID, Generation: policy.Generation,
-		Spec: policy.Spec.DeepCopy(), Sources: sources, formats: formats,
+		Spec: policy.Spec.DeepCopy(), Sources: sources, Signers: signers, formats: formats,
 	}
 	var errs []error
 	for i, text := range p.Spec.Scopes {
@@ -114,7 +120,7 @@ func newPolicy(policy *assayv1alpha1.TrustPolicy, sources []Source, formats []ve
 func (p *Policy) Keys() *Keys {
 	p.started.Store(true)
 	p.once.Do(func() {
-		p.keys = p.parseKeys()
+		p.keys = parseKeys(p)
 		p.done.Store(true)
 	})
 	return p.keys
@@ -122,36 +128,6 @@ func (p *Policy) Keys() *Keys {
 
 // busy reports whether somebody is parsing the policy's keys, so that Keys would wait.
 func (p *Policy) busy() bool { return p.started.Load() && !p.done.Load() }
-
-func (p *Policy) parseKeys() *Keys {
-	keys := &Keys{}
-	var files []verify.NamedKeyFile
-	cost := 0
-	for _, source := range p.Sources {
-		available := true
-		for _, file := range source.Files {
-			if cost > maxPolicyCost {
-				keys.Err = errors.New("spec.keys: the keys take too long to verify; remove keys, or export them with gpg --export-options export-clean")
-				return keys
-			}
-			parsed, err := file.Parsed()
-			if file.content != nil {
-				cost += file.content.cost()
-			}
-			if err != nil {
-				available = false
-				continue
-			}
-			files = append(files, verify.NamedKeyFile{Entry: source.Name, File: parsed})
-		}
-		if !available {
-			keys.Unavailable = append(keys.Unavailable, source.Name)
-		}
-	}
-	slices.Sort(keys.Unavailable) // The order of spec.keys changes no message.
-	keys.Trust = signature.NewTrust(p.formats, files)
-	return keys
-}
 
 // Err returns why the policy cannot be applied as it is written; nil when it can.
 func (p *Policy) Err() error {
@@ -170,6 +146,7 @@ func (p *Policy) apply(scope string) verify.Policy {
 		Err:                p.Err(),
 		RequiredSignatures: int(p.Spec.RequiredSignatures),
 		AcceptBeforeExpiry: p.AcceptsExpiredKeys(),
+		AcceptUnnamed:      p.Spec.UnnamedSignatures == assayv1alpha1.UnnamedSignaturesAccept,
 	}
 }
 
@@ -191,10 +168,13 @@ func (p *Policy) AcceptsExpiredKeys() bool {
 	return p.Spec.ExpiredKeys == assayv1alpha1.ExpiredKeysAcceptSignaturesBeforeExpiry
 }
 
-// sameSources reports whether two readings of a policy's keys found the same.
+// sameSources reports whether two readings of a policy's keys or signers found the same.
 func sameSources(a, b []Source) bool {
 	return slices.EqualFunc(a, b, func(x, y Source) bool {
-		return x.Name == y.Name && slices.EqualFunc(x.Files, y.Files, (*File).same)
+		return x.Name == y.Name && slices.EqualFunc(x.Files, y.Files, (*File).same) &&
+			slices.EqualFunc(x.Roots, y.Roots, func(r, s RootsSource) bool {
+				return r.Field == s.Field && slices.EqualFunc(r.Files, s.Files, (*File).same)
+			})
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/signature"
 	"github.com/assay-project/assay/internal/verify"
 )
 
@@ -29,10 +30,22 @@ const (
 	ConfigMapKind = "ConfigMap"
 )
 
-// Source is an entry of a policy's keys with the files that it led to, never none.
+// Source is an entry of a policy's keys or signers with the files that it led to.
 type Source struct {
-	// Name of the entry in spec.keys.
-	Name  string
+	// Name of the entry in spec.keys or spec.signers.
+	Name string
+	// Files of keys, never none; an entry of spec.signers has none.
+	Files []*File
+	// Roots are the files of what the entry trusts beside keys.
+	Roots []RootsSource
+}
+
+// RootsSource is a source of what an entry trusts beside keys, with the files that it led to, never
+// none.
+type RootsSource struct {
+	// Field names the source within its entry, for example fulcio.trustedRoot.
+	Field string
+	Kind  signature.RootsKind
 	Files []*File
 }
 
@@ -48,7 +61,7 @@ type File struct {
 	content *content
 }
 
-// Parsed returns the keys of the file; the error says why there are none. It may take as
+// Parsed returns what the file holds; the error says why it cannot be used. It may take as
 // long as the bounds of the format allow.
 func (f *File) Parsed() (verify.KeyFile, error) {
 	if f.Err != nil {
@@ -63,28 +76,35 @@ func (f *File) same(other *File) bool {
 		(f.Err == nil) == (other.Err == nil) && (f.Err == nil || f.Err.Error() == other.Err.Error())
 }
 
-// fileID identifies the bytes of a file: objects never change without a new resource
-// version, and inline keys never without a new generation of their policy.
+// fileID identifies the bytes of a file and what they are read as: objects never change without a
+// new resource version, and inline content never without a new generation of their policy.
 type fileID struct {
+	roots           signature.RootsKind // 0 for keys
 	kind            string
 	uid             types.UID
 	resourceVersion string
 	key             string
 }
 
+// contentID identifies bytes by their digest, and what they are read as.
+type contentID struct {
+	roots signature.RootsKind // 0 for keys
+	hash  [sha256.Size]byte
+}
+
 // contentCache finds content by what identifies its bytes and by the bytes themselves, so
 // that a change of an object that leaves its keys as they are parses nothing again.
 type contentCache struct {
 	byID   map[fileID]*content
-	byHash map[[sha256.Size]byte]*content
+	byHash map[contentID]*content
 }
 
 func newContentCache() contentCache {
-	return contentCache{byID: map[fileID]*content{}, byHash: map[[sha256.Size]byte]*content{}}
+	return contentCache{byID: map[fileID]*content{}, byHash: map[contentID]*content{}}
 }
 
 func (c *contentCache) add(id fileID, found *content) {
-	c.byID[id], c.byHash[found.hash] = found, found
+	c.byID[id], c.byHash[found.id] = found, found
 }
 
 // reader reads keys from their sources. Content that is known is reused.
@@ -96,32 +116,60 @@ type reader struct {
 	seen      *contentCache
 }
 
-// read returns the files of one entry of a policy. An error means that the cache could
-// not be read; everything else is reported in the files.
-func (r *reader) read(ctx context.Context, policy *assayv1alpha1.TrustPolicy, key *assayv1alpha1.TrustedKey) (Source, error) {
+// readKey returns the files of an entry of spec.keys. An error means that the cache could not be
+// read; everything else is reported in the files.
+func (r *reader) readKey(ctx context.Context, policy *assayv1alpha1.TrustPolicy, key *assayv1alpha1.TrustedKey) (Source, error) {
 	source := Source{Name: string(key.Name)}
+	keys := assayv1alpha1.TrustSource{SecretRef: key.SecretRef, ConfigMapRef: key.ConfigMapRef, Inline: key.Inline}
 	var err error
-	switch {
-	case key.SecretRef != nil:
-		source.Files, err = r.readSecret(ctx, key.SecretRef)
-	case key.ConfigMapRef != nil:
-		source.Files, err = r.readConfigMap(ctx, key.ConfigMapRef)
-	default:
-		id := fileID{kind: "TrustPolicy", uid: policy.UID, resourceVersion: fmt.Sprint(policy.Generation), key: string(key.Name)}
-		source.Files = []*File{{Location: "inline", content: r.find(id, []byte(key.Inline))}}
+	if source.Files, err = r.read(ctx, policy, source.Name, &keys, 0); err != nil {
+		return source, err
 	}
+	source.Roots, err = r.readRoots(ctx, policy, source.Name, logSources(key.TransparencyLog))
 	return source, err
 }
 
-func (r *reader) readSecret(ctx context.Context, ref *assayv1alpha1.KeySourceRef) ([]*File, error) {
+// readSigner is readKey for an entry of spec.signers.
+func (r *reader) readSigner(ctx context.Context, policy *assayv1alpha1.TrustPolicy, signer *assayv1alpha1.TrustedSigner) (Source, error) {
+	roots, err := r.readRoots(ctx, policy, string(signer.Name), signerSources(signer))
+	return Source{Name: string(signer.Name), Roots: roots}, err
+}
+
+func (r *reader) readRoots(ctx context.Context, policy *assayv1alpha1.TrustPolicy, entry string, fields []rootsField) ([]RootsSource, error) {
+	sources := make([]RootsSource, len(fields))
+	for i, field := range fields {
+		files, err := r.read(ctx, policy, entry+" "+field.name, field.source, field.kind)
+		if err != nil {
+			return nil, err
+		}
+		sources[i] = RootsSource{Field: field.name, Kind: field.kind, Files: files}
+	}
+	return sources, nil
+}
+
+// read returns the files of one source. inline names it within the policy.
+func (r *reader) read(ctx context.Context, policy *assayv1alpha1.TrustPolicy, inline string,
+	source *assayv1alpha1.TrustSource, kind signature.RootsKind) ([]*File, error) {
+	switch {
+	case source.SecretRef != nil:
+		return r.readSecret(ctx, source.SecretRef, kind)
+	case source.ConfigMapRef != nil:
+		return r.readConfigMap(ctx, source.ConfigMapRef, kind)
+	default:
+		id := fileID{roots: kind, kind: "TrustPolicy", uid: policy.UID, resourceVersion: fmt.Sprint(policy.Generation), key: inline}
+		return []*File{{Location: "inline", content: r.find(id, []byte(source.Inline))}}, nil
+	}
+}
+
+func (r *reader) readSecret(ctx context.Context, ref *assayv1alpha1.KeySourceRef, kind signature.RootsKind) ([]*File, error) {
 	var secret corev1.Secret
 	if err := r.client.Get(ctx, types.NamespacedName{Namespace: r.namespace, Name: ref.Name}, &secret); err != nil {
 		return r.missing(SecretKind, ref, err)
 	}
-	return r.readData(SecretKind, ref, &secret, secret.Data), nil
+	return r.readData(fileID{roots: kind, kind: SecretKind}, ref, &secret, secret.Data), nil
 }
 
-func (r *reader) readConfigMap(ctx context.Context, ref *assayv1alpha1.KeySourceRef) ([]*File, error) {
+func (r *reader) readConfigMap(ctx context.Context, ref *assayv1alpha1.KeySourceRef, kind signature.RootsKind) ([]*File, error) {
 	var configMap corev1.ConfigMap
 	if err := r.client.Get(ctx, types.NamespacedName{Namespace: r.namespace, Name: ref.Name}, &configMap); err != nil {
 		return r.missing(ConfigMapKind, ref, err)
@@ -131,7 +179,7 @@ func (r *reader) readConfigMap(ctx context.Context, ref *assayv1alpha1.KeySource
 		data[key] = []byte(value)
 	}
 	maps.Copy(data, configMap.BinaryData)
-	return r.readData(ConfigMapKind, ref, &configMap, data), nil
+	return r.readData(fileID{roots: kind, kind: ConfigMapKind}, ref, &configMap, data), nil
 }
 
 func (r *reader) missing(kind string, ref *assayv1alpha1.KeySourceRef, err error) ([]*File, error) {
@@ -145,8 +193,11 @@ func notFound(kind string, ref *assayv1alpha1.KeySourceRef, err error) []*File {
 	return []*File{{Location: sourceName(kind, ref.Name, ref.Key), Reason: assayv1alpha1.ReasonSourceNotFound, Err: err}}
 }
 
-// readData returns the named key of an object's data, or all of them in order of name.
-func (r *reader) readData(kind string, ref *assayv1alpha1.KeySourceRef, obj client.Object, data map[string][]byte) []*File {
+// readData returns the named key of an object's data, or all of them in order of name. The id
+// has the kinds.
+func (r *reader) readData(id fileID, ref *assayv1alpha1.KeySourceRef, obj client.Object, data map[string][]byte) []*File {
+	kind := id.kind
+	id.uid, id.resourceVersion = obj.GetUID(), obj.GetResourceVersion()
 	keys := []string{ref.Key}
 	if ref.Key == "" {
 		keys = slices.Sorted(maps.Keys(data))
@@ -161,7 +212,7 @@ func (r *reader) readData(kind string, ref *assayv1alpha1.KeySourceRef, obj clie
 	}
 	files := make([]*File, 0, len(keys))
 	for _, key := range keys {
-		id := fileID{kind: kind, uid: obj.GetUID(), resourceVersion: obj.GetResourceVersion(), key: key}
+		id.key = key
 		files = append(files, &File{Location: sourceName(kind, ref.Name, key), content: r.find(id, data[key])})
 	}
 	return files
@@ -175,13 +226,13 @@ func (r *reader) find(id fileID, data []byte) *content {
 			return found
 		}
 	}
-	hash := sha256.Sum256(data)
-	found := r.seen.byHash[hash]
+	bytes := contentID{roots: id.roots, hash: sha256.Sum256(data)}
+	found := r.seen.byHash[bytes]
 	if found == nil {
-		found = r.previous.byHash[hash]
+		found = r.previous.byHash[bytes]
 	}
 	if found == nil {
-		found = &content{hash: hash, formats: r.formats, data: data}
+		found = &content{id: bytes, formats: r.formats, data: data}
 	}
 	r.seen.add(id, found)
 	return found

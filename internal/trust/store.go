@@ -103,17 +103,23 @@ func (s *Store) build(ctx context.Context, previous *Snapshot) (*Snapshot, error
 // the policy nor any of its keys has changed.
 func (s *Store) readPolicy(ctx context.Context, reader *reader, policy *assayv1alpha1.TrustPolicy, previous *Policy) (*Policy, error) {
 	sources := make([]Source, len(policy.Spec.Keys))
+	signers := make([]Source, len(policy.Spec.Signers))
+	var err error
 	for i := range policy.Spec.Keys {
-		source, err := reader.read(ctx, policy, &policy.Spec.Keys[i])
-		if err != nil {
+		if sources[i], err = reader.readKey(ctx, policy, &policy.Spec.Keys[i]); err != nil {
 			return nil, err
 		}
-		sources[i] = source
 	}
-	if previous != nil && previous.UID == policy.UID && previous.Generation == policy.Generation && sameSources(previous.Sources, sources) {
+	for i := range policy.Spec.Signers {
+		if signers[i], err = reader.readSigner(ctx, policy, &policy.Spec.Signers[i]); err != nil {
+			return nil, err
+		}
+	}
+	if previous != nil && previous.UID == policy.UID && previous.Generation == policy.Generation &&
+		sameSources(previous.Sources, sources) && sameSources(previous.Signers, signers) {
 		return previous, nil
 	}
-	return newPolicy(policy, sources, s.Formats), nil
+	return newPolicy(policy, sources, signers, s.Formats), nil
 }
 
 // add adds a policy. Policies come in the order of their names.

@@ -76,7 +76,12 @@ func TestUnsupportedAlgorithmHidesNoRefusal(t *testing.T) {
 // costly is trust in alice whose keys take long to try.
 type costly struct{ verify.Trust }
 
-func (costly) Cost() int { return 20_000 }
+func (c costly) Authenticate(m verify.Message, at verify.Circumstances) (verify.Signed, error) {
+	if !at.Spend(20_000) {
+		return nil, &verify.Error{Reason: "OverBudget", Detail: "it takes too long", Unsupported: true}
+	}
+	return c.Trust.Authenticate(m, at)
+}
 
 // TestCostlyKeysAreBounded checks that keys that take long to try bound how many signatures of
 // an image are checked, and that what is not checked is neither trusted nor refused.

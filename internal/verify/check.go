@@ -84,7 +84,7 @@ func evaluatePolicy(policy *Policy, p int, results []signatureResult) Finding {
 			signers[result.signer.ID] = struct{}{}
 		}
 	}
-	count := "signed by " + countSigners(len(signers)) + "; " + policy.label() + " requires " + strconv.Itoa(policy.required())
+	count := "signed by " + countSigners(signers) + "; " + policy.label() + " requires " + strconv.Itoa(policy.required())
 	if len(signers) >= policy.required() {
 		return Finding{Outcome: Verified, Reason: assayv1alpha1.ReasonVerified, Message: truncate(count)}
 	}
@@ -140,9 +140,15 @@ func noTrustPolicy(in *Image) Finding {
 		"no TrustPolicy has a scope that covers dockerImageReference; create one")
 }
 
-func countSigners(n int) string {
-	if n == 1 {
-		return "1 trusted key"
+func countSigners(signers map[SignerID]struct{}) string {
+	what := "key"
+	for id := range signers {
+		if id.Key == "" {
+			what = "signer"
+		}
 	}
-	return fmt.Sprintf("%d trusted keys", n)
+	if len(signers) != 1 {
+		what += "s"
+	}
+	return strconv.Itoa(len(signers)) + " trusted " + what
 }

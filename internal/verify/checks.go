@@ -74,7 +74,17 @@ var (
 				assayv1alpha1.ReasonUntrustedKey,
 				assayv1alpha1.ReasonKeysUnavailable,
 				assayv1alpha1.ReasonWeakAlgorithm,
+				assayv1alpha1.ReasonInvalidCertificate,
+				assayv1alpha1.ReasonNoLogEntry,
+				assayv1alpha1.ReasonUntrustedLog,
+				assayv1alpha1.ReasonInvalidLogEntry,
+				assayv1alpha1.ReasonInvalidTimestamp,
+				assayv1alpha1.ReasonNoTrustedTime,
+				assayv1alpha1.ReasonUntrustedCertificate,
+				assayv1alpha1.ReasonCertificateExpired,
+				assayv1alpha1.ReasonRootsUnavailable,
 				assayv1alpha1.ReasonInvalidSignature,
+				assayv1alpha1.ReasonSignerMismatch,
 				assayv1alpha1.ReasonKeyRevoked,
 				assayv1alpha1.ReasonKeyExpired,
 				assayv1alpha1.ReasonSignatureExpired,
@@ -202,13 +212,8 @@ func (a *attempt) checkSigner() *Finding {
 	if trust == nil || trust.Len() == 0 {
 		return p.unknownKey(a.keyID)
 	}
-	if !a.spend(trust.Cost()) {
-		f := couldNotCheck(assayv1alpha1.ReasonOverBudget,
-			"the signatures of the image take too long to check by the keys of its policies; remove signatures, or use keys on P-256")
-		return &f
-	}
 	signed, err := trust.Authenticate(a.message, Circumstances{
-		Now: a.now, AcceptBeforeExpiry: p.AcceptBeforeExpiry, Digest: a.image.digest,
+		Now: a.now, AcceptBeforeExpiry: p.AcceptBeforeExpiry, Spend: a.spend, Digest: a.image.digest,
 	})
 	if err != nil {
 		e := asError(err, assayv1alpha1.ReasonInvalidSignature)
@@ -274,6 +279,9 @@ func (a *attempt) checkIdentity() *Finding {
 		f := couldNotCheck(assayv1alpha1.ReasonNoTrustPolicy,
 			"dockerImageReference is empty, so that the signed name cannot be compared")
 		return &f
+	}
+	if a.statement.Name == "" && a.policy.AcceptUnnamed {
+		return nil
 	}
 	if err := a.policy.Identity.Match(a.image.reference, a.statement.Name); err != nil {
 		f := refused(assayv1alpha1.ReasonIdentityMismatch, err.Error())

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/signature"
 	"github.com/assay-project/assay/internal/testenv/corpus"
@@ -21,7 +22,7 @@ import (
 // gives.
 func TestCorpus(t *testing.T) {
 	now := time.Now()
-	for _, c := range append(corpus.OpenPGP(t), corpus.SigstoreByKey(t)...) {
+	for _, c := range append(corpus.OpenPGP(t), corpus.Sigstore(t)...) {
 		t.Run(c.Name, func(t *testing.T) {
 			in, ok := corpusInput(t, &c)
 			if !ok {
@@ -45,6 +46,56 @@ func TestCorpus(t *testing.T) {
 			}
 		})
 	}
+}
+
+// corpusSigners adds the identity of a case of sigstore to its keys, and the log that these have to be in.
+func corpusSigners(t *testing.T, c *corpus.Case, files []verify.NamedKeyFile) []verify.NamedKeyFile {
+	t.Helper()
+	p := &c.SigstorePolicy
+	material := signature.Material{}
+	read := func(kind signature.RootsKind, names ...string) {
+		for _, name := range names {
+			if name == "" {
+				continue
+			}
+			file, err := signature.ParseRoots(kind, c.Read(t, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			material[kind] = append(material[kind], file)
+		}
+	}
+	read(signature.RekorKeys, p.RekorKeyFiles...)
+	if len(p.RekorKeyFiles) > 0 {
+		for i := range files {
+			file, err := signature.RequireLog(files[i].File, material)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files[i].File = file
+		}
+	}
+	signer := &assayv1alpha1.TrustedSigner{Name: "signer"}
+	switch {
+	case p.Fulcio != nil:
+		read(signature.CACertificates, p.Fulcio.CAFile)
+		signer.Fulcio = &assayv1alpha1.FulcioSigner{
+			OIDCIssuer: p.Fulcio.OIDCIssuer, Subject: assayv1alpha1.FulcioSubject{Email: assayv1alpha1.EmailAddress(p.Fulcio.SubjectEmail)},
+		}
+	case p.PKI != nil:
+		read(signature.CACertificates, p.PKI.CARootsFile)
+		read(signature.Intermediates, p.PKI.CAIntermediatesFile)
+		signer.PKI = &assayv1alpha1.PKISigner{Subject: assayv1alpha1.PKISubject{
+			Email: assayv1alpha1.EmailAddress(p.PKI.SubjectEmail), Hostname: p.PKI.SubjectHostname,
+		}}
+	default:
+		return files
+	}
+	file, err := signature.NewSigner(signer, material)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(files, verify.NamedKeyFile{Entry: "signer", File: file})
 }
 
 // corpusInput reads the files of a case. It reports false when the identity rule is
@@ -72,6 +123,9 @@ func corpusInput(t *testing.T, c *corpus.Case) (verify.Input, bool) {
 			continue
 		}
 		files = append(files, verify.NamedKeyFile{Entry: name, File: file})
+	}
+	if c.SignatureType() == "sigstore" {
+		files = corpusSigners(t, c, files)
 	}
 	policy.Trust = signature.NewTrust(signature.Formats(), files)
 	manifest := verify.Manifest{Digest: digest.Digest(c.ManifestDigest)}

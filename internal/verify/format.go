@@ -60,7 +60,8 @@ type Message interface {
 	UnverifiedKeyID() string
 }
 
-// KeyFile is a file of public keys that was parsed. It is immutable.
+// KeyFile is a file of public keys that was parsed, or another entry of a policy that a format has
+// made to be trusted, such as an identity. It is immutable.
 type KeyFile interface {
 	// Problems lists what was skipped while the file was read, bounded in number and length.
 	Problems() []string
@@ -81,11 +82,6 @@ type Trust interface {
 	// Len is the number of signers. Without any, no signature can be authenticated.
 	Len() int
 
-	// Cost is the processor time that Authenticate may take, in microseconds by an estimate
-	// that is the same for the same trust. It is 0 where the content of a signature selects the
-	// few keys that are tried.
-	Cost() int
-
 	// Authenticate finds the trusted signer that made a message which the same format has
 	// parsed. The error is an *Error.
 	Authenticate(m Message, at Circumstances) (Signed, error)
@@ -103,6 +99,10 @@ type Circumstances struct {
 	Now time.Time
 	// AcceptBeforeExpiry accepts signatures by expired keys that were made before the expiry.
 	AcceptBeforeExpiry bool
+	// Spend is asked for processor time, in microseconds by an estimate that is the same for the
+	// same input, before each step that takes much of it: a format that the content of a signature
+	// leads to a few keys needs not ask. It reports whether the step may be done. Nil allows all.
+	Spend func(microseconds int) bool
 	// Digest of the image, empty when it is unknown. A signature that is for several images
 	// states that it is for this one, if it is; that it is, the decision checks by itself.
 	Digest digest.Digest

@@ -24,6 +24,8 @@ type Policy struct {
 	// as there are any, a signature is not refused because its key is unknown, expired or
 	// incomplete: they may hold that key, or a newer copy of it.
 	UnavailableKeys []string
+	// AcceptUnnamed accepts signatures that state no name for the digest alone.
+	AcceptUnnamed bool
 	// Identity compares signed names with the image's reference.
 	Identity *imageref.Matcher
 	// Err says why the policy cannot be applied as it is written; nil when it can.

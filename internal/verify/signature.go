@@ -20,12 +20,12 @@ type checker struct {
 	// noBudget is what signatures have that may not take heavy steps.
 	noBudget Budget
 
-	// cost is what authenticating signatures has cost so far, by Trust.Cost.
+	// cost is what authenticating signatures has cost so far, by Circumstances.Spend.
 	cost int
 }
 
 // maxCost bounds what authenticating the signatures of one image costs, in microseconds by
-// Trust.Cost. 128 signatures by 12 keys on P-256 are within it.
+// Circumstances.Spend. 128 signatures by 12 keys on P-256 are within it.
 const maxCost = 250_000
 
 // spend adds to the cost, and reports whether that is within the bound.
@@ -138,8 +138,11 @@ func (a *attempt) accept() policyResult {
 	signer := a.signed.Signer()
 	keyID := signer.PublicKeyID()
 	who := keyID
-	if name := signer.Subject.CommonName; name != "" {
-		who = name + " (" + keyID + ")"
+	switch subject := signer.Subject; {
+	case subject.CommonName != "" && subject.Organization != "":
+		who = subject.CommonName + " (" + subject.Organization + ")"
+	case subject.CommonName != "":
+		who = subject.CommonName + " (" + keyID + ")"
 	}
 	return policyResult{
 		Finding: Finding{Outcome: Verified, Reason: assayv1alpha1.ReasonVerified,

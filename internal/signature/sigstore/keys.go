@@ -8,11 +8,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/pubkey"
 	"github.com/assay-project/assay/internal/sigstore"
 	"github.com/assay-project/assay/internal/verify"
@@ -23,7 +24,10 @@ import (
 const keyCost = 50
 
 // keyFile is a file of public keys.
-type keyFile struct{ keys []*pubkey.Key }
+type keyFile struct {
+	keys []*pubkey.Key
+	log  *sharedRoots // of which one log must have each signature; nil for none
+}
 
 // Problems is empty: a file with a key that cannot be used is an error as a whole.
 func (keyFile) Problems() []string { return nil }
@@ -43,86 +47,122 @@ func (Format) ParseKeyFile(data []byte) (verify.KeyFile, error) {
 	if err != nil {
 		return keyFile{}, fmt.Errorf("the file is not one of PEM blocks PUBLIC KEY: %w", err)
 	}
-	return keyFile{keys}, nil
+	return keyFile{keys: keys}, nil
 }
 
-// trust is a set of public keys.
+// trust is a set of public keys and identities.
 type trust struct {
-	authority sigstore.Authority
+	// authorities are in a fixed order: keys without a log, keys by their log, identities by name.
+	// Those of keys have no name.
+	authorities []*sigstore.Authority
 	// entries has the policy's entry for each fingerprint. A key that several entries hold
 	// belongs to the first by name, so that it is one signer.
 	entries map[string]string
+	signers int
 }
 
-// NewTrust makes a set of the keys of all files.
+// NewTrust makes a set of the keys of all files and of all identities.
 func (Format) NewTrust(files []verify.NamedKeyFile) verify.Trust {
 	t := &trust{entries: map[string]string{}}
-	for _, named := range files {
-		file, ok := named.File.(keyFile)
-		if !ok {
-			continue
+	byLog := map[string]*sigstore.Authority{}
+	shared := map[string]*sigstore.Roots{}
+	share := func(r *sharedRoots) *sigstore.Roots {
+		if shared[r.id] == nil {
+			shared[r.id] = r.roots
 		}
-		for _, key := range file.keys {
-			fingerprint := fingerprintOf(key.Fingerprint())
-			entry, known := t.entries[fingerprint]
-			if !known {
-				t.authority.Keys = append(t.authority.Keys, key)
+		return shared[r.id]
+	}
+	var identities []*sigstore.Authority
+	for _, named := range files {
+		switch file := named.File.(type) {
+		case keyFile:
+			t.addKeys(named.Entry, file, byLog, share)
+		case *signerFile:
+			identity := file.authority
+			identity.Name = named.Entry
+			if identity.Fulcio != nil {
+				fulcio := *identity.Fulcio
+				fulcio.Roots = share(file.roots)
+				identity.Fulcio = &fulcio
 			}
-			if !known || named.Entry < entry {
-				t.entries[fingerprint] = named.Entry
-			}
+			identities = append(identities, &identity)
 		}
 	}
-	slices.SortFunc(t.authority.Keys, func(a, b *pubkey.Key) int { return cmp.Compare(a.Fingerprint(), b.Fingerprint()) })
+	for _, id := range slices.Sorted(maps.Keys(byLog)) {
+		slices.SortFunc(byLog[id].Keys, func(a, b *pubkey.Key) int { return cmp.Compare(a.Fingerprint(), b.Fingerprint()) })
+		t.authorities = append(t.authorities, byLog[id])
+	}
+	slices.SortFunc(identities, func(a, b *sigstore.Authority) int { return cmp.Compare(a.Name, b.Name) })
+	t.authorities = append(t.authorities, identities...)
+	t.signers = len(identities)
 	return t
 }
 
-// Len returns the number of keys.
-func (t *trust) Len() int { return len(t.authority.Keys) }
-
-// Cost is what it takes to try all keys: a signature does not say which one made it.
-func (t *trust) Cost() int {
-	cost := 0
-	for _, key := range t.authority.Keys {
-		cost += costOf(key.Algorithm())
+// addKeys adds the keys of a file to those that have to be in the same log.
+func (t *trust) addKeys(entry string, file keyFile, byLog map[string]*sigstore.Authority, share func(*sharedRoots) *sigstore.Roots) {
+	id, authority := "", &sigstore.Authority{}
+	if file.log != nil {
+		id, authority.Log = file.log.id, share(file.log)
 	}
-	return cost
+	if byLog[id] == nil {
+		byLog[id] = authority
+	}
+	authority = byLog[id]
+	for _, key := range file.keys {
+		fingerprint := fingerprintOf(key.Fingerprint())
+		if first, known := t.entries[fingerprint]; !known || entry < first {
+			t.entries[fingerprint] = entry
+		}
+		if !slices.ContainsFunc(authority.Keys, key.Equal) {
+			authority.Keys = append(authority.Keys, key)
+		}
+	}
 }
 
-// costOf estimates the time of a verification by one key, in microseconds. The curves that the
-// standard library has no assembly for take a hundred times as long as P-256.
-func costOf(algorithm string) int {
-	switch algorithm {
-	case "ECDSA-P-256", "Ed25519":
-		return 150
-	case "ECDSA-P-384":
-		return 2_200
-	case "ECDSA-P-521":
-		return 11_000
-	}
-	bits, _ := strconv.Atoi(strings.TrimPrefix(algorithm, "RSA-"))
-	return bits * bits / 40_000
-}
+// Len returns the number of keys and identities.
+func (t *trust) Len() int { return len(t.entries) + t.signers }
 
-// Authenticate verifies the signature by a key of the set.
+// Authenticate verifies the signature by a key or an identity of the set.
 func (t *trust) Authenticate(m verify.Message, at verify.Circumstances) (verify.Signed, error) {
 	parsed, ok := m.(message)
 	if !ok {
 		return nil, errors.New("the message is not a signature of sigstore")
 	}
-	verified, err := parsed.Authenticate([]*sigstore.Authority{&t.authority}, sigstore.Input{Now: at.Now})
+	verified, err := parsed.Authenticate(t.authorities, sigstore.Input{Now: at.Now, Spend: at.Spend})
 	if err != nil {
-		return nil, convertError(err)
+		return nil, t.explain(parsed, convertError(err))
 	}
-	signed, err := newSigned(verified, t.entries[fingerprintOf(verified.IssuedTo.PublicKeyID)], at.Digest)
+	id := verify.SignerID{Entry: verified.Authority}
+	if verified.Authority == "" {
+		id.Key = fingerprintOf(verified.IssuedTo.PublicKeyID)
+		id.Entry = t.entries[id.Key]
+	}
+	signed, err := newSigned(verified, id, at.Digest)
 	if err != nil {
 		return nil, err
 	}
 	return signed, nil
 }
 
-// Keys describes the keys of a file, which neither expire nor name an owner.
-func (t *trust) Keys(file verify.KeyFile, _ time.Time) []verify.KeyStatus {
+// explain adds to an error what is to be done about a signer that the policy does not know.
+func (t *trust) explain(m message, err *verify.Error) *verify.Error {
+	if err.Reason != assayv1alpha1.ReasonUntrustedKey {
+		return err
+	}
+	switch {
+	case !m.Certified() && len(t.entries) > 0:
+		err.UnknownKey = true
+	case m.Certified() && t.signers == 0:
+		err.Detail = "the signature is by a certificate, and the policy has no key that made it; to trust an identity, name it in signers"
+	}
+	return err
+}
+
+// Keys describes the keys of a file, which neither expire nor name an owner, or an identity.
+func (t *trust) Keys(file verify.KeyFile, now time.Time) []verify.KeyStatus {
+	if signer, ok := file.(*signerFile); ok {
+		return []verify.KeyStatus{signer.status(now)}
+	}
 	parsed, ok := file.(keyFile)
 	if !ok {
 		return nil

@@ -6,11 +6,13 @@ package sigstore
 import (
 	"crypto"
 	"crypto/elliptic"
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	st "github.com/assay-project/assay/internal/sigstore/sigstoretest"
 	"github.com/assay-project/assay/internal/verify"
 )
@@ -106,25 +108,35 @@ func TestKeyFiles(t *testing.T) {
 	}
 }
 
-// TestCost checks that slow keys cost more, and that every key counts.
-func TestCost(t *testing.T) {
-	cost := func(keys ...crypto.Signer) int {
-		var files []verify.NamedKeyFile
-		for _, key := range keys {
-			file, err := Format{}.ParseKeyFile(st.PublicPEM(t, key))
-			if err != nil {
-				t.Fatal(err)
-			}
-			files = append(files, verify.NamedKeyFile{Entry: "a", File: file})
-		}
-		return Format{}.NewTrust(files).Cost()
-	}
+// TestSpend checks that slow keys cost more, that every key that is tried counts, and that nothing is
+// tried that the decision does not allow.
+func TestSpend(t *testing.T) {
 	p256, p384, p521 := st.NewKey(t, elliptic.P256()), st.NewKey(t, elliptic.P384()), st.NewKey(t, elliptic.P521())
-	rsa := st.NewRSA(t, 2048)
-	if cost(p256) <= 0 || cost(rsa) <= 0 || cost(p384) <= cost(p256) || cost(p521) <= cost(p384) {
-		t.Errorf("P-256 costs %d, RSA-2048 %d, P-384 %d, P-521 %d", cost(p256), cost(rsa), cost(p384), cost(p521))
+	stranger := st.NewKey(t, elliptic.P256())
+	payload := st.Payload(t, testDigest.String(), testReference)
+	m, err := Format{}.Parse(blob(t, stranger, payload), &verify.Budget{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if got, want := cost(p256, p521), cost(p256)+cost(p521); got != want {
+	spent := func(keys ...crypto.Signer) (total int) {
+		_, err := trusting(t, keys...).Authenticate(m, verify.Circumstances{Now: testNow, Spend: func(cost int) bool {
+			total += cost
+			return true
+		}})
+		if err == nil {
+			t.Error("a stranger's signature is accepted")
+		}
+		return total
+	}
+	if spent(p256) <= 0 || spent(p384) <= spent(p256) || spent(p521) <= spent(p384) {
+		t.Errorf("P-256 costs %d, P-384 %d, P-521 %d", spent(p256), spent(p384), spent(p521))
+	}
+	if got, want := spent(p256, p521), spent(p256)+spent(p521); got != want {
 		t.Errorf("two keys cost %d, want %d", got, want)
+	}
+	_, err = trusting(t, stranger).Authenticate(m, verify.Circumstances{Now: testNow, Spend: func(int) bool { return false }})
+	var got *verify.Error
+	if !errors.As(err, &got) || got.Reason != assayv1alpha1.ReasonOverBudget || !got.Unsupported || got.NeedsKey {
+		t.Errorf("%+v, want that it could not be checked", err)
 	}
 }

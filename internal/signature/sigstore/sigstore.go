@@ -1,11 +1,10 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package sigstore verifies signatures of sigstore by public keys: the form in which
-// containers/image keeps signatures of cosign, and sigstore bundles. Package
-// internal/sigstore holds the rules; this package fits them into the decision. A policy asks
-// for no transparency log and names no certificate authority yet, so that log entries,
-// timestamps and certificates beside a signature do not count.
+// Package sigstore verifies signatures of sigstore by public keys and by identities that a
+// certificate authority vouches for: the form in which containers/image keeps signatures of
+// cosign, and sigstore bundles. Package internal/sigstore holds the rules; this package fits
+// them into the decision.
 package sigstore
 
 import (
@@ -46,7 +45,7 @@ func (Format) Parse(content []byte, _ *verify.Budget) (verify.Message, error) {
 	return message{s}, nil
 }
 
-// signed is a signature by a trusted key. Package internal/sigstore has parsed what it
+// signed is a signature by a trusted signer. Package internal/sigstore has parsed what it
 // states.
 type signed struct {
 	signer     verify.Signer
@@ -54,7 +53,7 @@ type signed struct {
 	statement  verify.Statement
 }
 
-// Signer returns the key.
+// Signer returns the key, or the identity with the key that was certified for it.
 func (s *signed) Signer() *verify.Signer { return &s.signer }
 
 // ValidUntil returns zero for a key, which does not expire.
@@ -63,10 +62,10 @@ func (s *signed) ValidUntil() time.Time { return s.validUntil }
 // Statement returns what the signature states about the image.
 func (s *signed) Statement() (*verify.Statement, error) { return &s.statement, nil }
 
-// newSigned describes a signature by a key of an entry. A bundle may be for several images,
+// newSigned describes a signature by a signer. A bundle may be for several images,
 // and name each by several digests: the statement with the image's digest counts or, where
 // none has it, the first one that names an image by SHA-256.
-func newSigned(v *sigstore.Verified, entry string, image digest.Digest) (*signed, error) {
+func newSigned(v *sigstore.Verified, id verify.SignerID, image digest.Digest) (*signed, error) {
 	var chosen *sigstore.Statement
 	var chosenDigest digest.Digest
 	for i := range v.Statements {
@@ -88,7 +87,7 @@ func newSigned(v *sigstore.Verified, entry string, image digest.Digest) (*signed
 	fingerprint := fingerprintOf(v.IssuedTo.PublicKeyID)
 	return &signed{
 		signer: verify.Signer{
-			ID:           verify.SignerID{Entry: entry, Key: fingerprint},
+			ID:           id,
 			Fingerprints: []string{fingerprint},
 			Subject:      verify.Entity{CommonName: v.IssuedTo.CommonName, Organization: v.IssuedTo.Organization},
 			Issuer:       verify.Entity{CommonName: v.IssuedBy.CommonName, Organization: v.IssuedBy.Organization},
@@ -111,35 +110,61 @@ func sha256Of(s *sigstore.Statement) digest.Digest {
 // convertError translates an error of package internal/sigstore.
 func convertError(err error) *verify.Error {
 	e := sigstore.AsError(err)
+	detail := e.Detail
+	if e.Code == sigstore.OverBudget {
+		detail = "the signatures of the image take too long to check by the keys of its policies; remove signatures, or use keys on P-256"
+	}
 	return &verify.Error{
 		Reason:      reasonOf(e.Code),
-		Detail:      e.Detail,
+		Detail:      detail,
 		Unsupported: e.Code.Unchecked(),
-		UnknownKey:  e.Code == sigstore.UntrustedKey,
-		NeedsKey:    e.Code == sigstore.UntrustedKey,
+		NeedsKey:    dependsOnPolicy(e.Code),
 		NotBefore:   e.RecheckAt,
 	}
 }
 
-// reasonOf returns the reason for the code of an error. The codes that are about logs,
-// timestamps and certificates do not occur where the policy asks for none.
-func reasonOf(code sigstore.Code) string {
+// dependsOnPolicy reports whether an entry that is missing could accept a signature that others refuse
+// with the code.
+func dependsOnPolicy(code sigstore.Code) bool {
 	switch code {
-	case sigstore.Malformed:
-		return assayv1alpha1.ReasonMalformedSignature
-	case sigstore.UnsupportedVersion:
-		return assayv1alpha1.ReasonUnsupportedSignatureVersion
-	case sigstore.InvalidPolicy:
-		return assayv1alpha1.ReasonInvalidPolicy
-	case sigstore.UntrustedKey:
-		return assayv1alpha1.ReasonUntrustedKey
-	case sigstore.ContentUnavailable:
-		return assayv1alpha1.ReasonUnsupportedAlgorithm
-	case sigstore.NotASignature:
-		return assayv1alpha1.ReasonNotASignature
-	case sigstore.MalformedPayload:
-		return assayv1alpha1.ReasonMalformedPayload
+	case sigstore.Malformed, sigstore.UnsupportedVersion, sigstore.NotASignature, sigstore.MalformedPayload:
+		return false
 	default:
-		return assayv1alpha1.ReasonInvalidSignature
+		return !code.Unchecked()
 	}
+}
+
+// reasons are those of the codes. Any other code is InvalidSignature.
+var reasons = map[sigstore.Code]string{
+	sigstore.Malformed:            assayv1alpha1.ReasonMalformedSignature,
+	sigstore.UnsupportedVersion:   assayv1alpha1.ReasonUnsupportedSignatureVersion,
+	sigstore.InvalidPolicy:        assayv1alpha1.ReasonInvalidPolicy,
+	sigstore.UntrustedKey:         assayv1alpha1.ReasonUntrustedKey,
+	sigstore.NoCertificate:        assayv1alpha1.ReasonUntrustedKey,
+	sigstore.WeakAlgorithm:        assayv1alpha1.ReasonWeakAlgorithm,
+	sigstore.InvalidCertificate:   assayv1alpha1.ReasonInvalidCertificate,
+	sigstore.NoLogEntry:           assayv1alpha1.ReasonNoLogEntry,
+	sigstore.UntrustedLog:         assayv1alpha1.ReasonUntrustedLog,
+	sigstore.InvalidLogEntry:      assayv1alpha1.ReasonInvalidLogEntry,
+	sigstore.LogEntryMismatch:     assayv1alpha1.ReasonInvalidLogEntry,
+	sigstore.InvalidTimestamp:     assayv1alpha1.ReasonInvalidTimestamp,
+	sigstore.NoTrustedTime:        assayv1alpha1.ReasonNoTrustedTime,
+	sigstore.SignedInFuture:       assayv1alpha1.ReasonSignatureInFuture,
+	sigstore.UntrustedCertificate: assayv1alpha1.ReasonUntrustedCertificate,
+	sigstore.CertificateExpired:   assayv1alpha1.ReasonCertificateExpired,
+	sigstore.InvalidSCT:           assayv1alpha1.ReasonUntrustedCertificate,
+	sigstore.RootsUnavailable:     assayv1alpha1.ReasonRootsUnavailable,
+	sigstore.ContentUnavailable:   assayv1alpha1.ReasonUnsupportedAlgorithm,
+	sigstore.OverBudget:           assayv1alpha1.ReasonOverBudget,
+	sigstore.SignerMismatch:       assayv1alpha1.ReasonSignerMismatch,
+	sigstore.NotASignature:        assayv1alpha1.ReasonNotASignature,
+	sigstore.MalformedPayload:     assayv1alpha1.ReasonMalformedPayload,
+}
+
+// reasonOf returns the reason for the code of an error.
+func reasonOf(code sigstore.Code) string {
+	if reason, ok := reasons[code]; ok {
+		return reason
+	}
+	return assayv1alpha1.ReasonInvalidSignature
 }

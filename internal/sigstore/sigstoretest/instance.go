@@ -171,7 +171,7 @@ func NewCA(t testing.TB, name string, parent *CA, change ...func(*x509.Certifica
 	ca := &CA{Key: NewKey(t, elliptic.P256())}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{Organization: []string{"example.com"}, CommonName: name},
-		NotBefore: Time.AddDate(-1, 0, 0), NotAfter: Time.AddDate(9, 0, 0),
+		NotBefore: Time.AddDate(-1, 0, 0), NotAfter: Time.AddDate(19, 0, 0),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 		SubjectKeyId: Digest(crypto.SHA256, SPKI(t, ca.Key))[:20],
 	}

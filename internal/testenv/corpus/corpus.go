@@ -13,7 +13,6 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -110,23 +109,6 @@ func OpenPGP(t *testing.T) []Case {
 func Sigstore(t *testing.T) []Case {
 	t.Helper()
 	return cases(t, kindSigstore)
-}
-
-// ByKeyAlone reports whether a case of sigstore trusts public keys, and asks for no log.
-func (p *SigstorePolicy) ByKeyAlone() bool {
-	return len(p.KeyFiles) > 0 && len(p.RekorKeyFiles) == 0 && p.Fulcio == nil && p.PKI == nil
-}
-
-// SigstoreByKey returns the cases about sigstore signatures that trust public keys and ask for no
-// log.
-func SigstoreByKey(t *testing.T) []Case {
-	t.Helper()
-	all := Sigstore(t)
-	byKey := slices.DeleteFunc(slices.Clone(all), func(c Case) bool { return !c.SigstorePolicy.ByKeyAlone() })
-	if len(byKey) == 0 && len(all) > 0 {
-		t.Fatal("the corpus has no cases of sigstore by key")
-	}
-	return byKey
 }
 
 // TrustedKeyFiles are the key files of a case of any kind.
