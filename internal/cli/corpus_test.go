@@ -24,7 +24,7 @@ const maxProcessorTime = 2 * time.Second
 
 // TestCorpus runs `assay verify` on every case of the corpus that its options can express.
 func TestCorpus(t *testing.T) {
-	for _, c := range append(corpus.OpenPGP(t), corpus.SigstoreByKey(t)...) {
+	for _, c := range append(corpus.OpenPGP(t), corpus.Sigstore(t)...) {
 		t.Run(c.Name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
@@ -79,12 +79,29 @@ func corpusFlags(c *corpus.Case) flags {
 	for _, name := range c.TrustedKeyFiles() {
 		f["trusted-key"] = append(f["trusted-key"], c.Path(name))
 	}
-	for name, value := range map[string]string{
+	for _, name := range c.SigstorePolicy.RekorKeyFiles {
+		f["rekor-key"] = append(f["rekor-key"], c.Path(name))
+	}
+	path := func(name string) string {
+		if name == "" {
+			return ""
+		}
+		return c.Path(name)
+	}
+	options := map[string]string{
 		"exact-reference":     c.Identity.DockerReference,
 		"exact-repository":    c.Identity.DockerRepository,
 		"remap-prefix":        c.Identity.Prefix,
 		"remap-signed-prefix": c.Identity.SignedPrefix,
-	} {
+	}
+	if p := c.SigstorePolicy.Fulcio; p != nil {
+		options["fulcio-ca"], options["certificate-oidc-issuer"], options["certificate-email"] = path(p.CAFile), p.OIDCIssuer, p.SubjectEmail
+	}
+	if p := c.SigstorePolicy.PKI; p != nil {
+		options["ca-roots"], options["ca-intermediates"] = path(p.CARootsFile), path(p.CAIntermediatesFile)
+		options["certificate-email"], options["certificate-hostname"] = p.SubjectEmail, p.SubjectHostname
+	}
+	for name, value := range options {
 		if value != "" {
 			f[name] = []string{value}
 		}

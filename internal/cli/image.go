@@ -22,6 +22,7 @@ import (
 	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/manifest"
 	"github.com/assay-project/assay/internal/openpgp"
+	"github.com/assay-project/assay/internal/sigstore"
 )
 
 const (
@@ -44,17 +45,18 @@ func newImageCommand() *cobra.Command {
 }
 
 type imageCreateOptions struct {
-	manifest   string
-	signatures []string
-	lookaside  string
-	name       string
-	output     string
+	manifest    string
+	signatures  []string
+	lookaside   string
+	attachments []string
+	name        string
+	output      string
 }
 
 func newImageCreateCommand() *cobra.Command {
 	o := imageCreateOptions{}
 	cmd := &cobra.Command{
-		Use:   "create REFERENCE (--signature FILE... | --lookaside DIRECTORY)",
+		Use:   "create REFERENCE (--signature FILE... | --lookaside DIRECTORY | --cosign-attachment DIRECTORY)",
 		Short: "Print an Image with its signatures, ready to apply",
 		Long: `Print an Image with signatures from files, for kubectl or a GitOps repository. The output
 depends on the files alone. The command fetches nothing and verifies nothing; the operator
@@ -63,9 +65,15 @@ and "assay verify" verify.
 The digest of the image is taken from REFERENCE or computed from --manifest. If both are
 given, they must agree. The Image is named after the digest.
 
+A signature is one that skopeo, podman or gpg has made, a sigstore bundle, or the form in
+which containers/image keeps signatures of cosign. Its content tells which.
+
 A lookaside store is a directory as described in containers-registries.d(5). The
 signatures of registry.example.com/team/app@sha256:HEX are the files
 team/app@sha256=HEX/signature-1, -2, and so on, up to the first that is missing.
+
+An attachment of cosign 2 is the image under the tag sha256-HEX.sig, in a directory to which
+skopeo has copied it: each of its layers is a signature.
 
 Exit status:
 
@@ -78,7 +86,12 @@ Exit status:
 
   # read the store that podman push --sign-by writes to
   assay image create registry.example.com/team/app@sha256:2c26b4… \
-    --lookaside /var/lib/containers/sigstore > app.yaml`,
+    --lookaside /var/lib/containers/sigstore > app.yaml
+
+  # copy what cosign 2 attached to an image
+  skopeo copy docker://registry.example.com/team/app:sha256-2c26b4….sig dir:attachment
+  assay image create registry.example.com/team/app@sha256:2c26b4… \
+    --cosign-attachment attachment > app.yaml`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.run(args, cmd.InOrStdin(), cmd.OutOrStdout())
 		},
@@ -87,6 +100,7 @@ Exit status:
 	flags.SortFlags = false
 	flags.StringArrayVar(&o.signatures, "signature", nil, "`FILE` with a signature, or - for standard input; may be repeated")
 	flags.StringVar(&o.lookaside, "lookaside", "", "`DIRECTORY` of a lookaside store, or file://DIRECTORY")
+	flags.StringArrayVar(&o.attachments, "cosign-attachment", nil, "`DIRECTORY` with an attachment of cosign, as skopeo copy writes it to dir:DIRECTORY; may be repeated")
 	flags.StringVar(&o.manifest, "manifest", "", "`FILE` with the manifest of the image, byte for byte; included in the Image")
 	flags.StringVar(&o.name, "name", "", "`NAME` of the Image (default sha256-HEX, with the digest of the image)")
 	flags.StringVarP(&o.output, "output", "o", "yaml", "`FORMAT`: yaml or json")
@@ -98,8 +112,8 @@ func (o *imageCreateOptions) run(args []string, stdin io.Reader, stdout io.Write
 	if len(args) != 1 {
 		return usagef("one image reference is needed")
 	}
-	if len(o.signatures) == 0 && o.lookaside == "" {
-		return usagef("--signature or --lookaside is needed")
+	if len(o.signatures) == 0 && o.lookaside == "" && len(o.attachments) == 0 {
+		return usagef("--signature, --lookaside or --cosign-attachment is needed")
 	}
 	if o.output != "yaml" && o.output != "json" {
 		return usagef("--output must be yaml or json, and is %q", o.output)
@@ -158,16 +172,17 @@ func (o *imageCreateOptions) readManifest(named reference.Named, image *imageDoc
 }
 
 // contents returns the signatures without duplicates, those from files first.
-func (o *imageCreateOptions) contents(named reference.Named, imageDigest digest.Digest, stdin io.Reader) ([][]byte, error) {
-	var all [][]byte
+func (o *imageCreateOptions) contents(named reference.Named, imageDigest digest.Digest, stdin io.Reader) ([]typedContent, error) {
+	var all []typedContent
 	add := func(where string, content []byte) error {
-		if _, err := openpgp.ParseMessage(content); err != nil {
+		typed, err := recognize(content)
+		if err != nil {
 			return fmt.Errorf("%s is not a signature: %w", where, err)
 		}
-		if slices.ContainsFunc(all, func(other []byte) bool { return bytes.Equal(other, content) }) {
+		if slices.ContainsFunc(all, func(other typedContent) bool { return bytes.Equal(other.content, content) }) {
 			return nil
 		}
-		if all = append(all, content); len(all) > maxSignatures {
+		if all = append(all, typed); len(all) > maxSignatures {
 			return fmt.Errorf("%s: an Image has at most %d signatures", where, maxSignatures)
 		}
 		return nil
@@ -186,7 +201,29 @@ func (o *imageCreateOptions) contents(named reference.Named, imageDigest digest.
 			return nil, fmt.Errorf("--lookaside: %w", err)
 		}
 	}
+	for _, directory := range o.attachments {
+		if err := readAttachment(directory, add); err != nil {
+			return nil, fmt.Errorf("--cosign-attachment: %w", err)
+		}
+	}
 	return all, nil
+}
+
+// typedContent is a signature with its type.
+type typedContent struct {
+	kind    string
+	content []byte
+}
+
+// recognize returns the type of a signature by its content: what package sigstore knows begins with a
+// NUL or a brace, and an OpenPGP message never does.
+func recognize(content []byte) (typedContent, error) {
+	if len(content) > 0 && (content[0] == 0 || content[0] == '{') {
+		_, err := sigstore.Parse(content)
+		return typedContent{imagev1.SignatureTypeSigstore, content}, err
+	}
+	_, err := openpgp.ParseMessage(content)
+	return typedContent{imagev1.SignatureTypeAtomicImageV1, content}, err
 }
 
 // imageDocument is an Image as users write it: without a status and without results of Assay.
@@ -212,12 +249,12 @@ type nameDocument struct {
 
 // addSignatures names each signature after its content, as OpenShift's import does, so that adding
 // one later does not change the others.
-func (d *imageDocument) addSignatures(contents [][]byte) {
-	for _, content := range contents {
+func (d *imageDocument) addSignatures(contents []typedContent) {
+	for _, one := range contents {
 		d.Signatures = append(d.Signatures, signatureDocument{
-			Metadata: nameDocument{fmt.Sprintf("%s@%x", d.Metadata.Name, sha256.Sum256(content))},
-			Type:     imagev1.SignatureTypeAtomicImageV1,
-			Content:  content,
+			Metadata: nameDocument{fmt.Sprintf("%s@%x", d.Metadata.Name, sha256.Sum256(one.content))},
+			Type:     one.kind,
+			Content:  one.content,
 		})
 	}
 }

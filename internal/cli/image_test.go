@@ -18,6 +18,7 @@ import (
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	"github.com/assay-project/assay/internal/cli"
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
+	st "github.com/assay-project/assay/internal/sigstore/sigstoretest"
 )
 
 // appImage returns the expected Image for the image of the tests with the given signatures.
@@ -28,6 +29,9 @@ func appImage(contents ...[]byte) *imagev1.Image {
 	image.DockerImageManifestMediaType = "application/vnd.oci.image.manifest.v1+json"
 	for _, content := range contents {
 		signature := imagev1.ImageSignature{Type: "AtomicImageV1", Content: content}
+		if content[0] == 0 || content[0] == '{' {
+			signature.Type = "sigstore"
+		}
 		signature.Name = fmt.Sprintf("%s@%x", image.Name, sha256.Sum256(content))
 		image.Signatures = append(image.Signatures, signature)
 	}
@@ -47,6 +51,12 @@ func TestImageCreate(t *testing.T) {
 	first, second := sign(alice, payload(appDigest, appReference)), sign(bob, payload(appDigest, appReference))
 	store := writeStore(t, "team/app@"+strings.Replace(appDigest, ":", "=", 1), first, second)
 	manifest := in("manifest.json")
+	attachment := newAttachment(t)
+	for name, content := range map[string][]byte{"bundle.json": attachment.bundle, "blob": attachment.blobs[0]} {
+		if err := os.WriteFile(in(name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	byDigest := func(i *imagev1.Image) *imagev1.Image {
 		i.DockerImageReference, i.DockerImageManifest, i.DockerImageManifestMediaType = appReference+"@"+appDigest, "", ""
 		return i
@@ -70,6 +80,10 @@ func TestImageCreate(t *testing.T) {
 		"a store":                    {[]string{appReference, "--lookaside", store, "--manifest", manifest}, nil, appImage(first, second)},
 		"a store's address":          {[]string{appReference, "--lookaside", "file://" + store, "--manifest", manifest}, nil, appImage(first, second)},
 		"both, and nothing twice":    {[]string{appReference, "--signature", "-", "--lookaside", store, "--manifest", manifest}, second, appImage(second, first)},
+		"a bundle":                   {[]string{appReference, "--signature", in("bundle.json"), "--manifest", manifest}, nil, appImage(attachment.bundle)},
+		"a blob":                     {[]string{appReference, "--signature", in("blob"), "--manifest", manifest}, nil, appImage(attachment.blobs[0])},
+		"an attachment":              {[]string{appReference, "--cosign-attachment", attachment.directory, "--manifest", manifest}, nil, appImage(attachment.blobs...)},
+		"of each type":               {[]string{appReference, "--signature", in("app.sig"), "--signature", in("blob"), "--cosign-attachment", attachment.directory, "--manifest", manifest}, nil, appImage(append([][]byte{first}, attachment.blobs...)...)},
 		"JSON":                       {[]string{appReference, "--signature", in("app.sig"), "--manifest", manifest, "-o", "json"}, nil, appImage(first)},
 		"the digest twice, the same": {[]string{appReference + "@" + appDigest, "--signature", in("app.sig"), "--manifest", manifest}, nil, withReference(appImage(first), appReference+"@"+appDigest)},
 	} {
@@ -125,13 +139,31 @@ func TestImageCreateRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	reference := appReference + "@" + appDigest
+	attached := func(change func(a *attachment)) string {
+		a := newAttachment(t)
+		change(a)
+		return a.directory
+	}
+	if err := os.WriteFile(in("attestation"), []byte("\x00sigstore-json\n"+`{"mimeType":"text/spdx+json","payload":"e30=","annotations":{}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		args []string
 		want string // Part of the message.
 	}{
+		"no bundle":               {[]string{reference, "--signature", in("manifest.json")}, "is not a signature"},
+		"another attachment":      {[]string{reference, "--signature", in("attestation")}, "not an image signature"},
+		"no attachment":           {[]string{reference, "--cosign-attachment", in("gone")}, "--cosign-attachment: "},
+		"no manifest in it":       {[]string{reference, "--cosign-attachment", attached(func(a *attachment) { a.remove("manifest.json") })}, "manifest.json"},
+		"no JSON in it":           {[]string{reference, "--cosign-attachment", attached(func(a *attachment) { a.write("manifest.json", "<html>") })}, "is not an image manifest"},
+		"no layers in it":         {[]string{reference, "--cosign-attachment", attached(func(a *attachment) { a.write("manifest.json", "{}") })}, "no layers"},
+		"a layer is missing":      {[]string{reference, "--cosign-attachment", attached(func(a *attachment) { a.remove(a.layers[1]) })}, "no such file"},
+		"a layer is another":      {[]string{reference, "--cosign-attachment", attached(func(a *attachment) { a.write(a.layers[1], "{}") })}, "does not have the digest sha256:"},
+		"a layer's digest":        {[]string{reference, "--cosign-attachment", attached(func(a *attachment) { a.write("manifest.json", `{"layers":[{"digest":"sha256:../../etc/passwd"}]}`) })}, "a layer's digest: "},
+		"a layer of another":      {[]string{reference, "--cosign-attachment", attached(func(a *attachment) { a.replace("manifest.json", "simplesigning", "other") })}, "not an image signature"},
 		"no reference":            {[]string{"--signature", in("app.sig")}, "one image reference is needed"},
 		"two references":          {[]string{reference, reference, "--signature", in("app.sig")}, "one image reference is needed"},
-		"no source":               {[]string{reference}, "--signature or --lookaside is needed"},
+		"no source":               {[]string{reference}, "--signature, --lookaside or --cosign-attachment is needed"},
 		"no digest":               {[]string{appReference, "--signature", in("app.sig")}, "use " + appReference + "@sha256:<digest> or --manifest"},
 		"another algorithm":       {[]string{"a@sha512:" + strings.Repeat("0", 128), "--signature", in("app.sig")}, "images are identified by sha256"},
 		"no reference but a name": {[]string{"A/B", "--signature", in("app.sig")}, "upper-case"},
@@ -161,6 +193,64 @@ func TestImageCreateRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// attachment is one of cosign, as skopeo copies it to a directory.
+type attachment struct {
+	t         *testing.T
+	directory string
+	layers    []string
+	blobs     [][]byte // As an Image has its signatures.
+	bundle    []byte   // Another signature.
+}
+
+func newAttachment(t *testing.T) *attachment {
+	t.Helper()
+	a := &attachment{t: t, directory: t.TempDir()}
+	key := st.NewEd25519(t)
+	var layers []st.Object
+	for _, name := range []string{"registry.example.com/team/app", "registry.example.com/team/mirror"} {
+		payload := st.Payload(t, appDigest, name)
+		signature := st.Sign(t, key, payload)
+		layer := fmt.Sprintf("%x", sha256.Sum256(payload))
+		a.layers = append(a.layers, layer)
+		a.write(layer, string(payload))
+		a.blobs = append(a.blobs, fmt.Appendf([]byte("\x00sigstore-json\n"),
+			`{"mimeType":"application/vnd.dev.cosign.simplesigning.v1+json","payload":%q,"annotations":{"dev.cosignproject.cosign/signature":%q}}`,
+			st.Base64(payload), st.Base64(signature)))
+		layers = append(layers, st.Object{
+			"mediaType": "application/vnd.dev.cosign.simplesigning.v1+json", "digest": "sha256:" + layer, "size": len(payload),
+			"annotations": st.Object{"dev.cosignproject.cosign/signature": st.Base64(signature)},
+		})
+	}
+	a.write("manifest.json", string(st.JSON(t, st.Object{"schemaVersion": 2, "layers": layers})))
+	a.write("version", "Directory Transport Version: 1.1\n")
+	statement := st.Statement(t, st.PredicateSign, strings.TrimPrefix(appDigest, "sha256:"))
+	a.bundle = st.JSON(t, st.Envelope(st.Bundle03, statement, st.Sign(t, key, st.PAE(statement)), st.Object{"publicKey": st.Object{"hint": "a"}}))
+	return a
+}
+
+func (a *attachment) write(name, content string) {
+	a.t.Helper()
+	if err := os.WriteFile(filepath.Join(a.directory, name), []byte(content), 0o600); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+func (a *attachment) remove(name string) {
+	a.t.Helper()
+	if err := os.Remove(filepath.Join(a.directory, name)); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+func (a *attachment) replace(name, from, to string) {
+	a.t.Helper()
+	content, err := os.ReadFile(filepath.Join(a.directory, name))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.write(name, strings.ReplaceAll(string(content), from, to))
 }
 
 // writeStore writes a lookaside store with the signatures of one image.

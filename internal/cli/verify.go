@@ -38,21 +38,24 @@ type verifyOptions struct {
 	expiredKeys   string
 	output        string
 	identity      identityOptions
+	signer        signerOptions
 }
 
 func newVerifyCommand() *cobra.Command {
 	o := verifyOptions{}
 	cmd := &cobra.Command{
-		Use:   "verify --signature FILE --trusted-key FILE... (--manifest FILE | --digest DIGEST) --image REFERENCE",
+		Use:   "verify --signature FILE [--trusted-key FILE]... (--manifest FILE | --digest DIGEST) --image REFERENCE",
 		Short: "Verify the signature of an image from files",
 		Long: `Verify a signature of an image as the operator does, but from files and without a cluster.
-The signature is verified when it was made by a trusted key, for this manifest, and under
+The signature is verified when it was made by a trusted signer, for this manifest, and under
 a name that --match-policy accepts for this image. User keyrings and policy files of the
 machine are not consulted.
 
 Signatures of type sigstore are a sigstore bundle, or the form in which containers/image
-keeps signatures of cosign. They are verified by public keys in PEM; transparency logs and
-certificates do not count yet.
+keeps signatures of cosign. They are verified by public keys in PEM, with --trusted-root or
+--rekor-key only if a transparency log has them; by a certificate of Fulcio for one identity
+(--certificate-oidc-issuer); or by a certificate of another CA (--ca-roots). Nothing is
+fetched and no log is asked.
 
 Key files are independent of each other. A file without a usable key is reported on
 standard error, and the other files are still used. A file that does not exist is an error.
@@ -78,6 +81,12 @@ Exit status:
     --manifest manifest.json --image registry.example.com/team/app:v1 \
     --match-policy MatchRepository
 
+  # verify a signature of a GitHub workflow by its identity, in a bundle of cosign 3
+  assay verify --type sigstore --signature bundle.json --trusted-root trusted_root.json \
+    --certificate-oidc-issuer https://token.actions.githubusercontent.com \
+    --certificate-uri-prefix https://github.com/org/app/.github/workflows/release.yml@ \
+    --digest sha256:2c26b4… --image registry.example.com/team/app:v1 --unnamed-signatures Accept
+
   # read the signature from a pipe and print the verdict as JSON
   curl -fsS "$STORE/team/app@sha256=2c26b4…/signature-1" |
     assay verify --signature - --trusted-key release.asc --digest sha256:2c26b4… \
@@ -102,10 +111,12 @@ func (o *verifyOptions) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&o.expiredKeys, "expired-keys", string(assayv1alpha1.ExpiredKeysReject),
 		"`POLICY` for signatures by expired keys: Reject or AcceptSignaturesBeforeExpiry")
 	o.identity.addFlags(flags)
+	o.signer.addFlags(flags)
 	flags.StringVarP(&o.output, "output", "o", "text", "`FORMAT` of the verdict: text, json or yaml")
 	completeWords(cmd, "output", "text", "json", "yaml")
 	completeWords(cmd, "match-policy", matchPolicies...)
 	completeWords(cmd, "type", imagev1.SignatureTypeAtomic, imagev1.SignatureTypeAtomicImageV1, imagev1.SignatureTypeSigstore)
+	completeWords(cmd, "unnamed-signatures", string(assayv1alpha1.UnnamedSignaturesReject), string(assayv1alpha1.UnnamedSignaturesAccept))
 	completeWords(cmd, "expired-keys", string(assayv1alpha1.ExpiredKeysReject), string(assayv1alpha1.ExpiredKeysAcceptSignaturesBeforeExpiry))
 }
 
@@ -140,7 +151,7 @@ func (o *verifyOptions) complete() (resultWriter, error) {
 		flag    string
 	}{
 		{o.signature == "", "--signature"},
-		{len(o.trustedKeys) == 0, "--trusted-key"},
+		{len(o.trustedKeys) == 0 && !o.signer.hasSigner(), "--trusted-key, --certificate-oidc-issuer or --ca-roots"},
 		{o.manifest == "" && o.digest == "", "--manifest or --digest"},
 		{o.image == "", "--image"},
 	} {
@@ -158,6 +169,9 @@ func (o *verifyOptions) complete() (resultWriter, error) {
 	case assayv1alpha1.ExpiredKeysReject, assayv1alpha1.ExpiredKeysAcceptSignaturesBeforeExpiry:
 	default:
 		return nil, usagef("--expired-keys must be Reject or AcceptSignaturesBeforeExpiry, and is %q", o.expiredKeys)
+	}
+	if err := o.signer.validate(o.signatureType, len(o.trustedKeys) > 0); err != nil {
+		return nil, err
 	}
 	return outputWriter(o.output)
 }
@@ -211,36 +225,63 @@ func (o *verifyOptions) readManifest() (verify.Manifest, error) {
 // policy builds the policy that a TrustPolicy with the options would give.
 func (o *verifyOptions) policy(stderr io.Writer) (verify.Policy, error) {
 	policy := verify.Policy{
-		Label:              "--trusted-key",
+		Label:              o.signer.label(len(o.trustedKeys) > 0),
 		RequiredSignatures: 1,
 		AcceptBeforeExpiry: o.expiredKeys == string(assayv1alpha1.ExpiredKeysAcceptSignaturesBeforeExpiry),
+		AcceptUnnamed:      o.signer.unnamed == string(assayv1alpha1.UnnamedSignaturesAccept),
 	}
 	matcher, err := o.identity.matcher()
 	if err != nil {
 		return policy, err
 	}
 	policy.Identity = matcher
+	material, err := o.signer.material()
+	if err != nil {
+		return policy, err
+	}
 	var files []verify.NamedKeyFile
 	for _, name := range o.trustedKeys {
-		data, err := readFile(name)
+		file, err := o.readKeys(name, o.signer.log(material), stderr)
 		if err != nil {
-			return policy, fmt.Errorf("--trusted-key: %w", err)
+			return policy, err
 		}
-		file, err := signature.ParseKeyFile(formats, data)
-		if err != nil {
-			// The other files remain in use, as in the operator.
-			warn(stderr, name, err.Error())
+		if file == nil {
 			policy.UnavailableKeys = append(policy.UnavailableKeys, name)
 			continue
-		}
-		for _, problem := range file.Problems() {
-			warn(stderr, name, problem)
 		}
 		files = append(files, verify.NamedKeyFile{Entry: name, File: file})
 	}
 	slices.Sort(policy.UnavailableKeys)
+	signer, err := o.signer.signer(material)
+	if err != nil {
+		return policy, err
+	}
+	if signer != nil {
+		files = append(files, verify.NamedKeyFile{Entry: "signer", File: signer})
+	}
 	policy.Trust = signature.NewTrust(formats, files)
 	return policy, nil
+}
+
+// readKeys reads a key file. It returns nil for one without a usable key: the other files remain in use,
+// as in the operator.
+func (o *verifyOptions) readKeys(name string, log signature.Material, stderr io.Writer) (verify.KeyFile, error) {
+	data, err := readFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("--trusted-key: %w", err)
+	}
+	file, err := signature.ParseKeyFile(formats, data)
+	if err == nil && log != nil {
+		file, err = signature.RequireLog(file, log)
+	}
+	if err != nil {
+		warn(stderr, name, err.Error())
+		return nil, nil
+	}
+	for _, problem := range file.Problems() {
+		warn(stderr, name, problem)
+	}
+	return file, nil
 }
 
 // warn prints a warning about a skipped part of a key file.

@@ -32,12 +32,22 @@ type verifyResult struct {
 	ImageIdentity string `json:"imageIdentity,omitempty"`
 	// PublicKeyID is the primary key of the trusted signer or, if the signature is not verified,
 	// the key that it names.
-	PublicKeyID  string            `json:"publicKeyID,omitempty"`
-	CommonName   string            `json:"commonName,omitempty"`
+	PublicKeyID string `json:"publicKeyID,omitempty"`
+	CommonName  string `json:"commonName,omitempty"`
+	// Organization is the OIDC issuer that identified the signer, and IssuedBy the certificate
+	// authority; absent where a key of the options has signed.
+	Organization string            `json:"organization,omitempty"`
+	IssuedBy     *verifyEntity     `json:"issuedBy,omitempty"`
 	SignedClaims map[string]string `json:"signedClaims,omitempty"`
 	Created      *time.Time        `json:"created,omitempty"`
 	Digest       string            `json:"digest,omitempty"`
 	Conditions   []verifyCondition `json:"conditions"`
+}
+
+// verifyEntity is a certificate authority.
+type verifyEntity struct {
+	CommonName   string `json:"commonName,omitempty"`
+	Organization string `json:"organization,omitempty"`
 }
 
 // verifyCondition is a condition as the operator would write it, without times.
@@ -75,6 +85,10 @@ func (o *verifyOptions) result(verdict *verify.Verdict) (*verifyResult, verify.O
 		result.ImageIdentity = s.Claims.Identity
 		result.PublicKeyID = s.Claims.PublicKeyID
 		result.CommonName = s.Claims.Subject.CommonName
+		result.Organization = s.Claims.Subject.Organization
+		if s.Claims.Issuer != s.Claims.Subject {
+			result.IssuedBy = &verifyEntity{CommonName: s.Claims.Issuer.CommonName, Organization: s.Claims.Issuer.Organization}
+		}
 		result.SignedClaims = s.Claims.Signed
 		if !s.Claims.Created.IsZero() {
 			result.Created = &s.Claims.Created
@@ -93,6 +107,8 @@ func (o *verifyOptions) words() *strings.Replacer {
 		"dockerImageManifest", manifest,
 		"dockerImageReference", "--image",
 		"issuedTo.publicKeyID", "--public-key-id",
+		"unnamedSignatures", "--unnamed-signatures",
+		"name it in signers", "name it with --certificate-oidc-issuer or --ca-roots",
 	)
 }
 
@@ -144,6 +160,7 @@ func writeText(w io.Writer, result *verifyResult) error {
 	row("identity", result.ImageIdentity)
 	if result.Verified {
 		row("signed by", result.CommonName)
+		row("identified by", result.Organization)
 		row("key", result.PublicKeyID)
 		if result.Created != nil {
 			row("created", result.Created.Format(time.RFC3339))

@@ -145,7 +145,7 @@ func TestVerifyUsage(t *testing.T) {
 		"nothing":               {args: []string{"verify"}, stderr: "--signature is needed"},
 		"no signature":          {args: good.with("signature").args(), stderr: "--signature is needed"},
 		"an empty name":         {args: good.with("signature", "").args(), stderr: "--signature is needed"},
-		"no key":                {args: good.with("trusted-key").args(), stderr: "--trusted-key is needed"},
+		"no key":                {args: good.with("trusted-key").args(), stderr: "--trusted-key, --certificate-oidc-issuer or --ca-roots is needed"},
 		"no manifest":           {args: good.with("manifest").args(), stderr: "--manifest or --digest is needed"},
 		"no image":              {args: good.with("image").args(), stderr: "--image is needed"},
 		"manifest and digest":   {args: good.with("digest", appDigest).args(), stderr: "give --manifest or --digest, not both"},
