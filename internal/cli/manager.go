@@ -23,11 +23,11 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/assay-project/assay/controllers"
 	"github.com/assay-project/assay/internal/imagecache"
+	"github.com/assay-project/assay/internal/metricsauth"
 )
 
 // Bounds of --recheck-interval. Below a minute, rechecks of a large cluster would keep its API
@@ -206,7 +206,7 @@ func (o *managerOptions) newManager(config *rest.Config) (ctrl.Manager, error) {
 func (o *managerOptions) metricsOptions() metricsserver.Options {
 	options := metricsserver.Options{BindAddress: o.metricsAddress, SecureServing: o.metricsSecure}
 	if o.metricsSecure {
-		options.FilterProvider = filters.WithAuthenticationAndAuthorization
+		options.FilterProvider = metricsauth.NewFilter
 		// HTTP/2 has allowed attackers to exhaust servers (CVE-2023-44487), and scraping does not
 		// need it.
 		options.TLSOpts = []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }}

@@ -152,11 +152,11 @@ func (s *scenario) awaitScraped(address string) {
 		want  int
 	}{
 		"without a token":             {"", http.StatusUnauthorized},
-		"with a token of nobody's":    {"forged", http.StatusInternalServerError}, // So says controller-runtime.
+		"with a token of nobody's":    {"forged", http.StatusUnauthorized},
 		"without the permission":      {nobody, http.StatusForbidden},
 		"bound to the metrics reader": {reader, http.StatusOK},
 	} {
-		// The API server takes a moment to see the binding, and its answers are cached.
+		// The API server takes a moment to see the binding.
 		s.eventually(name, func(ctx context.Context) (bool, string) {
 			status, err := get(ctx, scraper, url, c.token)
 			return status == c.want, fmt.Sprint(status, err)
