@@ -55,11 +55,13 @@ INSTALL_CONTROLPLANE := $(GO) run ./hack/install-controlplane $(if $(K8S_VERSION
 # Prefix of a command that needs etcd and kube-apiserver.
 WITH_CONTROLPLANE = KUBEBUILDER_ASSETS="$$($(INSTALL_CONTROLPLANE))" && export KUBEBUILDER_ASSETS &&
 
-BUILD_INSTALLER = $(GO) run ./hack/build-installer $(if $(IMG),-image '$(IMG)') $(KUSTOMIZATION)
+BUILD_INSTALLER = $(GO) run -C test ./build-installer $(if $(IMG),-image '$(IMG)') $(abspath $(KUSTOMIZATION))
 
 # Tools are pinned in modules of their own.
 TOOL := $(GO) tool -modfile=hack/tools/go.mod
 GOLANGCI_LINT := $(GO) tool -modfile=hack/tools/lint/go.mod golangci-lint
+# Lints the module in the working directory.
+LINT_MODULE = $(GO) tool -modfile="$(CURDIR)/hack/tools/lint/go.mod" golangci-lint run --config "$(CURDIR)/.golangci.yml"
 
 PURE := $(patsubst %,./%/...,$(wildcard internal/verify internal/signature internal/openpgp internal/simplesigning \
 	internal/imageref internal/manifest internal/strictjson internal/safetext internal/allowlist \
@@ -73,7 +75,7 @@ help: ## List the targets.
 
 .PHONY: demo
 demo: ## Start an API server and the operator, and show the verdicts on the sample images (DEMO_EXIT=1 ends by itself).
-	@$(WITH_CONTROLPLANE) $(GO) build -o bin/demo ./hack/demo && exec bin/demo
+	@$(WITH_CONTROLPLANE) $(GO) build -C test -o ../bin/demo ./demo && exec bin/demo
 
 ##@ Development
 
@@ -97,7 +99,7 @@ build: ## Build bin/assay.
 
 .PHONY: sigstore-client
 sigstore-client: ## Build bin/sigstore-client, by which sigstore-conformance drives Assay's verification of bundles.
-	$(GO) build -o bin/sigstore-client ./test/sigstoreclient
+	$(GO) build -C test -o ../bin/sigstore-client ./sigstoreclient
 
 .PHONY: clean
 clean: ## Remove what was built here. The control plane and Go's caches stay.
@@ -109,17 +111,21 @@ clean: ## Remove what was built here. The control plane and Go's caches stay.
 setup-envtest: ## Install etcd, kube-apiserver and kubectl for the demo and the tests, and print where (K8S_VERSION=1.37.2).
 	@$(INSTALL_CONTROLPLANE)
 
+# Tests below test read config and build the program. The cache of test results knows nothing of files outside of their
+# modules, so that it is not used.
+TEST_MODULE := $(GO) test -C test -count 1
+
 .PHONY: test
 test: ## Run all tests, those that need an API server included.
-	@$(WITH_CONTROLPLANE) $(GO) test ./...
+	@$(WITH_CONTROLPLANE) $(GO) test ./... && $(TEST_MODULE) ./...
 
 .PHONY: test-e2e
 test-e2e: ## Run the tests of the program as a cluster runs it: configuration, permissions, replicas, faults, admission.
-	@$(WITH_CONTROLPLANE) $(GO) test ./test/...
+	@$(WITH_CONTROLPLANE) $(TEST_MODULE) ./...
 
 .PHONY: test-race
 test-race: ## Run all tests with the race detector. Needs a C compiler.
-	@$(WITH_CONTROLPLANE) CGO_ENABLED=1 $(GO) test -race ./...
+	@$(WITH_CONTROLPLANE) export CGO_ENABLED=1 && $(GO) test -race ./... && $(TEST_MODULE) -race ./...
 
 .PHONY: test-coverage
 test-coverage: ## Check that the packages a verdict depends on are covered by their own tests (COVER_MIN=95).
@@ -147,11 +153,11 @@ test-bench: ## Test the benchmarks, which are a module of their own.
 
 .PHONY: test-engines
 test-engines: ## Test the samples for other admission engines, in a module of their own.
-	@cd test/engines && $(GO) vet ./... && $(GO) test ./...
+	@cd test/engines && $(GO) vet ./... && $(GO) test -count 1 ./...
 
 .PHONY: test-kstatus
 test-kstatus: ## Test what kstatus makes of Images and TrustPolicies, in a module of its own.
-	@$(WITH_CONTROLPLANE) cd test/kstatus && $(GO) vet ./... && $(GO) test ./...
+	@$(WITH_CONTROLPLANE) cd test/kstatus && $(GO) vet ./... && $(GO) test -count 1 ./...
 
 .PHONY: test-names
 test-names: ## Test the canonical names of images against containerd's code, in a module of their own.
@@ -159,7 +165,7 @@ test-names: ## Test the canonical names of images against containerd's code, in 
 
 .PHONY: test-monitoring
 test-monitoring: ## Test the alerts and the dashboard with Prometheus's own code, in a module of their own.
-	@$(WITH_CONTROLPLANE) cd test/monitoring && $(GO) vet ./... && $(GO) test ./...
+	@$(WITH_CONTROLPLANE) cd test/monitoring && $(GO) vet ./... && $(GO) test -count 1 ./...
 
 .PHONY: test-sigstore
 test-sigstore: ## Compare the verification of sigstore bundles with that of sigstore-go, in a module of its own (ASSAY_DIFFERENTIAL_INPUTS=1000000).
@@ -272,9 +278,9 @@ fmt-check: ## Fail if Go code is not formatted.
 .PHONY: lint
 lint: ## Run the linters (.golangci.yml) over every module.
 	$(GOLANGCI_LINT) run ./...
-	cd bench && $(GO) tool -modfile=../hack/tools/lint/go.mod golangci-lint run --config ../.golangci.yml --build-tags $(BENCH_TAGS) ./...
-	set -e; for module in hack/reference hack/release test/engines test/kstatus test/monitoring test/names test/sigstore; do \
-		(cd $$module && $(GO) tool -modfile=../../hack/tools/lint/go.mod golangci-lint run --config ../../.golangci.yml ./...); \
+	cd bench && $(LINT_MODULE) --build-tags $(BENCH_TAGS) ./...
+	set -e; for module in hack/reference hack/release test test/engines test/kstatus test/monitoring test/names test/sigstore; do \
+		(cd $$module && $(LINT_MODULE) ./...); \
 	done
 
 .PHONY: lint-workflows
@@ -289,6 +295,7 @@ check-docs: ## Check that the documents agree with the code: paths, flags, reaso
 .PHONY: vet
 vet: ## Run go vet.
 	$(GO) vet ./...
+	$(GO) vet -C test ./...
 
 .PHONY: govulncheck
 govulncheck: ## Look for known vulnerabilities that the code can reach. Needs the Go vulnerability database.

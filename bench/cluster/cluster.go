@@ -18,6 +18,7 @@ import (
 	"github.com/assay-project/assay/internal/testenv"
 	"github.com/assay-project/assay/internal/testenv/controlplane"
 	"github.com/assay-project/assay/internal/testenv/manager"
+	"github.com/assay-project/assay/test/kustomize"
 )
 
 // Cluster is a control plane with an installed kustomization of the repository, and the program.
@@ -56,7 +57,7 @@ func New(ctx context.Context, kustomization string, o controlplane.Options) (c *
 }
 
 func (c *Cluster) install(ctx context.Context, dir string) (err error) {
-	if _, err = testenv.Install(ctx, c.Config(), dir); err != nil {
+	if _, err = kustomize.Install(ctx, c.Config(), dir); err != nil {
 		return err
 	}
 	if c.WithWatch, err = testenv.NewClient(c.Config()); err != nil {

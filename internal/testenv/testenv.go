@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package testenv sets up the environment that the tests of a package share: a control plane,
-// Assay's custom resource definitions or configuration, and the assay command.
+// Assay's custom resource definitions or other objects, and the assay command.
 //
 //	func TestMain(m *testing.M) {
 //		testenv.Main(m, testenv.Options{CRDs: "../../config/crd/bases"}, setUp)
@@ -30,27 +30,27 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/yaml"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/testenv/applier"
 	"github.com/assay-project/assay/internal/testenv/controlplane"
-	"github.com/assay-project/assay/internal/testenv/kustomize"
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
-// FieldManager owns the fields that Install applies.
+// FieldManager owns the fields that Apply sets.
 const FieldManager = "test"
 
 // Options selects the parts of an environment. The zero value has a directory only.
 type Options struct {
-	// ControlPlane starts a control plane. CRDs and Kustomization imply it.
+	// ControlPlane starts a control plane. CRDs and Install imply it.
 	ControlPlane bool
 	// CRDs is a directory of custom resource definitions to install.
 	CRDs string
-	// Kustomization is the directory of a kustomization to install, such as config/default.
-	Kustomization string
+	// Install installs objects and returns them, for example those of config/default.
+	Install func(context.Context, *rest.Config) ([]*unstructured.Unstructured, error)
 	// AuditLog has the control plane write an audit log.
 	AuditLog bool
 	// Program builds the assay command.
@@ -65,7 +65,7 @@ type Env struct {
 	ControlPlane *controlplane.ControlPlane
 	// AuditLog is the path of the audit log, empty unless Options asks for it.
 	AuditLog string
-	// Installed are the objects of the kustomization.
+	// Installed are the objects that Options.Install has returned.
 	Installed []*unstructured.Unstructured
 	// Program is the path of the assay command, empty unless Options asks for it.
 	Program string
@@ -128,7 +128,7 @@ func (e *Env) start(ctx context.Context, options Options) (err error) {
 			return err
 		}
 	}
-	if !options.ControlPlane && options.CRDs == "" && options.Kustomization == "" {
+	if !options.ControlPlane && options.CRDs == "" && options.Install == nil {
 		return nil
 	}
 	if options.AuditLog {
@@ -139,12 +139,12 @@ func (e *Env) start(ctx context.Context, options Options) (err error) {
 	}
 	e.Cleanup(e.ControlPlane.Stop)
 	if options.CRDs != "" {
-		if err := installCRDs(e.ControlPlane.Config(), options.CRDs); err != nil {
+		if err := installCRDs(ctx, e.ControlPlane.Config(), options.CRDs); err != nil {
 			return err
 		}
 	}
-	if options.Kustomization != "" {
-		e.Installed, err = Install(ctx, e.ControlPlane.Config(), options.Kustomization)
+	if options.Install != nil {
+		e.Installed, err = options.Install(ctx, e.ControlPlane.Config())
 	}
 	return err
 }
@@ -158,27 +158,48 @@ func (e *Env) build(ctx context.Context) error {
 	return manager.Build(ctx, root, e.Program)
 }
 
-// installCRDs installs the custom resource definitions in a directory. The API server does not
-// establish a definition that exceeds its budget for CEL.
-func installCRDs(config *rest.Config, directory string) error {
-	options := envtest.CRDInstallOptions{Paths: []string{directory}, ErrorIfPathMissing: true}
-	if _, err := envtest.InstallCRDs(config, options); err != nil {
-		return fmt.Errorf("install the CRDs: %w", err)
+// installCRDs installs the custom resource definitions in a directory. The API server does not serve
+// a definition that exceeds its budget for CEL.
+func installCRDs(ctx context.Context, config *rest.Config, directory string) error {
+	files, err := filepath.Glob(filepath.Join(directory, "*.yaml"))
+	if err != nil {
+		return err
 	}
-	return nil
+	if len(files) == 0 {
+		return fmt.Errorf("%s has no custom resource definitions", directory)
+	}
+	objects := make([]*unstructured.Unstructured, len(files))
+	for i, file := range files {
+		if objects[i], err = ReadObject(file); err != nil {
+			return err
+		}
+	}
+	return Apply(ctx, config, objects)
 }
 
-// Install builds the kustomization in a directory, applies it and returns its objects.
-func Install(ctx context.Context, config *rest.Config, directory string) ([]*unstructured.Unstructured, error) {
-	applier, err := kustomize.NewApplier(config, FieldManager)
+// ReadObject reads a YAML file with one object.
+func ReadObject(file string) (*unstructured.Unstructured, error) {
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	objects, err := kustomize.Build(directory)
-	if err != nil {
-		return nil, err
+	if data, err = yaml.YAMLToJSONStrict(data); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	return objects, applier.Apply(ctx, objects)
+	object := &unstructured.Unstructured{}
+	if err := object.UnmarshalJSON(data); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return object, nil
+}
+
+// Apply applies objects in their order as FieldManager.
+func Apply(ctx context.Context, config *rest.Config, objects []*unstructured.Unstructured) error {
+	a, err := applier.New(config, FieldManager)
+	if err != nil {
+		return err
+	}
+	return a.Apply(ctx, objects)
 }
 
 // NewScheme returns a scheme with Kubernetes' and Assay's types.

@@ -12,9 +12,12 @@ import (
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 )
 
 // runner is a test run with a fixed exit code.
@@ -99,17 +102,25 @@ func TestEnvironment(t *testing.T) {
 				t.Errorf("%s: %v", file, err)
 			}
 		}
-		if len(env.Installed) == 0 {
-			t.Error("no object is installed")
+		if len(env.Installed) != 1 {
+			t.Errorf("%d objects are installed, want 1", len(env.Installed))
 		}
 		config = env.ControlPlane.Config()
 		client, err := NewClient(config)
 		if err != nil {
 			return err
 		}
-		return client.List(ctx, &imagev1.ImageList{})
+		return errors.Join(client.List(ctx, &imagev1.ImageList{}), client.Get(ctx, types.NamespacedName{Name: "platform"}, &assayv1alpha1.TrustPolicy{}))
 	}
-	options := Options{Kustomization: filepath.Join("..", "..", "config", "default"), AuditLog: true, Program: true}
+	install := func(ctx context.Context, config *rest.Config) ([]*unstructured.Unstructured, error) {
+		policy, err := ReadObject(filepath.Join("..", "..", "config", "samples", "policies", "platform.yaml"))
+		if err != nil {
+			return nil, err
+		}
+		objects := []*unstructured.Unstructured{policy}
+		return objects, Apply(ctx, config, objects)
+	}
+	options := Options{CRDs: filepath.Join("..", "..", "config", "crd", "bases"), Install: install, AuditLog: true, Program: true}
 	if code, err := run(t.Context(), runner{}, options, []func(context.Context, *Env) error{tests}); code != 0 || err != nil {
 		t.Fatalf("exit code %d, error %v", code, err)
 	}
@@ -122,9 +133,12 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-func TestMissingDirectories(t *testing.T) {
+func TestNothingInstalled(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
-	for name, options := range map[string]Options{"CRDs": {CRDs: missing}, "kustomization": {Kustomization: missing}} {
+	install := func(context.Context, *rest.Config) ([]*unstructured.Unstructured, error) {
+		return nil, errors.New("broken")
+	}
+	for name, options := range map[string]Options{"CRDs": {CRDs: missing}, "objects": {Install: install}} {
 		ran := false
 		if code, err := run(t.Context(), runner{run: func() { ran = true }}, options, nil); code != 1 || err == nil || ran {
 			t.Errorf("%s: exit code %d, error %v, tests ran: %t", name, code, err, ran)

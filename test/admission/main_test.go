@@ -23,6 +23,7 @@ import (
 	"github.com/assay-project/assay/internal/testenv"
 	"github.com/assay-project/assay/internal/testenv/controlplane"
 	"github.com/assay-project/assay/test/admission/shards"
+	"github.com/assay-project/assay/test/kustomize"
 )
 
 const (
@@ -48,7 +49,7 @@ var (
 // TestMain runs the tests against an API server with config/default and the component enforce
 // installed.
 func TestMain(m *testing.M) {
-	testenv.Main(m, testenv.Options{Kustomization: "testdata/enforce", AuditLog: true, Program: true}, setupSuite)
+	testenv.Main(m, testenv.Options{Install: kustomize.Installer("testdata/enforce"), AuditLog: true, Program: true}, setupSuite)
 }
 
 func setupSuite(ctx context.Context, env *testenv.Env) (err error) {
@@ -84,7 +85,7 @@ func awaitIntegrity(ctx context.Context) error {
 
 // install applies one of the kustomizations in testdata.
 func install(ctx context.Context, mode string) error {
-	_, err := testenv.Install(ctx, cp.Config(), "testdata/"+mode)
+	_, err := kustomize.Install(ctx, cp.Config(), "testdata/"+mode)
 	return err
 }
 

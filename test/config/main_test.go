@@ -13,7 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/assay-project/assay/internal/testenv"
-	"github.com/assay-project/assay/internal/testenv/kustomize"
+	"github.com/assay-project/assay/internal/testenv/applier"
+	"github.com/assay-project/assay/test/kustomize"
 )
 
 // configDir is config/ as seen from here.
@@ -22,20 +23,20 @@ const configDir = "../../config/"
 var (
 	// admin is a client of a cluster administrator.
 	admin client.Client
-	// applier applies as a cluster administrator.
-	applier *kustomize.Applier
+	// adminApplier applies as a cluster administrator.
+	adminApplier *applier.Applier
 )
 
 // TestMain runs the tests against an API server with config/default installed.
 func TestMain(m *testing.M) {
-	testenv.Main(m, testenv.Options{Kustomization: configDir + "default"}, setupSuite)
+	testenv.Main(m, testenv.Options{Install: kustomize.Installer(configDir + "default")}, setupSuite)
 }
 
 func setupSuite(ctx context.Context, env *testenv.Env) (err error) {
 	if admin, err = testenv.NewClient(env.ControlPlane.Config()); err != nil {
 		return err
 	}
-	if applier, err = kustomize.NewApplier(env.ControlPlane.Config(), testenv.FieldManager); err != nil {
+	if adminApplier, err = applier.New(env.ControlPlane.Config(), testenv.FieldManager); err != nil {
 		return err
 	}
 	return waitAllowed(ctx, managerAccount, managerGrants...)
@@ -52,7 +53,7 @@ func build(t *testing.T, dir string) []*unstructured.Unstructured {
 
 func apply(t *testing.T, objects []*unstructured.Unstructured) {
 	t.Helper()
-	if err := applier.Apply(t.Context(), objects); err != nil {
+	if err := adminApplier.Apply(t.Context(), objects); err != nil {
 		t.Fatal(err)
 	}
 }

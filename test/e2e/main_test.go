@@ -16,10 +16,11 @@ import (
 	"github.com/assay-project/assay/internal/testenv"
 	"github.com/assay-project/assay/internal/testenv/controlplane"
 	"github.com/assay-project/assay/internal/testenv/manager"
+	"github.com/assay-project/assay/test/kustomize"
 )
 
-// kustomization is config/default with the component enforce.
-const kustomization = "../admission/testdata/enforce"
+// enforced is config/default with the component enforce.
+const enforced = "../admission/testdata/enforce"
 
 // program is the assay command.
 var program string
@@ -40,7 +41,7 @@ type cluster struct {
 
 // TestMain runs the tests against an API server with the kustomization installed.
 func TestMain(m *testing.M) {
-	testenv.Main(m, testenv.Options{Kustomization: kustomization, AuditLog: true, Program: true}, setupSuite)
+	testenv.Main(m, testenv.Options{Install: kustomize.Installer(enforced), AuditLog: true, Program: true}, setupSuite)
 }
 
 func setupSuite(ctx context.Context, env *testenv.Env) (err error) {
@@ -75,7 +76,7 @@ func startCluster(ctx context.Context, auditLog string) (*cluster, error) {
 }
 
 func (c *cluster) install(ctx context.Context) (err error) {
-	if c.installed, err = testenv.Install(ctx, c.Config(), kustomization); err != nil {
+	if c.installed, err = kustomize.Install(ctx, c.Config(), enforced); err != nil {
 		return err
 	}
 	c.kubeconfig, err = c.KubeconfigFor(ctx, manager.Namespace, manager.ServiceAccount)

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"testing"
 
-	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
-
 	"github.com/assay-project/assay/internal/testenv/controlplane"
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
@@ -40,7 +38,7 @@ func (l *auditLog) writes(t *testing.T) []write {
 	return found
 }
 
-func managerWrite(event *auditv1.Event) (write, bool) {
+func managerWrite(event *controlplane.AuditEvent) (write, bool) {
 	reads := []string{"get", "list", "watch"}
 	if event.User.Username != managerUser || event.ObjectRef == nil || slices.Contains(reads, event.Verb) ||
 		event.ResponseStatus == nil || event.ResponseStatus.Code >= http.StatusBadRequest {

@@ -15,6 +15,7 @@ import (
 	"github.com/assay-project/assay/internal/testenv"
 	"github.com/assay-project/assay/internal/testenv/controlplane"
 	"github.com/assay-project/assay/internal/testenv/manager"
+	"github.com/assay-project/assay/test/kustomize"
 )
 
 // The environment of all tests, which run one after the other.
@@ -28,7 +29,7 @@ var (
 
 // TestMain runs the tests against an API server with config/default installed.
 func TestMain(m *testing.M) {
-	testenv.Main(m, testenv.Options{Kustomization: "../../config/default", AuditLog: true, Program: true}, setupSuite)
+	testenv.Main(m, testenv.Options{Install: kustomize.Installer("../../config/default"), AuditLog: true, Program: true}, setupSuite)
 }
 
 func setupSuite(ctx context.Context, env *testenv.Env) (err error) {

@@ -7,6 +7,7 @@ tool github.com/prometheus/prometheus/cmd/promtool
 
 require (
 	github.com/assay-project/assay v0.0.0
+	github.com/assay-project/assay/test v0.0.0
 	github.com/prometheus/client_model v0.6.3
 	github.com/prometheus/common v0.72.1
 	github.com/prometheus/prometheus v0.316.0
@@ -209,9 +210,7 @@ require (
 	gopkg.in/ini.v1 v1.67.2 // indirect
 	gopkg.in/yaml.v2 v2.4.0 // indirect
 	k8s.io/api v0.37.2 // indirect
-	k8s.io/apiextensions-apiserver v0.37.2 // indirect
 	k8s.io/apimachinery v0.37.2 // indirect
-	k8s.io/apiserver v0.37.2 // indirect
 	k8s.io/client-go v0.37.2 // indirect
 	k8s.io/klog/v2 v2.140.0 // indirect
 	k8s.io/kube-openapi v0.0.0-20260721132016-d427ff9ee9ad // indirect
@@ -225,3 +224,5 @@ require (
 )
 
 replace github.com/assay-project/assay => ../..
+
+replace github.com/assay-project/assay/test => ..

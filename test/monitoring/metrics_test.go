@@ -25,8 +25,8 @@ import (
 
 	"github.com/assay-project/assay/internal/testenv/controlplane"
 	"github.com/assay-project/assay/internal/testenv/fixture"
-	"github.com/assay-project/assay/internal/testenv/kustomize"
 	"github.com/assay-project/assay/internal/testenv/manager"
+	"github.com/assay-project/assay/test/kustomize"
 )
 
 const (
@@ -165,16 +165,8 @@ func startManager(t *testing.T) (url string) {
 			t.Error(err)
 		}
 	})
-	applier, err := kustomize.NewApplier(cp.Config(), "test")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, dir := range []string{"default", "samples"} {
-		objects, err := kustomize.Build(filepath.Join("../../config", dir))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := applier.Apply(ctx, objects); err != nil {
+		if _, err := kustomize.Install(ctx, cp.Config(), filepath.Join("../../config", dir)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -133,7 +133,7 @@ func Directory(t testing.TB) (string, bool) {
 	t.Helper()
 	directory, required := os.LookupEnv(directoryVariable)
 	if !required {
-		directory = filepath.Join(moduleRoot(t), "..", "shared", "corpus")
+		directory = filepath.Join(checkout(t), "..", "shared", "corpus")
 	}
 	_, err := os.Stat(filepath.Join(directory, "cases.json"))
 	if os.IsNotExist(err) && !required {
@@ -172,20 +172,21 @@ func cases(t *testing.T, kind string) []Case {
 	return cases
 }
 
-// moduleRoot returns the nearest folder above a test's own that has a go.mod.
-func moduleRoot(t testing.TB) string {
+// checkout returns the root of the repository that a test runs in: the nearest folder above its own
+// with a file PROJECT. Several folders have a go.mod.
+func checkout(t testing.TB) string {
 	t.Helper()
 	directory, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for {
-		if _, err := os.Stat(filepath.Join(directory, "go.mod")); err == nil {
+		if _, err := os.Stat(filepath.Join(directory, "PROJECT")); err == nil {
 			return directory
 		}
 		parent := filepath.Dir(directory)
 		if parent == directory {
-			t.Fatal("the tests run outside of a Go module")
+			t.Fatal("the tests run outside of the repository")
 		}
 		directory = parent
 	}

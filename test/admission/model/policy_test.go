@@ -27,7 +27,7 @@ import (
 	"k8s.io/apiserver/pkg/cel/environment"
 
 	"github.com/assay-project/assay/internal/allowlist"
-	"github.com/assay-project/assay/internal/testenv/kustomize"
+	"github.com/assay-project/assay/test/kustomize"
 )
 
 // current is the newest language that the library knows, oldest what an API server of 1.34 takes for a new policy.

@@ -1,7 +1,9 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package kustomize
+// Package applier applies objects to an API server, as `kubectl apply --server-side` does. The demo and
+// the tests thus install what an administrator installs, without kubectl.
+package applier
 
 import (
 	"context"
@@ -30,8 +32,8 @@ type Applier struct {
 	fieldManager string
 }
 
-// NewApplier returns an Applier with a field manager, which will own the applied fields.
-func NewApplier(config *rest.Config, fieldManager string) (*Applier, error) {
+// New returns an Applier with a field manager, which will own the applied fields.
+func New(config *rest.Config, fieldManager string) (*Applier, error) {
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return nil, err

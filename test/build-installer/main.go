@@ -4,7 +4,7 @@
 // Command build-installer prints all objects of a kustomization as one YAML file, for
 // kubectl apply --server-side -f. The same configuration gives the same bytes.
 //
-//	go run ./hack/build-installer [-image registry.example.com/assay:v0.1.0] config/default > dist/install.yaml
+//	go run -C test ./build-installer [-image registry.example.com/assay:v0.1.0] ../config/default > dist/install.yaml
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
-	"github.com/assay-project/assay/internal/testenv/kustomize"
+	"github.com/assay-project/assay/test/kustomize"
 )
 
 // managerContainer is the container of the operator in config/manager.

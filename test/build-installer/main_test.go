@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
-	"github.com/assay-project/assay/internal/testenv/kustomize"
+	"github.com/assay-project/assay/test/kustomize"
 )
 
 const defaultDir = "../../config/default"

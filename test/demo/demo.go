@@ -12,9 +12,10 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/assay-project/assay/internal/testenv/applier"
 	"github.com/assay-project/assay/internal/testenv/controlplane"
-	"github.com/assay-project/assay/internal/testenv/kustomize"
 	"github.com/assay-project/assay/internal/testenv/manager"
+	"github.com/assay-project/assay/test/kustomize"
 )
 
 // demo is one run. close cleans up everything that it starts and creates.
@@ -76,7 +77,7 @@ func (d *demo) bringUp(ctx context.Context) error {
 	if err := d.out.step("Starting etcd and kube-apiserver", func() error { return d.startControlPlane(ctx) }); err != nil {
 		return err
 	}
-	if _, err := d.install(ctx, "hack/demo/cluster"); err != nil {
+	if _, err := d.install(ctx, "test/demo/cluster"); err != nil {
 		return err
 	}
 	// The Deployment stays without Pods: there is no scheduler and no node.
@@ -129,14 +130,14 @@ func (d *demo) startOperator(ctx context.Context) error {
 func (d *demo) install(ctx context.Context, dir string) ([]*unstructured.Unstructured, error) {
 	var objects []*unstructured.Unstructured
 	err := d.out.step("Applying "+dir, func() error {
-		applier, err := kustomize.NewApplier(d.cp.Config(), "assay-demo")
+		a, err := applier.New(d.cp.Config(), "assay-demo")
 		if err != nil {
 			return err
 		}
 		if objects, err = kustomize.Build(filepath.Join(d.root, dir)); err != nil {
 			return err
 		}
-		return applier.Apply(ctx, objects)
+		return a.Apply(ctx, objects)
 	})
 	return objects, err
 }
