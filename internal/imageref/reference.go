@@ -65,11 +65,12 @@ import (
 	_ "crypto/sha512"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/assay-project/assay/internal/safetext"
 )
 
 // MaxReference is the longest reference in bytes: a host has at most 253 characters and a port, a path 255, a tag
@@ -149,14 +150,8 @@ func isReference(s string) bool {
 	return err == nil
 }
 
-// quote returns remote text for use in a message: escaped to printable ASCII, which references are made of, and cut
-// short.
-func quote(s string) string {
-	if len(s) > maxQuoted {
-		return strconv.QuoteToASCII(s[:maxQuoted]) + "…"
-	}
-	return strconv.QuoteToASCII(s)
-}
+// quote quotes remote text for a message, as [safetext.Quote] does.
+func quote(s string) string { return safetext.Quote(s, maxQuoted) }
 
 // isHost reports whether the first component of a name is a host and not part of a path on docker.io.
 func isHost(component string) bool {
