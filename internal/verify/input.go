@@ -106,7 +106,7 @@ type Signature struct {
 	Type string
 	// Content is the signature itself.
 	Content []byte
-	// PublicKeyID is the key that the client asks for, empty when any trusted key will do:
+	// PublicKeyID is the key that the client asks for, empty when any trusted signer will do:
 	// optionally 0x, then at least the lowest 64 bits of a fingerprint in hexadecimal.
 	PublicKeyID string
 }

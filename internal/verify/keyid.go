@@ -51,7 +51,7 @@ func checkPublicKeyID(asked string, signer *Signer) *Finding {
 		}
 	}
 	f := refused(assayv1alpha1.ReasonPublicKeyIDMismatch,
-		fmt.Sprintf("issuedTo.publicKeyID asks for another key than %s, which made the signature; correct it, or leave it empty to accept any trusted key", signer.PublicKeyID()))
+		fmt.Sprintf("issuedTo.publicKeyID asks for another key than %s, which made the signature; correct it, or leave it empty to accept any trusted signer", signer.PublicKeyID()))
 	return &f
 }
 
