@@ -31,7 +31,7 @@ import (
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.reason`
 // +kubebuilder:printcolumn:name="Signatures",type=string,JSONPath=`.status.signatureSummary`,description="verified signatures / all signatures"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:printcolumn:name="Reference",type=string,JSONPath=`.dockerImageReference`
+// +kubebuilder:printcolumn:name="Reference",type=string,priority=1,JSONPath=`.dockerImageReference`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Verified")].message`
 type Image struct {
 	metav1.TypeMeta   `json:",inline"`
