@@ -38,6 +38,9 @@ var (
 	policiesDesc = prometheus.NewDesc("assay_trustpolicies",
 		"TrustPolicies by the status of their Ready condition (True, False; Pending before it is written).",
 		[]string{"ready"}, nil)
+	revocationLostDesc = prometheus.NewDesc("assay_trustpolicies_revocation_lost",
+		"TrustPolicies with the condition RevocationLost: a revocation that was seen before is in no key source, so that the key counts again.",
+		nil, nil)
 	oldestProbeDesc = prometheus.NewDesc("assay_oldest_probe_age_seconds",
 		"Age of the oldest lastProbeTime of any signature. Well above the recheck interval, verdicts are no longer confirmed.",
 		nil, nil)
@@ -66,6 +69,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- unusableDesc
 	ch <- keysDesc
 	ch <- policiesDesc
+	ch <- revocationLostDesc
 	ch <- oldestProbeDesc
 }
 
@@ -130,10 +134,13 @@ func (c *Collector) collectPolicies(ctx context.Context, ch chan<- prometheus.Me
 	if err := c.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return err
 	}
-	ready, keys := map[string]int{}, map[string]int{}
+	ready, keys, lost := map[string]int{}, map[string]int{}, 0
 	now := c.Clock.Now()
 	for i := range list.Items {
 		ready[readyState(&list.Items[i])]++
+		if meta.IsStatusConditionTrue(list.Items[i].Status.Conditions, assayv1alpha1.RevocationLostCondition) {
+			lost++
+		}
 		for _, key := range list.Items[i].Status.Keys {
 			if key.Fingerprint != "" {
 				keys[expiryState(key.Expires, now)]++
@@ -143,6 +150,7 @@ func (c *Collector) collectPolicies(ctx context.Context, ch chan<- prometheus.Me
 	for _, state := range readyStates {
 		ch <- prometheus.MustNewConstMetric(policiesDesc, prometheus.GaugeValue, float64(ready[state]), state)
 	}
+	ch <- prometheus.MustNewConstMetric(revocationLostDesc, prometheus.GaugeValue, float64(lost))
 	for _, state := range expiryStates {
 		ch <- prometheus.MustNewConstMetric(keysDesc, prometheus.GaugeValue, float64(keys[state]), state)
 	}

@@ -48,7 +48,10 @@ func TestCollector(t *testing.T) {
 		assayv1alpha1.KeyStatus{Fingerprint: "F"}, assayv1alpha1.KeyStatus{Fingerprint: "F"},
 		assayv1alpha1.KeyStatus{Reason: assayv1alpha1.ReasonSourceNotFound})
 	broken := &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: "broken"}}
-	broken.Status.Conditions = []metav1.Condition{{Type: assayv1alpha1.ReadyCondition, Status: metav1.ConditionFalse}}
+	broken.Status.Conditions = []metav1.Condition{
+		{Type: assayv1alpha1.ReadyCondition, Status: metav1.ConditionFalse},
+		{Type: assayv1alpha1.RevocationLostCondition, Status: metav1.ConditionTrue},
+	}
 	undecodable := image("f", metav1.ConditionFalse, now)
 	undecodable.Signatures[0].Created = &metav1.Time{Time: now.AddDate(10_000, 0, 0)}
 	// A fake client is good enough here: the collector claims nothing about Kubernetes.
@@ -90,6 +93,9 @@ assay_unusable_images{fault="Undecodable"} 1
 assay_trustpolicies{ready="False"} 1
 assay_trustpolicies{ready="Pending"} 1
 assay_trustpolicies{ready="True"} 0
+# HELP assay_trustpolicies_revocation_lost TrustPolicies with the condition RevocationLost: a revocation that was seen before is in no key source, so that the key counts again.
+# TYPE assay_trustpolicies_revocation_lost gauge
+assay_trustpolicies_revocation_lost 1
 `
 	if err := testutil.CollectAndCompare(collector, strings.NewReader(want)); err != nil {
 		t.Error(err)
