@@ -191,6 +191,27 @@ func (r *reader) array(field string, element func()) (present bool) {
 	return true
 }
 
+// list reads an array, each element of which read reads. It is nil for null only. With a fault it
+// lacks elements.
+func list[T any](r *reader, field string, read func(element *T)) []T {
+	var elements []T
+	present := r.array(field, func() {
+		r.charge(elementCost)
+		if r.broken() {
+			return
+		}
+		var element T
+		read(&element)
+		if r.fault == nil {
+			elements = append(elements, element)
+		}
+	})
+	if present && elements == nil {
+		return []T{}
+	}
+	return elements
+}
+
 // stringMap reads an object whose members are strings.
 func (r *reader) stringMap(field string) map[string]string {
 	if !r.open(field, '{', "an object") {
@@ -232,15 +253,5 @@ func (r *reader) name(field string, raw []byte) (string, bool) {
 
 // strings reads an array of strings.
 func (r *reader) strings(field string) []string {
-	var texts []string
-	present := r.array(field, func() {
-		r.charge(elementCost)
-		if text := r.string(""); r.fault == nil {
-			texts = append(texts, text)
-		}
-	})
-	if present && texts == nil {
-		return []string{}
-	}
-	return texts
+	return list(r, field, func(text *string) { *text = r.string("") })
 }

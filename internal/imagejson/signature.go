@@ -129,13 +129,7 @@ func (d *decoder) signatureMeta(field string, meta *imagev1.SignatureMeta) {
 var signatureConditionMembers = []string{"type", "status", "lastProbeTime", "lastTransitionTime", "reason", "message"}
 
 func (d *decoder) signatureConditions(field string) []imagev1.SignatureCondition {
-	var conditions []imagev1.SignatureCondition
-	present := d.array(field, func() {
-		var c imagev1.SignatureCondition
-		d.charge(elementCost)
-		if d.broken() {
-			return
-		}
+	return list(&d.reader, field, func(c *imagev1.SignatureCondition) {
 		d.object("", signatureConditionMembers, func(i int) {
 			switch name := signatureConditionMembers[i]; name {
 			case "type":
@@ -152,12 +146,7 @@ func (d *decoder) signatureConditions(field string) []imagev1.SignatureCondition
 				c.Message = d.sharedString(name)
 			}
 		})
-		conditions = append(conditions, c)
 	})
-	if present && conditions == nil {
-		return []imagev1.SignatureCondition{}
-	}
-	return conditions
 }
 
 // entity reads who issued a signature, or to whom with a keyID.

@@ -46,13 +46,7 @@ func (d *decoder) status(field string) imagev1.ImageStatus {
 var conditionMembers = []string{"type", "status", "observedGeneration", "lastTransitionTime", "reason", "message"}
 
 func (d *decoder) conditions(field string) []metav1.Condition {
-	var conditions []metav1.Condition
-	present := d.array(field, func() {
-		var c metav1.Condition
-		d.charge(elementCost)
-		if d.broken() {
-			return
-		}
+	return list(&d.reader, field, func(c *metav1.Condition) {
 		d.object("", conditionMembers, func(i int) {
 			switch name := conditionMembers[i]; name {
 			case "type":
@@ -69,24 +63,13 @@ func (d *decoder) conditions(field string) []metav1.Condition {
 				c.Message = d.sharedString(name)
 			}
 		})
-		conditions = append(conditions, c)
 	})
-	if present && conditions == nil {
-		return []metav1.Condition{}
-	}
-	return conditions
 }
 
 var policyMembers = []string{"name", "scope", "status"}
 
 func (d *decoder) policies(field string) []imagev1.AppliedPolicy {
-	var policies []imagev1.AppliedPolicy
-	present := d.array(field, func() {
-		var p imagev1.AppliedPolicy
-		d.charge(elementCost)
-		if d.broken() {
-			return
-		}
+	return list(&d.reader, field, func(p *imagev1.AppliedPolicy) {
 		d.object("", policyMembers, func(i int) {
 			switch name := policyMembers[i]; name {
 			case "name":
@@ -97,10 +80,5 @@ func (d *decoder) policies(field string) []imagev1.AppliedPolicy {
 				p.Status = metav1.ConditionStatus(d.sharedString(name))
 			}
 		})
-		policies = append(policies, p)
 	})
-	if present && policies == nil {
-		return []imagev1.AppliedPolicy{}
-	}
-	return policies
 }
