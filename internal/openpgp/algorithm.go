@@ -11,7 +11,7 @@ import (
 	_ "crypto/sha512"
 )
 
-// Public-key algorithms, RFC 9580 section 9.1.
+// Public-key algorithms, RFC 9580 section 9.1 and RFC 9980.
 const (
 	algoRSA            = 1
 	algoRSAEncryptOnly = 2
@@ -23,6 +23,10 @@ const (
 	algoEdDSA          = 22
 	algoEd25519        = 27
 	algoEd448          = 28
+
+	// An EdDSA and an ML-DSA key (FIPS 204) that sign together. Both signatures must be valid.
+	algoMLDSA65Ed25519 = 30
+	algoMLDSA87Ed448   = 31
 )
 
 // digest is a digest algorithm, RFC 9580 section 9.5.

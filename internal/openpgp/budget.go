@@ -39,6 +39,8 @@ const (
 	costEd25519         = 60
 	costP256            = 90
 	costEd448           = 220
+	costMLDSA65         = 200
+	costMLDSA87         = 450
 	costP384            = 650
 	costP521            = 3000
 	costSecp256k1       = 3200

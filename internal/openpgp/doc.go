@@ -60,6 +60,11 @@
 // the curve requires (RFC 9580 section 5.2.3). Digests of MD5, SHA-1 and RIPEMD-160, DSA and
 // ElGamal are refused.
 //
+// ML-DSA-65 with Ed25519 and ML-DSA-87 with Ed448 (RFC 9980), in keys and signatures of version 6
+// and with digests of at least 256 bits. The signature of each of both keys must be valid. SLH-DSA
+// is not supported: its signatures have up to 30 KiB, twice what a signature packet may have here,
+// and no program signs images with it.
+//
 // Self-signatures and bindings may use SHA-1, as those of Red Hat's release key 2 do. Collisions do
 // not help an attacker there: the hash covers the type of a signature (RFC 9580 section 5.2.4), so
 // a colliding pair has the same type, and a key holder signs bindings and self-signatures over
@@ -76,7 +81,7 @@
 // # Division of labor
 //
 // github.com/ProtonMail/go-crypto parses keys and implements Ed448 and the curves that the standard
-// library lacks. The standard library implements RSA, the NIST curves and Ed25519. This package
+// library lacks, and github.com/cloudflare/circl implements ML-DSA. The standard library implements RSA, the NIST curves and Ed25519. This package
 // implements framing, grammar, the signature packet, hashing and all policy, because go-crypto
 // evaluates keys at the time that the signature claims, ignores repeated subpackets, takes an
 // issuer from the unhashed area and does not support version 3 signatures.

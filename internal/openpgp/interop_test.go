@@ -36,6 +36,8 @@ func TestInterop(t *testing.T) {
 		"brainpool256": ecdsa(packet.CurveBrainpoolP256, crypto.SHA256),
 		"brainpool384": ecdsa(packet.CurveBrainpoolP384, crypto.SHA384),
 		"brainpool512": ecdsa(packet.CurveBrainpoolP512, crypto.SHA512),
+		"ML-DSA-65":    {Algorithm: packet.PubKeyAlgoMldsa65Ed25519, V6Keys: true},
+		"ML-DSA-87":    {Algorithm: packet.PubKeyAlgoMldsa87Ed448, V6Keys: true},
 		"secp256k1":    ecdsa(packet.CurveSecP256k1, crypto.SHA256),
 	}
 	payload := bytes.Repeat([]byte("what is signed "), 100)

@@ -18,6 +18,7 @@ import (
 	pgped25519 "github.com/ProtonMail/go-crypto/openpgp/ed25519"
 	"github.com/ProtonMail/go-crypto/openpgp/ed448"
 	"github.com/ProtonMail/go-crypto/openpgp/eddsa"
+	"github.com/ProtonMail/go-crypto/openpgp/mldsa_eddsa"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
@@ -37,8 +38,10 @@ type publicKey struct {
 	// name is the algorithm with its size or curve, such as "RSA-4096".
 	name string
 
-	// weakness is the reason why signatures of the key are not accepted; empty if they are.
-	weakness string
+	// weakness is the reason why signatures of the key are not accepted; empty if they are. If the
+	// key is unsupported, it says nothing about the key's strength.
+	weakness    string
+	unsupported bool
 
 	// minDigest is the minimum size of a digest that the key may sign, in octets.
 	minDigest int
@@ -53,7 +56,7 @@ type publicKey struct {
 	verifier any
 }
 
-var errDamagedKey = errors.New("a key packet is damaged")
+var errDamagedKey = errors.New("its packet is damaged")
 
 // parsePublicKey reads the body of a public-key or public-subkey packet, RFC 9580 section 5.5.2.
 // [KeyFile.Problems] may show the error.
@@ -61,8 +64,13 @@ func parsePublicKey(body []byte) (*publicKey, error) {
 	if len(body) < 6 {
 		return nil, errDamagedKey
 	}
-	if version := body[0]; version != 4 && version != 6 {
-		return nil, errors.New("a key is of version " + strconv.Itoa(int(version)) + "; only 4 and 6 are accepted")
+	switch version := body[0]; version {
+	case 4, 6:
+	case 5:
+		return nil, errors.New("it is of version 5, which LibrePGP defines; only 4 and 6 are accepted: " +
+			"make one with gpg --quick-generate-key NAME ed25519")
+	default:
+		return nil, errors.New("it is of version " + strconv.Itoa(int(version)) + "; only 4 and 6 are accepted")
 	}
 	framed := make([]byte, 0, len(body)+6)
 	framed = append(framed, 0xc0|byte(tagPublicKey), 0xff)
@@ -71,7 +79,7 @@ func parsePublicKey(body []byte) (*publicKey, error) {
 	parsed, err := packet.Read(reader)
 	pk, ok := parsed.(*packet.PublicKey)
 	if err != nil || !ok {
-		return nil, errors.New("a key has an unsupported algorithm or form")
+		return nil, errors.New("its algorithm or form is not supported")
 	}
 	// The library stops where the algorithm's numbers end and ignores the length that a version 6
 	// key states.
@@ -121,9 +129,10 @@ func (k *publicKey) assess(pk *packet.PublicKey) {
 		k.useEd25519(key.Point)
 	case *ed448.PublicKey:
 		k.name, k.minDigest, k.cost = "Ed448", 64, costEd448
+	case *mldsa_eddsa.PublicKey:
+		k.useComposite(key)
 	default:
-		k.name = otherAlgorithm(k.algorithm)
-		k.weakness = k.name + " keys are not accepted: use RSA, ECDSA or EdDSA"
+		k.assessOther()
 	}
 	if k.weakness != "" {
 		k.cost = 0 // Nothing is computed with it.
@@ -194,17 +203,32 @@ func (k *publicKey) useNIST(key *pgpecdsa.PublicKey) {
 	k.verifier = standard
 }
 
-func otherAlgorithm(algorithm byte) string {
-	switch algorithm {
+// assessOther names the algorithm of a key whose signatures are not accepted.
+func (k *publicKey) assessOther() {
+	switch k.algorithm {
 	case algoDSA:
-		return "DSA"
+		k.name = "DSA"
 	case algoElGamal, algoElGamalSign:
-		return "ElGamal"
+		k.name = "ElGamal"
 	case 18, 25, 26:
-		return "ECDH"
+		k.name = "ECDH"
+	case 32, 33, 34:
+		k.name, k.unsupported = "SLH-DSA", true
 	default:
-		return "algorithm " + strconv.Itoa(int(algorithm))
+		k.name, k.unsupported = "algorithm "+strconv.Itoa(int(k.algorithm)), true
 	}
+	k.weakness = k.name + " keys are not accepted: use RSA, ECDSA or EdDSA"
+	if k.unsupported {
+		k.weakness = k.name + " keys are not supported by this version: use RSA, ECDSA or EdDSA"
+	}
+}
+
+// refuseAlgorithm is the refusal of a key with a weakness.
+func (k *publicKey) refuseAlgorithm() *Error {
+	if k.unsupported {
+		return refuse(UnsupportedAlgorithm, k.weakness)
+	}
+	return refuse(WeakAlgorithm, k.weakness)
 }
 
 // fingerprintText returns the fingerprint in upper-case hexadecimal.
@@ -228,7 +252,7 @@ func hexadecimal(prefix string, octets []byte) string {
 func (k *publicKey) checkCompatible(s *signature) *Error {
 	switch {
 	case k.weakness != "":
-		return refuse(WeakAlgorithm, k.weakness)
+		return k.refuseAlgorithm()
 	case s.algorithm != k.algorithm && !(isRSA(s.algorithm) && isRSA(k.algorithm)):
 		return refuse(BadSignature, "the signature and its key are of different algorithms")
 	case s.version == 6 != (k.version == 6): // Sections 5.2.3 and 10.3.2.2.
@@ -262,6 +286,8 @@ func (k *publicKey) verifyDigest(s *signature, sum []byte) bool {
 		return eddsa.Verify(key, sum, s.material[0], s.material[1])
 	case *ed448.PublicKey:
 		return ed448.Verify(key, sum, s.material[0])
+	case *compositeKey:
+		return key.verify(s, sum)
 	default:
 		return false
 	}

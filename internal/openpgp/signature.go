@@ -37,6 +37,8 @@ const (
 	hashTagSize        = 2
 	maxMaterialParts   = 2 // Integers of the algorithm's own part.
 	ed448SignatureSize = 114
+	mldsa65Size        = 3309 // FIPS 204 section 4, table 2.
+	mldsa87Size        = 4627
 )
 
 // flagSign is the key flag "may sign data", section 5.2.3.29.
@@ -55,10 +57,13 @@ type signature struct {
 	// end of the hashed area, or type and time of a version 3 signature.
 	hashed []byte
 
-	salt     []byte // Version 6 only.
-	hashTag  []byte
-	material [maxMaterialParts][]byte // RSA: one; ECDSA, EdDSA: r and s; Ed25519, Ed448: one.
-	body     []byte
+	salt    []byte // Version 6 only.
+	hashTag []byte
+	body    []byte
+
+	// material is the algorithm's own part. RSA, Ed25519 and Ed448 have one value, ECDSA and EdDSA r
+	// and s, and ML-DSA the signature of the EdDSA key before its own.
+	material [maxMaterialParts][]byte
 
 	// err is the reason why the parsed signature is not acceptable. A revocation counts
 	// nevertheless.
@@ -83,7 +88,7 @@ func parseSignature(body []byte) (*signature, *Error) {
 		rest, err = s.split(body, v6HeaderSize, v6AreaSize)
 	default:
 		return nil, refuse(UnsupportedVersion,
-			"the signature packet is not of version 3, 4 or 6")
+			"the signature packet is not of version 3, 4 or 6 (5 is of LibrePGP): sign with a version 4 key")
 	}
 	if err != nil {
 		return nil, err
@@ -168,7 +173,7 @@ func (s *signature) splitSalt(rest []byte) ([]byte, *Error) {
 	}
 	size := 1 + int(rest[0])
 	s.salt = rest[1:size]
-	if s.digest.hash != 0 && len(s.salt) != s.digest.saltSize {
+	if s.digest.hash != 0 && (s.digest.saltSize == 0 || len(s.salt) != s.digest.saltSize) {
 		return nil, malformed("the salt of the signature has the wrong size for its digest")
 	}
 	return rest[size:], nil
@@ -193,6 +198,8 @@ func (s *signature) splitMaterial(rest []byte) *Error {
 		}
 		s.material[0] = rest
 		return nil
+	case algoMLDSA65Ed25519, algoMLDSA87Ed448:
+		return s.splitComposite(rest)
 	case algoRSAEncryptOnly, algoElGamal, algoDSA, algoElGamalSign:
 		s.note(refuse(WeakAlgorithm, "the signature's public-key algorithm is not accepted: "+
 			"sign with RSA, ECDSA or EdDSA"))
@@ -211,6 +218,24 @@ func (s *signature) splitMaterial(rest []byte) *Error {
 	if len(rest) != 0 {
 		return damagedSignature()
 	}
+	return nil
+}
+
+// splitComposite reads the signatures of an EdDSA and an ML-DSA key, RFC 9980. They exist in version
+// 6 only.
+func (s *signature) splitComposite(rest []byte) *Error {
+	first, second := ed25519.SignatureSize, mldsa65Size
+	if s.algorithm == algoMLDSA87Ed448 {
+		first, second = ed448SignatureSize, mldsa87Size
+	}
+	switch {
+	case s.version != 6:
+		s.note(refuse(UnsupportedVersion, "signatures by ML-DSA keys are of version 6 only"))
+		return nil
+	case len(rest) != first+second:
+		return damagedSignature()
+	}
+	s.material[0], s.material[1] = rest[:first], rest[first:]
 	return nil
 }
 

@@ -59,7 +59,7 @@ func TestHeavySignaturesShareABudget(t *testing.T) {
 // helps when one of its signatures cannot be checked by this version.
 func TestUnsupportedAlgorithmHidesNoRefusal(t *testing.T) {
 	claim := *alice.Key
-	claim.Algorithm = 30
+	claim.Algorithm = 99
 	unsupported := atomic(signer{Key: &claim, primary: alice.primary}.sign(payload(appDigest, appReference)))
 	in := input(t)
 	in.Image.Signatures = []verify.Signature{unsupported}

@@ -21,8 +21,12 @@ import (
 	"encoding/asn1"
 	"encoding/binary"
 	"math/big"
+	"slices"
 
+	"github.com/cloudflare/circl/sign"
 	"github.com/cloudflare/circl/sign/ed448"
+	"github.com/cloudflare/circl/sign/mldsa/mldsa65"
+	"github.com/cloudflare/circl/sign/mldsa/mldsa87"
 )
 
 // Digest IDs of RFC 9580 section 9.5.
@@ -81,6 +85,28 @@ func Ed448(version byte, created uint32, name string) *Key {
 		Version: version, Algorithm: 28, Created: created, Numbers: secret.Public().(ed448.PublicKey),
 		sign: func(_ crypto.Hash, digest []byte) []byte { return ed448.Sign(secret, digest, "") },
 	}
+}
+
+// MLDSA65 returns a version 6 key with algorithm 30, an Ed25519 and an ML-DSA-65 key.
+func MLDSA65(created uint32, name string) *Key {
+	return composite(30, Ed25519(6, created, name), mldsa65.Scheme(), name)
+}
+
+// MLDSA87 returns a version 6 key with algorithm 31, an Ed448 and an ML-DSA-87 key.
+func MLDSA87(created uint32, name string) *Key {
+	return composite(31, Ed448(6, created, name), mldsa87.Scheme(), name)
+}
+
+// composite adds a key of ML-DSA to one of EdDSA, RFC 9980. It signs without randomness, which
+// FIPS 204 section 3.4 allows.
+func composite(algorithm byte, k *Key, scheme sign.Scheme, name string) *Key {
+	public, secret := scheme.DeriveKey(seed("ML-DSA "+name, scheme.SeedSize()))
+	native := k.sign
+	k.Algorithm, k.Numbers = algorithm, append(slices.Clone(k.Numbers), sure(public.MarshalBinary())...)
+	k.sign = func(hash crypto.Hash, digest []byte) []byte {
+		return append(native(hash, digest), scheme.Sign(secret, digest, nil)...)
+	}
+	return k
 }
 
 // curveIDs are the object identifiers of RFC 9580 section 9.2, with length.

@@ -26,6 +26,8 @@ var (
 	v6      = pgp.Ed25519(6, keyTime, "v6")
 	v6ed448 = pgp.Ed448(6, keyTime, "v6-ed448")
 	v6sub   = pgp.Ed25519(6, keyTime, "v6 subkey")
+	mldsa65 = pgp.MLDSA65(keyTime, "mldsa65")
+	mldsa87 = pgp.MLDSA87(keyTime, "mldsa87")
 	unborn  = pgp.Ed25519(4, now+day, "unborn")
 )
 
@@ -60,7 +62,12 @@ func certificates() map[string][]byte {
 		"p521":     p521.Simple("P-521"),
 		"v6":       v6.Simple("version 6"),
 		"v6-ed448": v6ed448.Simple("version 6, Ed448"),
+		"mldsa65":  mldsa65.Simple("ML-DSA-65"),
+		"mldsa87":  mldsa87.Simple("ML-DSA-87"),
 		"unborn":   unborn.Simple("from the future"),
+		"mldsa-subkey": v6.Certificate(
+			v6.Direct(v6.Standard(pgp.TypeDirectKey, keyTime, pgp.Flags(pgp.FlagCertify))),
+			v6.Subkey(mldsa65, v6.Binding(mldsa65, keyTime))),
 	}
 	for _, some := range []map[string][]byte{selfSignatureKeys(), expiryKeys(), revokedKeys(), subkeyKeys()} {
 		for name, certificate := range some {

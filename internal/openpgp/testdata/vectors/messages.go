@@ -29,7 +29,7 @@ var payload = []byte(`{"critical":{"type":"atomic container signature",` +
 	`"identity":{"docker-reference":"example.com/app:1"}},"optional":{"creator":"assay vectors"}}`)
 
 func vectors() []vector {
-	return slices.Concat(algorithmVectors(), framingVectors(), compressionVectors(), sequenceVectors(),
+	return slices.Concat(algorithmVectors(), postQuantumVectors(), framingVectors(), compressionVectors(), sequenceVectors(),
 		onePassVectors(), signatureVectors(), timeVectors(), v3Vectors(), keyVectors())
 }
 
@@ -86,7 +86,7 @@ func algorithmVectors() []vector {
 		refuse("algorithm-other-rsa", malformed, "the signature has algorithm 3, the one-pass packet 1",
 			slices.Concat(onePass(rsa2048), literal(), signed(&rsaSignOnly))),
 		refuse("algorithm-dsa", weak, "a DSA signature", claiming(17)),
-		refuse("algorithm-unknown", unsupported, "a signature by an algorithm that has no meaning yet", claiming(30)),
+		refuse("algorithm-unknown", unsupported, "a signature by an algorithm that has no meaning yet", claiming(99)),
 	} {
 		v.keys = []string{"alice", "p384", "rsa1024", "rsa2048"}
 		out = append(out, v)
