@@ -38,6 +38,13 @@ const (
 	// revocation or the absence of the key is restored.
 	// Present only while it is True. Abnormal-true.
 	RevocationLostCondition = "RevocationLost"
+
+	// KeyDataSkippedCondition is the condition of a TrustPolicy that is True when a key source
+	// holds data that was skipped, beside keys that are used: a key that cannot be read, a
+	// private key, a revocation that is not in force. Its message names the entry, the source
+	// and the problem.
+	// Present only while it is True. Abnormal-true.
+	KeyDataSkippedCondition = "KeyDataSkipped"
 )
 
 // RecheckRequestedAtAnnotation, when its value changes, makes Assay check the Image again
@@ -164,4 +171,7 @@ const (
 	// ReasonRevocationLost: a revocation of the key was seen before, and no source has it now.
 	// The key is usable. Also the reason of the condition RevocationLost.
 	ReasonRevocationLost = "RevocationLost"
+	// ReasonKeyDataSkipped: the file of the key also holds data that was skipped. The key is
+	// usable. Also the reason of the condition KeyDataSkipped.
+	ReasonKeyDataSkipped = "KeyDataSkipped"
 )

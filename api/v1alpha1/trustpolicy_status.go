@@ -12,7 +12,8 @@ type TrustPolicyStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions of the policy: Ready, and where there is cause Stalled and RevocationLost.
+	// conditions of the policy: Ready, and where there is cause Stalled, RevocationLost and
+	// KeyDataSkipped.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

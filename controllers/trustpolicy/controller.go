@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package trustpolicy reports in the status of TrustPolicies on their keys (status.go), warns
-// of revocations that disappear (revocations.go), and counts the Images that the policies were
+// of revocations that disappear (revocations.go) and of data that was skipped (skipped.go), and counts the Images that the policies were
 // applied to (counts.go). It decides nothing about Images.
 package trustpolicy
 
@@ -147,10 +147,11 @@ func (r *Reconciler) policy(ctx context.Context, stored *assayv1alpha1.TrustPoli
 	return nil, nil, fmt.Errorf("the cache no longer has generation %d of TrustPolicy %s", stored.Generation, stored.Name)
 }
 
-// recordTransition emits an event when the policy becomes ready or stops being so, and when
-// a revocation is lost.
+// recordTransition emits an event when the policy becomes ready or stops being so, when a
+// revocation is lost, and when data in a key source was skipped.
 func (r *Reconciler) recordTransition(ctx context.Context, before, after *assayv1alpha1.TrustPolicy) {
-	r.recordRevocationLost(ctx, before, after)
+	r.recordWarning(ctx, before, after, assayv1alpha1.RevocationLostCondition)
+	r.recordWarning(ctx, before, after, assayv1alpha1.KeyDataSkippedCondition)
 	was := meta.FindStatusCondition(before.Status.Conditions, assayv1alpha1.ReadyCondition)
 	is := meta.FindStatusCondition(after.Status.Conditions, assayv1alpha1.ReadyCondition)
 	if was != nil && was.Status == is.Status && was.Reason == is.Reason {

@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -147,16 +145,4 @@ func revokedKeysOf(obj client.Object) []assayv1alpha1.RevokedKey {
 		return policy.Spec.RevokedKeys
 	}
 	return nil
-}
-
-// recordRevocationLost emits an event when a revocation is lost. The message of the condition
-// changes with the keys that it is about.
-func (r *Reconciler) recordRevocationLost(ctx context.Context, before, after *assayv1alpha1.TrustPolicy) {
-	was := meta.FindStatusCondition(before.Status.Conditions, assayv1alpha1.RevocationLostCondition)
-	is := meta.FindStatusCondition(after.Status.Conditions, assayv1alpha1.RevocationLostCondition)
-	if is == nil || (was != nil && was.Message == is.Message) {
-		return
-	}
-	logf.FromContext(ctx).Info("Revocation lost", "message", is.Message)
-	r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, is.Reason, "ReadKeys", "%s", is.Message)
 }

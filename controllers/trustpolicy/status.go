@@ -30,7 +30,8 @@ const (
 // change it; zero for never.
 func applyStatus(policy *assayv1alpha1.TrustPolicy, trusted *trust.Policy, snapshot *trust.Snapshot, now metav1.Time) time.Time {
 	seen := newRevocations(policy.Status.Revocations, snapshot.RevokedKeys())
-	keys, nextChange := keyStatuses(trusted, seen, now.Time)
+	skipped := &skippedData{}
+	keys, nextChange := keyStatuses(trusted, seen, skipped, now.Time)
 	signers, nextSigner := signerStatuses(trusted, now.Time)
 	nextChange = earlier(nextChange, nextSigner)
 	found := newEntries(keys, signers)
@@ -46,6 +47,7 @@ func applyStatus(policy *assayv1alpha1.TrustPolicy, trusted *trust.Policy, snaps
 	set(&ready, assayv1alpha1.ReadyCondition)
 	set(stalledCondition(&ready, found), assayv1alpha1.StalledCondition)
 	set(seen.condition(), assayv1alpha1.RevocationLostCondition)
+	set(skipped.condition(), assayv1alpha1.KeyDataSkippedCondition)
 	policy.Status.Revocations = seen.remembered()
 	policy.Status.ObservedGeneration = policy.Generation
 	policy.Status.KeySummary = fmt.Sprintf("%d/%d", found.usable, found.all)
@@ -166,7 +168,7 @@ func signerStatuses(policy *trust.Policy, now time.Time) (signers []assayv1alpha
 
 // keyStatuses returns one entry for each key, and for each file that holds none, in the order
 // of the spec, and the time at which the clock alone changes one next; zero for never.
-func keyStatuses(policy *trust.Policy, seen *revocations, now time.Time) (keys []assayv1alpha1.KeyStatus, nextChange time.Time) {
+func keyStatuses(policy *trust.Policy, seen *revocations, skipped *skippedData, now time.Time) (keys []assayv1alpha1.KeyStatus, nextChange time.Time) {
 	for _, source := range policy.Sources {
 		for _, file := range source.Files {
 			entry := assayv1alpha1.KeyStatus{Name: assayv1alpha1.EntryName(source.Name), Source: safetext.Truncate(file.Location, maxSourceLength)}
@@ -176,8 +178,13 @@ func keyStatuses(policy *trust.Policy, seen *revocations, now time.Time) (keys [
 				keys = append(keys, entry)
 				continue
 			}
+			reason, message := skipped.add(source.Name, file, parsed)
 			for _, key := range policy.KeysOf(parsed, now) {
-				keys = append(keys, keyStatus(policy, seen, entry, &key))
+				status := keyStatus(policy, seen, entry, &key)
+				if status.Reason == "" { // Of the first key that has nothing else to say.
+					status.Reason, status.Message, reason, message = reason, message, "", ""
+				}
+				keys = append(keys, status)
 				nextChange = earlier(nextChange, key.NextChange)
 			}
 		}

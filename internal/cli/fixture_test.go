@@ -84,6 +84,7 @@ func files(t *testing.T) (string, flags) {
 	directory := t.TempDir()
 	for name, content := range map[string][]byte{
 		"app.sig":        sign(alice, payload(appDigest, appReference)),
+		"armored.sig":    pgp.Armor("PGP MESSAGE", sign(alice, payload(appDigest, appReference))),
 		"altered.sig":    bytes.Replace(sign(alice, payload(appDigest, appReference)), []byte("app:v1"), []byte("app:v2"), 1),
 		"alice.asc":      pgp.Armor("PGP PUBLIC KEY BLOCK", alice.Simple("Alice <alice@example.com>")),
 		"alice.gpg":      alice.Simple("Alice <alice@example.com>"),

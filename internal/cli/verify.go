@@ -16,6 +16,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/filekind"
 	"github.com/assay-project/assay/internal/signature"
 	"github.com/assay-project/assay/internal/verify"
 )
@@ -39,6 +40,9 @@ type verifyOptions struct {
 	output        string
 	identity      identityOptions
 	signer        signerOptions
+
+	// warnings are what was printed about key files.
+	warnings []string
 }
 
 func newVerifyCommand() *cobra.Command {
@@ -57,8 +61,9 @@ keeps signatures of cosign. They are verified by public keys in PEM, with --trus
 (--certificate-oidc-issuer); or by a certificate of another CA (--ca-roots). Nothing is
 fetched and no log is asked.
 
-Key files are independent of each other. A file without a usable key is reported on
-standard error, and the other files are still used. A file that does not exist is an error.
+Key files are independent of each other, and so are the keys in one. What was skipped is
+reported on standard error and in the JSON and YAML output, and the others are still used.
+A file that does not exist is an error.
 
 Exit status:
 
@@ -216,10 +221,11 @@ func (o *verifyOptions) readManifest() (verify.Manifest, error) {
 	if err != nil {
 		return verify.Manifest{}, fmt.Errorf("--manifest: %w", err)
 	}
-	if len(raw) == 0 {
-		return verify.Manifest{}, fmt.Errorf("--manifest: %s is empty", o.manifest)
+	manifest := verify.ParseManifest(raw, "")
+	if kind := filekind.NotAManifest(raw); kind != "" && (manifest.Err != nil || len(raw) == 0) {
+		return manifest, fmt.Errorf("--manifest: %s: %s", o.manifest, kind)
 	}
-	return verify.ParseManifest(raw, ""), nil
+	return manifest, nil
 }
 
 // policy builds the policy that a TrustPolicy with the options would give.
@@ -275,19 +281,21 @@ func (o *verifyOptions) readKeys(name string, log signature.Material, stderr io.
 		file, err = signature.RequireLog(file, log)
 	}
 	if err != nil {
-		warn(stderr, name, err.Error())
+		o.warn(stderr, name, err.Error())
 		return nil, nil
 	}
 	for _, problem := range file.Problems() {
-		warn(stderr, name, problem)
+		o.warn(stderr, name, problem)
 	}
 	return file, nil
 }
 
-// warn prints a warning about a skipped part of a key file.
-func warn(stderr io.Writer, name, problem string) {
+// warn prints and records a warning about a skipped part of a key file.
+func (o *verifyOptions) warn(stderr io.Writer, name, problem string) {
+	warning := fmt.Sprintf("--trusted-key: %s: %s", name, problem)
+	o.warnings = append(o.warnings, warning)
 	// There is no way to report an error on standard error.
-	_, _ = fmt.Fprintf(stderr, "assay: --trusted-key: %s: %s\n", name, problem)
+	_, _ = fmt.Fprintf(stderr, "assay: %s\n", warning)
 }
 
 func readInput(name string, stdin io.Reader) ([]byte, error) {
@@ -313,7 +321,11 @@ func readBounded(name string, r io.Reader) ([]byte, error) {
 		return nil, err
 	}
 	if len(data) > maxFileSize {
-		return nil, fmt.Errorf("%s is larger than %d MiB, the limit of every input", name, maxFileSize>>20)
+		problem := fmt.Sprintf("%s is larger than %d MiB, the limit of every input", name, maxFileSize>>20)
+		if kind := filekind.Name(data); kind != "" {
+			problem += "; it looks like " + kind
+		}
+		return nil, errors.New(problem)
 	}
 	return data, nil
 }

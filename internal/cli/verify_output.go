@@ -42,6 +42,8 @@ type verifyResult struct {
 	Created      *time.Time        `json:"created,omitempty"`
 	Digest       string            `json:"digest,omitempty"`
 	Conditions   []verifyCondition `json:"conditions"`
+	// Warnings are about key files, as standard error has them: what was skipped in them.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // verifyEntity is a certificate authority.
@@ -76,6 +78,7 @@ func (o *verifyOptions) result(verdict *verify.Verdict) (*verifyResult, verify.O
 		Message:     words.Replace(finding.Message),
 		PublicKeyID: s.ClaimedKeyID,
 		Digest:      verdict.Digest.String(),
+		Warnings:    o.warnings,
 		Conditions: []verifyCondition{
 			{Type: imagev1.SignatureComplete, Status: complete, Reason: s.Reason, Message: words.Replace(s.Message)},
 			{Type: imagev1.SignatureFailed, Status: failed, Reason: s.Reason, Message: words.Replace(s.Message)},

@@ -95,7 +95,7 @@ func (u *userID) isBefore(other *userID) bool {
 }
 
 // Check returns nil if some key of the certificate may sign at the given time. Otherwise it returns
-// an [*Error]: KeyExpired, KeyRevoked, WeakAlgorithm or UnusableKey.
+// an [*Error]: KeyExpired, KeyRevoked, WeakAlgorithm, UnsupportedAlgorithm or UnusableKey.
 func (c *Certificate) Check(now time.Time) error {
 	at := now.Unix()
 	primary := c.primaryStatus(at)
@@ -194,7 +194,7 @@ func (c *Certificate) signingValidity(i int, primary primaryStatus, at int64) (e
 	case c.defect != "":
 		return 0, refuse(UnusableKey, c.defect)
 	case c.primary.weakness != "":
-		return 0, refuse(WeakAlgorithm, c.primary.weakness)
+		return 0, c.primary.refuseAlgorithm()
 	case c.revoked:
 		return 0, refuse(KeyRevoked, "the key is revoked")
 	}
@@ -202,7 +202,7 @@ func (c *Certificate) signingValidity(i int, primary primaryStatus, at int64) (e
 	case c.key(i).created > at+skewSeconds:
 		return 0, refuse(UnusableKey, "the creation time of the key is in the future")
 	case !primary.valid:
-		return 0, refuse(UnusableKey, "the key has no valid self-signature")
+		return 0, refuse(UnusableKey, c.whyInvalid())
 	case i == primaryKey && !primary.signs:
 		return 0, refuse(UnusableKey, "the key may not sign data: its key flags do not include signing")
 	case i == primaryKey:
@@ -210,6 +210,17 @@ func (c *Certificate) signingValidity(i int, primary primaryStatus, at int64) (e
 	}
 	subkeyExpires, err := c.subkeys[i].signingValidity(at)
 	return earliest(primary.expires, subkeyExpires), err
+}
+
+const noUserID = "the key has no user ID and no direct-key signature with key flags: " +
+	"some key servers leave user IDs out; get a copy with one"
+
+// whyInvalid is the refusal of a certificate whose primary key has no self-signature in force.
+func (c *Certificate) whyInvalid() string {
+	if len(c.userIDs) == 0 && c.primary.version != 6 {
+		return noUserID
+	}
+	return "the key has no valid self-signature"
 }
 
 func (s *subkey) signingValidity(at int64) (expires int64, err *Error) {
@@ -222,7 +233,7 @@ func (s *subkey) signingValidity(at int64) (expires int64, err *Error) {
 	case binding == nil:
 		return 0, refuse(UnusableKey, "the subkey has no valid binding to its primary key")
 	case s.weakness != "":
-		return 0, refuse(WeakAlgorithm, s.weakness)
+		return 0, s.refuseAlgorithm()
 	case !binding.crossCertified:
 		return 0, refuse(UnusableKey, "the subkey does not cross-certify its primary key")
 	}

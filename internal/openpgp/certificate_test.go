@@ -53,17 +53,20 @@ func TestCertificate(t *testing.T) {
 	check := func(text string) summary { return alice(func(s *summary) { s.Check = text }) }
 	noSelfSig := alice(func(s *summary) { s.UserID, s.Check = "", "UnusableKey: the key has no valid self-signature" })
 	tests := map[string]summary{
-		"alice":            check(""),
-		"rsa1024":          other("", "RSA-1024", "WeakAlgorithm: RSA keys of less than 2048 bits are not accepted"),
-		"rsa4096":          other("RSA-4096", "RSA-4096", ""),
-		"eddsa":            other("EdDSA", "Ed25519", ""),
-		"ed448":            other("Ed448", "Ed448", ""),
-		"p256":             other("P-256", "ECDSA-P-256", ""),
-		"p384":             other("P-384", "ECDSA-P-384", ""),
-		"p521":             other("P-521", "ECDSA-P-521", ""),
-		"v6":               other("version 6", "Ed25519", ""),
-		"v6-subkey":        other("", "Ed25519", ""),
-		"no-user-id":       noSelfSig,
+		"alice":     check(""),
+		"rsa1024":   other("", "RSA-1024", "WeakAlgorithm: RSA keys of less than 2048 bits are not accepted"),
+		"rsa4096":   other("RSA-4096", "RSA-4096", ""),
+		"eddsa":     other("EdDSA", "Ed25519", ""),
+		"ed448":     other("Ed448", "Ed448", ""),
+		"p256":      other("P-256", "ECDSA-P-256", ""),
+		"p384":      other("P-384", "ECDSA-P-384", ""),
+		"p521":      other("P-521", "ECDSA-P-521", ""),
+		"v6":        other("version 6", "Ed25519", ""),
+		"v6-subkey": other("", "Ed25519", ""),
+		"no-user-id": alice(func(s *summary) {
+			s.UserID = ""
+			s.Check = "UnusableKey: the key has no user ID and no direct-key signature with key flags: some key servers leave user IDs out; get a copy with one"
+		}),
 		"user-id-bad-cert": noSelfSig,
 		"user-id-revoked":  noSelfSig,
 		"cert-certify-only": check(

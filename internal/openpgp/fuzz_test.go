@@ -92,7 +92,7 @@ func FuzzParseKeyFile(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(data)
-		f.Add(armorBlocks(data)[0].data)
+		f.Add(keyBlocks(data)[0].data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		file, err := ParseKeyFile(data)
@@ -108,6 +108,14 @@ func FuzzParseKeyFile(f *testing.F) {
 		certificates, revocations, problems := len(file.Certificates), len(file.revocations), len(file.Problems)
 		if certificates+revocations == 0 || certificates > maxCertificates || revocations > maxRevocations || problems > maxProblems {
 			t.Fatalf("%d certificates, %d revocations, %d problems", certificates, revocations, problems)
+		}
+		if text, err := Rearmor(data); err == nil {
+			again := parse(t, text)
+			file := *file
+			file.Problems = again.Problems
+			if diff := cmp.Diff(summaries(&file), summaries(again)); diff != "" {
+				t.Fatalf("its copy holds something else: %s", diff)
+			}
 		}
 		ring := NewKeyringFromFiles(file, file)
 		if len(ring.Certificates()) != len(file.Certificates) {

@@ -91,7 +91,7 @@ func hostileFiles(t testing.TB) map[string][]byte {
 		other.Created += uint32(i)
 		return pgp.Packet(pgp.TagPublicSubkey, other.Body())
 	}
-	brainpool := onCurve(t, packet.CurveBrainpoolP512)
+	brainpool, mldsa87 := onCurve(t, packet.CurveBrainpoolP512), pgp.MLDSA87(testKeyTime, "mldsa87")
 	return map[string][]byte{
 		"brainpoolP512r1": slowFile(brainpool),
 		"brainpoolP256r1": slowFile(onCurve(t, packet.CurveBrainpoolP256)),
@@ -103,6 +103,8 @@ func hostileFiles(t testing.TB) map[string][]byte {
 		"RSA-4096":        slowFile(forgingRSA(4096, 24)),
 		"Ed448":           slowFile(pgp.Ed448(4, testKeyTime, "ed448")),
 		"Ed25519":         slowFile(testAlice),
+		"ML-DSA-65":       slowFile(pgp.MLDSA65(testKeyTime, "mldsa65")),
+		"ML-DSA-87":       slowFile(pgp.MLDSA87(testKeyTime, "mldsa87")),
 		"long user ID":    testAlice.Certificate(flood(testAlice, string(make([]byte, 900_000)), 250, sha3)),
 		"versions with user IDs": repeated(maxCertificates, func(i int) []byte {
 			return testAlice.Certificate(repeated(250, func(j int) []byte {
@@ -118,6 +120,9 @@ func hostileFiles(t testing.TB) map[string][]byte {
 				return subkey(brainpool, i*maxCertificatePackets+j)
 			}))
 		}),
+		"subkeys of ML-DSA": testV6.Certificate(repeated(maxCertificatePackets-1, func(i int) []byte {
+			return subkey(mldsa87, i)
+		})),
 		"subkeys and user IDs": repeated(maxCertificates, func(i int) []byte {
 			return testAlice.Certificate(repeated(500, func(j int) []byte {
 				return join(subkey(testBob, 500*i+j), pgp.Packet(pgp.TagUserID, numbered(500*i+j)))

@@ -5,11 +5,14 @@ package openpgp
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
+	"github.com/assay-project/assay/internal/filekind"
 	"github.com/assay-project/assay/internal/safetext"
 )
 
@@ -32,12 +35,12 @@ type KeyFile struct {
 	revocations []*signature
 }
 
-// ParseKeyFile reads the certificates of a key file of at most 1 MiB: binary, or any number of
-// armor blocks with text around them. It skips and reports what it cannot read, and returns an
-// error only if nothing is left or the file exceeds a limit. A file with only revocations is valid.
-// ParseKeyFile verifies all self-signatures, bindings and revocations, in less than two seconds for
-// any file; certificates that would take longer cannot be used. With an error, only the cost of the
-// file is set.
+// ParseKeyFile reads the certificates of a key file of at most 1 MiB: any number of armor blocks and
+// runs of binary packets, with text around them. It skips and reports what it cannot read, and
+// returns an error only if nothing is left or the file exceeds a limit; the error names what the
+// file is, if that can be told. A file with only revocations is valid. ParseKeyFile verifies all
+// self-signatures, bindings and revocations, in less than two seconds for any file; certificates
+// that would take longer cannot be used. With an error, only the cost of the file is set.
 //
 // A panic in the underlying library is an error of this file alone.
 func ParseKeyFile(data []byte) (file *KeyFile, err error) {
@@ -47,7 +50,7 @@ func ParseKeyFile(data []byte) (file *KeyFile, err error) {
 		}
 	}()
 	if len(data) > maxKeyFileSize {
-		return &KeyFile{}, errors.New("the key file is larger than 1 MiB")
+		return &KeyFile{}, errors.New(cmp.Or(filekind.NotAKey(data), "the key file is larger than 1 MiB"))
 	}
 	r := &keyFileReader{cost: maxKeyFileCost}
 	r.read(data)
@@ -60,10 +63,9 @@ func ParseKeyFile(data []byte) (file *KeyFile, err error) {
 		file.Certificates = append(file.Certificates, mergeCertificates(same))
 	}
 	if len(file.Certificates) == 0 && len(file.revocations) == 0 {
-		if len(r.problems) > 0 {
-			return nothing, errors.New(r.problems[0])
-		}
-		return nothing, errors.New("the file holds no OpenPGP public key")
+		return nothing, errors.New(cmp.Or(filekind.NotAKey(data),
+			safetext.TruncateWithEllipsis(strings.Join(r.problems, "; "), maxProblemSize),
+			"the file holds no OpenPGP public key"))
 	}
 	file.Certificates = applyRevocations(file.Certificates, file.revocations)
 	return file, nil
@@ -73,6 +75,54 @@ func ParseKeyFile(data []byte) (file *KeyFile, err error) {
 // contains an armor header. The file may still be unreadable.
 func IsKeyFile(data []byte) bool {
 	return startsWithKey(data) || bytes.Contains(data, []byte("-----BEGIN PGP "))
+}
+
+// Rearmor returns the public keys and revocations of a key file as armor blocks. Everything else
+// in the file is left out, private keys among it. ParseKeyFile finds the same in the result as in
+// the file; where the result could differ, because the file is damaged, Rearmor returns an error.
+func Rearmor(data []byte) ([]byte, error) {
+	if _, err := ParseKeyFile(data); err != nil {
+		return nil, err
+	}
+	var text []byte
+	for _, block := range readableBlocks(data) {
+		public, err := publicPackets(block.data)
+		if err != nil {
+			return nil, err
+		}
+		if len(public) > 0 {
+			text = encodeArmor(text, public)
+		}
+	}
+	return text, nil
+}
+
+// publicPackets returns the certificates among packets and the standalone revocations, as
+// readPackets and readRevocations tell them from the rest.
+func publicPackets(data []byte) (public []byte, err error) {
+	var group packetTag // Of the first packet of a certificate.
+	for rest := data; len(rest) > 0; {
+		p, after, err := nextPacket(rest)
+		if err != nil {
+			return nil, errors.New("the key file is damaged")
+		}
+		if len(rest) == len(data) || p.tag == tagPublicKey || p.tag == tagSecretKey {
+			group = p.tag
+		}
+		keep := group == tagPublicKey
+		if group == tagSignature {
+			_, err := readRevocation(p)
+			keep = err == nil
+		}
+		if keep && p.tag == tagSecretSubkey {
+			return nil, errors.New("a private subkey is among the public keys")
+		}
+		if keep {
+			public = append(public, rest[:len(rest)-len(after)]...)
+		}
+		rest = after
+	}
+	return public, nil
 }
 
 type keyFileReader struct {
@@ -102,12 +152,7 @@ func (r *keyFileReader) report(problem string) {
 }
 
 func (r *keyFileReader) read(data []byte) {
-	if startsWithKey(data) {
-		r.readPackets(data)
-		return
-	}
-	data = bytes.TrimPrefix(data, []byte("\ufeff")) // Editors put this mark before text.
-	blocks := armorBlocks(data)
+	blocks := readableBlocks(data)
 	for _, block := range blocks {
 		if block.err != nil {
 			r.report(block.err.Error())
@@ -115,22 +160,59 @@ func (r *keyFileReader) read(data []byte) {
 		}
 		r.readPackets(block.data)
 	}
-	switch {
-	case len(blocks) == maxArmorBlocks:
+	if len(blocks) >= maxKeyBlocks {
 		r.tooLarge = errors.New("the file has too many armor blocks: spread its keys over several files")
-	case len(blocks) > 0:
-	case len(data) > 12 && bytes.Equal(data[8:12], []byte("KBXf")):
-		r.report("the file is a GnuPG keybox: export its keys with gpg --export")
-	case len(data) > 0 && data[0]&0x80 != 0:
-		r.readPackets(data)
 	}
 }
 
-// startsWithKey reports whether data begins with a key packet, which distinguishes a binary file
+// readableBlocks returns the blocks of a key file. Without any, binary data is one.
+func readableBlocks(data []byte) []keyBlock {
+	if startsWithSignature(data) {
+		size := packetRun(data)
+		return append([]keyBlock{{data: data[:size]}}, keyBlocks(data[size:])...)
+	}
+	blocks := keyBlocks(bytes.TrimPrefix(data, []byte("\ufeff"))) // Editors put this mark before text.
+	isBinary := len(data) > 0 && data[0]&0x80 != 0
+	if len(blocks) == 0 && isBinary {
+		return []keyBlock{{data: data}}
+	}
+	return blocks
+}
+
+// startsWithKey reports whether data begins with a key packet, which distinguishes binary packets
 // from text that begins with an octet above 127.
 func startsWithKey(data []byte) bool {
+	p, ok := firstPacket(data, tagPublicKey, tagSecretKey)
+	const oldest, newest = 2, 6 // Versions.
+	return ok && len(p.body) > 0 && p.body[0] >= oldest && p.body[0] <= newest
+}
+
+// startsWithSignature reports whether data begins with a signature packet, as a binary file of
+// revocations does.
+func startsWithSignature(data []byte) bool {
+	p, ok := firstPacket(data, tagSignature, tagSignature)
+	if !ok {
+		return false
+	}
+	_, err := parseSignature(p.body)
+	return err == nil
+}
+
+// firstPacket returns the first packet of data if it is complete and of one of two types. Packets
+// of other types are not read: any text may look like the beginning of a long one.
+func firstPacket(data []byte, one, other packetTag) (p rawPacket, ok bool) {
+	if len(data) == 0 || data[0]&0x80 == 0 {
+		return p, false
+	}
+	tag := packetTag(data[0] & 0x3f)
+	if data[0]&0x40 == 0 {
+		tag = packetTag(data[0] >> 2 & 0x0f)
+	}
+	if tag != one && tag != other {
+		return p, false
+	}
 	p, _, err := nextPacket(data)
-	return err == nil && (p.tag == tagPublicKey || p.tag == tagSecretKey)
+	return p, err == nil
 }
 
 // readPackets splits a sequence of certificates (RFC 9580 section 10.1) at its primary keys.
@@ -163,16 +245,15 @@ func (r *keyFileReader) readBroken(current []rawPacket, err error) {
 	switch {
 	case errors.Is(err, errTruncated):
 		const reason = "the key file is truncated: its last key was skipped"
-		if len(current) == 0 {
-			r.report(reason)
-			return
+		r.report(reason)
+		if len(current) > 0 {
+			r.setAside(current[0], reason)
 		}
-		r.setAside(current[0], reason)
 		return
 	case len(current) > 0:
 		r.readCertificate(current)
 	}
-	r.report("the key file contains data that is not an OpenPGP packet")
+	r.report(errNotPackets.Error())
 }
 
 // readCertificate reads the packets of one certificate, or signatures without a key.
@@ -187,21 +268,18 @@ func (r *keyFileReader) readCertificate(packets []rawPacket) {
 	case r.count > maxCertificates:
 		r.tooLarge = fmt.Errorf("the file has more than %d keys: spread them over several files", maxCertificates)
 		return
-	case first == tagSecretKey:
-		r.report("a private key was skipped: remove it and provide the public key (gpg --export)")
-		return
 	case first != tagPublicKey:
-		r.report("data before the first key was skipped")
+		r.report(notACertificate(first))
 		return
 	case len(packets) > maxCertificatePackets:
-		r.setAside(packets[0], "a key with more than "+strconv.Itoa(maxCertificatePackets)+
-			" packets was skipped: "+exportClean)
+		r.report(keyName(packets) + " was skipped: " + tooManyPackets)
+		r.setAside(packets[0], tooManyPackets)
 		return
 	}
 	c, left, err := readCertificate(packets, r.cost)
 	r.cost = left
 	if err != nil {
-		r.report("a key was skipped: " + err.Error())
+		r.report(keyName(packets) + " was skipped: " + err.Error())
 		return
 	}
 	if c.defect == tooManyChecks {
@@ -210,15 +288,41 @@ func (r *keyFileReader) readCertificate(packets []rawPacket) {
 	r.certificates = append(r.certificates, c)
 }
 
+// notACertificate is the problem of packets that begin with one of another type than a public key.
+func notACertificate(first packetTag) string {
+	switch first {
+	case tagSecretKey, tagSecretSubkey:
+		return "a private key was skipped: remove it and provide the public key (gpg --export)"
+	case tagPublicSubkey:
+		return "a subkey without its primary key was skipped: export the whole key (gpg --export)"
+	case tagOnePass, tagCompressed, tagLiteral, tagPKESK, tagSKESK, tagEncrypted, tagEncryptedIntact, tagEncryptedOCB:
+		return "a signed or encrypted message was skipped: it is not a public key"
+	default:
+		return "data before the first key was skipped"
+	}
+}
+
+// maxNameSize bounds a user ID in a problem, in bytes before it is quoted.
+const maxNameSize = 40
+
+// keyName names a key in a problem: by its first user ID, which nothing has verified.
+func keyName(packets []rawPacket) string {
+	for _, p := range packets {
+		if p.tag == tagUserID && len(p.body) > 0 {
+			return "the key of " + safetext.Quote(string(p.body), maxNameSize)
+		}
+	}
+	return "a key"
+}
+
 // setAside keeps a certificate that was not read as an unusable one. Dropping it would be wrong:
 // the part that was not read could revoke another version of it.
-func (r *keyFileReader) setAside(primary rawPacket, reason string) {
-	r.report(reason)
+func (r *keyFileReader) setAside(primary rawPacket, defect string) {
 	if primary.tag != tagPublicKey {
 		return
 	}
 	if key, err := parsePublicKey(primary.body); err == nil {
-		r.certificates = append(r.certificates, &Certificate{primary: key, defect: reason})
+		r.certificates = append(r.certificates, &Certificate{primary: key, defect: defect})
 	}
 }
 
@@ -242,6 +346,9 @@ func (r *keyFileReader) readRevocations(packets []rawPacket) {
 // affected certificates.
 const tooManyChecks = "the file has too many self-signatures to verify: spread its keys over several files, or " +
 	exportClean
+
+// tooManyPackets is the problem and the defect of a certificate that was flooded.
+var tooManyPackets = "it has more than " + strconv.Itoa(maxCertificatePackets) + " packets: " + exportClean
 
 // exportClean is the advice for flooded keys.
 const exportClean = "export it with gpg --export-options export-clean"

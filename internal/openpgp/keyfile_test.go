@@ -24,6 +24,7 @@ const (
 var (
 	testAlice = pgp.Ed25519(4, testKeyTime, "alice")
 	testBob   = pgp.Ed25519(4, testKeyTime, "bob")
+	testV6    = pgp.Ed25519(6, testKeyTime, "v6")
 )
 
 // keyFileResult is a key file for comparison: with user IDs in place of certificates.
@@ -78,20 +79,25 @@ func TestParseKeyFile(t *testing.T) {
 		"no empty line":   {text(strings.Replace(string(a), "-----\n\n", "-----\n", 1)), keyFileResult{UserIDs: both[:1]}},
 		"armor checksum":  {text(strings.Replace(string(a), "-----END", "=AAAA\n-----END", 1)), keyFileResult{UserIDs: both[:1]}},
 		"ignored packets": {join(alice, pgp.Packet(12, []byte{1}), pgp.Packet(63, nil), pgp.Packet(17, nil)), keyFileResult{UserIDs: both[:1]}},
-		"empty":           {nil, keyFileResult{Err: "the file holds no OpenPGP public key"}},
+		"empty":           {nil, keyFileResult{Err: "the file is empty"}},
 		"text":            {text("no key here"), keyFileResult{Err: "the file holds no OpenPGP public key"}},
 		"too large":       {make([]byte, maxKeyFileSize+1), keyFileResult{Err: "the key file is larger than 1 MiB"}},
 		"keybox": {text("\x00\x00\x00\x20\x01\x01\x00\x02KBXf...."), keyFileResult{
-			Err: "the file is a GnuPG keybox: export its keys with gpg --export"}},
+			Err: "the file is a GnuPG keybox, not a public key: export its keys with gpg --export"}},
 		"private key block": {armored("PGP PRIVATE KEY BLOCK", alice), keyFileResult{
-			Err: "a private key block was skipped: remove it and provide the public key (gpg --export --armor)"}},
+			Err: "the file is an OpenPGP private key, not a public key: export the public key (gpg --export --armor)"}},
 		"private key packet": {join(secret, bob), keyFileResult{UserIDs: both[1:],
 			Problems: []string{"a private key was skipped: remove it and provide the public key (gpg --export)"}}},
-		"a message": {armored("PGP MESSAGE", alice), keyFileResult{Err: "an armor block without a key was skipped"}},
-		"PEM": {armored("PUBLIC KEY", alice), keyFileResult{
-			Err: "a PEM block was skipped: it is not an OpenPGP key"}},
-		"unknown block": {join(a, armored("SOMETHING", bob)), keyFileResult{UserIDs: both[:1],
-			Problems: []string{"an armor block of an unknown kind was skipped"}}},
+		"a message": {armored("PGP MESSAGE", alice), keyFileResult{
+			Err: "the file is an armored OpenPGP message, not a public key: signatures go into an Image; get the public key of its signer"}},
+		"PEM beside a key": {join(a, armored("PUBLIC KEY", alice)), keyFileResult{UserIDs: both[:1],
+			Problems: []string{"a PEM block was skipped because OpenPGP keys are beside it: put it into a file of its own"}}},
+		"private PEM beside a key": {join(armored("ENCRYPTED SIGSTORE PRIVATE KEY", alice), a), keyFileResult{UserIDs: both[:1],
+			Problems: []string{"a private key in PEM was skipped: remove it"}}},
+		"message beside a key": {join(a, armored("PGP MESSAGE", alice)), keyFileResult{UserIDs: both[:1],
+			Problems: []string{"an armored message was skipped: it is encrypted or signed, and not a public key"}}},
+		"unknown block": {join(a, armored("SOMETHING\x1b", bob)), keyFileResult{UserIDs: both[:1],
+			Problems: []string{`an armor block "SOMETHING\x1b" was skipped: it is not an OpenPGP public key`}}},
 		"no END line": {join(noEnd, armored(publicLabel, bob)), keyFileResult{UserIDs: both[1:],
 			Problems: []string{"an armor block was skipped because it has no END line: the file is truncated"}}},
 		"other END line": {text(strings.Replace(string(a), "-----END PGP PUBLIC", "-----END PGP SECRET", 1)), keyFileResult{
@@ -104,28 +110,33 @@ func TestParseKeyFile(t *testing.T) {
 			Problems: []string{"the key file is truncated: its last key was skipped"}}},
 		"certification behind a subkey": {join(bob, testBob.Subkey(carol, testBob.Standard(pgp.TypePositiveCert, testKeyTime))),
 			keyFileResult{UserIDs: both[1:]}},
-		"newline at the end": {join(bob, text("\n")), keyFileResult{UserIDs: both[1:],
+		"newline at the end": {join(bob, text("\n")), keyFileResult{UserIDs: both[1:]}},
+		"text at the end": {join(bob, text("\nthe end\n")), keyFileResult{UserIDs: both[1:],
+			Problems: []string{"the key file contains data that is not an OpenPGP packet"}}},
+		"garbage in armor": {armored(publicLabel, bob, text("\n")), keyFileResult{UserIDs: both[1:],
 			Problems: []string{"the key file contains data that is not an OpenPGP packet"}}},
 		"binary garbage": {text("\xff\xff\xff\xff\xff\xff"), keyFileResult{
 			Err: "the key file is truncated: its last key was skipped"}},
 		"no key first": {join(pgp.Packet(pgp.TagUserID, text("nobody")), alice), keyFileResult{UserIDs: both[:1],
 			Problems: []string{"data before the first key was skipped"}}},
 		"flood of packets": {join(alice, flood, bob), keyFileResult{UserIDs: []string{"", "bob"}, Problems: []string{
-			"a key with more than 2048 packets was skipped: export it with gpg --export-options export-clean"}}},
+			`the key of "alice" was skipped: it has more than 2048 packets: export it with gpg --export-options export-clean`}}},
 		"version 3 key": {join(pgp.Packet(pgp.TagPublicKey, pgp.Public(3, 1, 0, nil).Body()), bob), keyFileResult{UserIDs: both[1:],
-			Problems: []string{"a key was skipped: a key is of version 3; only 4 and 6 are accepted"}}},
+			Problems: []string{"a key was skipped: it is of version 3; only 4 and 6 are accepted"}}},
 		"unknown algorithm": {join(pgp.Packet(pgp.TagPublicKey, pgp.Public(4, 99, 0, nil).Body()), bob), keyFileResult{
-			UserIDs: both[1:], Problems: []string{"a key was skipped: a key has an unsupported algorithm or form"}}},
+			UserIDs: both[1:], Problems: []string{"a key was skipped: its algorithm or form is not supported"}}},
 		"key of a few octets": {join(pgp.Packet(pgp.TagPublicKey, []byte{4}), bob), keyFileResult{
-			UserIDs: both[1:], Problems: []string{"a key was skipped: a key packet is damaged"}}},
+			UserIDs: both[1:], Problems: []string{"a key was skipped: its packet is damaged"}}},
 		"key with more octets": {join(pgp.Packet(pgp.TagPublicKey, append(carol.Body(), 0)), bob), keyFileResult{
-			UserIDs: both[1:], Problems: []string{"a key was skipped: a key packet is damaged"}}},
+			UserIDs: both[1:], Problems: []string{"a key was skipped: its packet is damaged"}}},
 		"revocation alone":  {armored(publicLabel, revocation), keyFileResult{}},
 		"binary revocation": {revocation, keyFileResult{}},
 		"revocation as a signature": {join(armored("PGP SIGNATURE", revocation), a, armored(publicLabel, bob)),
 			keyFileResult{UserIDs: both}},
 		"document signature": {armored("PGP SIGNATURE", testAlice.Direct(testAlice.Standard(pgp.TypeBinary, testKeyTime))),
-			keyFileResult{Err: "data before the first key was skipped"}},
+			keyFileResult{Err: "the file is an armored detached OpenPGP signature, not a public key: get the public key of its signer"}},
+		"document signature beside a key": {join(a, armored("PGP SIGNATURE", testAlice.Direct(testAlice.Standard(pgp.TypeBinary, testKeyTime)))),
+			keyFileResult{UserIDs: both[:1], Problems: []string{"a detached signature was skipped: it is not a public key"}}},
 		"revocation made in advance": {text("This is a revocation.\n\n:" + string(armored(publicLabel, revocation))),
 			keyFileResult{Err: "a revocation was skipped because there is a colon before its BEGIN line: remove the colon to revoke the key"}},
 		"two revocations":   {join(armored(publicLabel, revocation), armored(publicLabel, again), a), keyFileResult{UserIDs: both[:1]}},

@@ -83,7 +83,7 @@ func TestRefused(t *testing.T) {
 		"weak digest": {"digest-sha1", []string{"rsa2048"}, Error{Code: WeakAlgorithm, Issuer: "0x" + fingerprintOf(t, "rsa2048"),
 			Detail: "the digest of the signature is not accepted: sign with SHA-256 or SHA-512"}},
 		"version 5": {"version-5", []string{"alice"}, Error{Code: UnsupportedVersion, Issuer: "0x0CEF42A22D6B610B",
-			Detail: "the signature packet is not of version 3, 4 or 6"}},
+			Detail: "the signature packet is not of version 3, 4 or 6 (5 is of LibrePGP): sign with a version 4 key"}},
 		"version 6": {"v6", []string{"alice"}, Error{Code: UnknownKey, Issuer: "0x" + fingerprintOf(t, "v6"),
 			Detail: "the signature names the key 0x" + fingerprintOf(t, "v6") + ", which is not among the trusted keys"}},
 		"other algorithm": {"algorithm-dsa", []string{"alice"}, Error{Code: WeakAlgorithm, Issuer: "0x" + dsaFingerprint,

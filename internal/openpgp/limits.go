@@ -38,9 +38,9 @@ const (
 	// distribution fit.
 	maxKeyFileSize = 1 << 20
 
-	// maxArmorBlocks bounds the armor blocks of a key file. A bundle with one key per block is
-	// bounded by maxCertificates as well.
-	maxArmorBlocks = maxCertificates
+	// maxKeyBlocks bounds the armor blocks and runs of binary packets of a key file. A bundle with
+	// one key per block is bounded by maxCertificates as well.
+	maxKeyBlocks = maxCertificates
 
 	// maxCertificates bounds the certificates of a key file.
 	maxCertificates = 512

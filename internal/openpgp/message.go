@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+
+	"github.com/assay-project/assay/internal/filekind"
 )
 
 // Message is a signed message whose form is accepted and whose signature is not verified yet. It is
@@ -253,23 +255,17 @@ func literalData(body []byte) (content []byte, ok bool) {
 // describeStart returns an error that names what the content is instead of a signed message, to
 // help the person who stored it.
 func describeStart(data []byte, tag packetTag, err error) *Error {
-	switch {
-	case len(data) == 0:
-		return malformed("the content is empty")
-	case bytes.HasPrefix(data, []byte("-----BEGIN PGP ")):
-		return malformed("the content is ASCII-armored; only the binary form is accepted: use gpg --dearmor")
-	case errors.Is(err, errNoPacket):
+	if kind := filekind.NotASignature(data, filekind.Atomic); kind != "" {
+		return malformed(kind)
+	}
+	if errors.Is(err, errNoPacket) {
 		return malformed("the content is not an OpenPGP message")
 	}
 	switch tag {
-	case tagSignature:
-		return malformed("the content is a detached signature or has the signature before the data: use gpg --sign")
 	case tagPKESK, tagSKESK, tagEncrypted, tagEncryptedIntact, tagEncryptedOCB:
 		return malformed("the content is encrypted, not only signed")
 	case tagLiteral:
 		return malformed("the content is not signed")
-	case tagPublicKey, tagSecretKey:
-		return malformed("the content is a key, not a signed message")
 	case tagMarker, tagPadding:
 		return malformed("the message begins with a marker or padding packet, which is not accepted")
 	}

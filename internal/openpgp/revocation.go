@@ -18,8 +18,12 @@ func readRevocation(p rawPacket) (*signature, error) {
 	// A copy does not keep the whole file in memory.
 	s, err := parseSignature(bytes.Clone(p.body))
 	switch {
-	case p.tag != tagSignature || err != nil || s.kind != typeKeyRevocation:
+	case p.tag != tagSignature || err != nil:
 		return nil, errors.New("data before the first key was skipped")
+	case s.kind == typeBinary || s.kind == typeText:
+		return nil, errors.New("a detached signature was skipped: it is not a public key")
+	case s.kind != typeKeyRevocation:
+		return nil, errors.New("a signature without the key that it is about was skipped: export the whole key (gpg --export)")
 	case len(s.issuers()) == 0:
 		return nil, errors.New("a revocation that does not name its key was skipped")
 	default:

@@ -210,7 +210,7 @@ func (a *attempt) checkSigner() *Finding {
 	}
 	trust := p.Trust[a.format.Name()]
 	if trust == nil || trust.Len() == 0 {
-		return p.unknownKey(a.keyID)
+		return p.noKeyFor(a.format, a.keyID)
 	}
 	signed, err := trust.Authenticate(a.message, Circumstances{
 		Now: a.now, AcceptBeforeExpiry: p.AcceptBeforeExpiry, Spend: a.spend, Digest: a.image.digest,

@@ -6,6 +6,7 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
@@ -62,6 +63,28 @@ func (p *Policy) keysUnavailable() *Finding {
 			fmt.Sprintf("no available key of %s verifies the signature; unavailable: %s",
 				p.label(), strings.Join(p.UnavailableKeys, ", ")))
 	}
+	return &f
+}
+
+// noKeyFor is the finding for a signature of a format in which the policy has no keys, while it has
+// some of another format.
+func (p *Policy) noKeyFor(format Format, keyID string) *Finding {
+	if len(p.UnavailableKeys) > 0 {
+		return p.keysUnavailable()
+	}
+	var others []string
+	for name, trust := range p.Trust {
+		if trust.Len() > 0 {
+			others = append(others, name)
+		}
+	}
+	slices.Sort(others)
+	key := "the key that made the signature"
+	if keyID != "" {
+		key = "key " + keyID + ", which the signature names,"
+	}
+	f := refused(assayv1alpha1.ReasonUntrustedKey, fmt.Sprintf("%s has no key for signatures of format %s, only for %s; add %s if you trust its owner",
+		p.label(), format.Name(), strings.Join(others, " and "), key))
 	return &f
 }
 

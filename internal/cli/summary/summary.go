@@ -91,7 +91,8 @@ type Key struct {
 	UserID      string `json:"userID,omitempty"`
 	// Expires is absent for a key that does not expire.
 	Expires *metav1.Time `json:"expires,omitempty"`
-	// Reason is the reason why the key cannot be used, or RevocationLost; empty if nothing is wrong.
+	// Reason is the reason why the key cannot be used, RevocationLost or KeyDataSkipped; empty if
+	// nothing is wrong.
 	Reason  string `json:"reason,omitempty"`
 	Message string `json:"message,omitempty"`
 }
@@ -173,7 +174,8 @@ func (s *Status) addPolicy(p *assayv1alpha1.TrustPolicy, o Options) {
 	for i := range p.Status.Keys {
 		k := &p.Status.Keys[i]
 		soon := k.Expires != nil && k.Expires.Sub(o.Now) <= o.ExpiringWithin
-		if k.Usable && !soon && k.Reason != assayv1alpha1.ReasonRevocationLost {
+		warns := k.Reason == assayv1alpha1.ReasonRevocationLost || k.Reason == assayv1alpha1.ReasonKeyDataSkipped
+		if k.Usable && !soon && !warns {
 			continue
 		}
 		s.Keys = append(s.Keys, Key{

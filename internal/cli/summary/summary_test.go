@@ -31,7 +31,7 @@ func policy(name, ready string, keys ...assayv1alpha1.KeyStatus) assayv1alpha1.T
 func key(name string, expires time.Duration, reason string) assayv1alpha1.KeyStatus {
 	k := assayv1alpha1.KeyStatus{
 		Name: assayv1alpha1.EntryName(name), Fingerprint: assayv1alpha1.Fingerprint("F" + name),
-		Usable: reason == "" || reason == assayv1alpha1.ReasonRevocationLost, Reason: reason,
+		Usable: reason == "" || reason == assayv1alpha1.ReasonRevocationLost || reason == assayv1alpha1.ReasonKeyDataSkipped, Reason: reason,
 	}
 	if expires != 0 {
 		at := metav1.NewTime(now.Add(expires))
@@ -52,7 +52,7 @@ func TestSummarize(t *testing.T) {
 	}
 	const day = 24 * time.Hour
 	policies := []assayv1alpha1.TrustPolicy{
-		policy("z", "", key("never", 0, ""), key("far", 31*day, ""), key("soon", 30*day, ""), key("lost", 0, "RevocationLost")),
+		policy("z", "", key("never", 0, ""), key("far", 31*day, ""), key("soon", 30*day, ""), key("lost", 0, "RevocationLost"), key("part", 0, "KeyDataSkipped")),
 		policy("y", "False", key("gone", -day, "KeyExpired"), key("broken", 0, "SourceNotFound")),
 	}
 	want := Status{
@@ -69,6 +69,7 @@ func TestSummarize(t *testing.T) {
 			{Policy: "z", Name: "soon", Fingerprint: "Fsoon", Expires: policies[0].Status.Keys[2].Expires},
 			{Policy: "y", Name: "broken", Fingerprint: "Fbroken", Reason: "SourceNotFound"},
 			{Policy: "z", Name: "lost", Fingerprint: "Flost", Reason: "RevocationLost"},
+			{Policy: "z", Name: "part", Fingerprint: "Fpart", Reason: "KeyDataSkipped"},
 		},
 		Unverified: []Image{images[1], images[0]},
 		Omitted:    3,

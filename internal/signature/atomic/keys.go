@@ -126,7 +126,8 @@ func keyError(err error) *verify.Error {
 	e := convertError(err)
 	e.Detail = err.Error()
 	switch e.Reason {
-	case assayv1alpha1.ReasonKeyExpired, assayv1alpha1.ReasonKeyRevoked, assayv1alpha1.ReasonWeakAlgorithm:
+	case assayv1alpha1.ReasonKeyExpired, assayv1alpha1.ReasonKeyRevoked, assayv1alpha1.ReasonWeakAlgorithm,
+		assayv1alpha1.ReasonUnsupportedAlgorithm:
 	default:
 		e.Reason = assayv1alpha1.ReasonUnusableKey
 	}

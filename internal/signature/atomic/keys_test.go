@@ -97,13 +97,20 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestUnusableKey checks the reason for a key that may not sign.
+// TestUnusableKey checks the reason for a key that may not sign, and for one of an algorithm that
+// is not known.
 func TestUnusableKey(t *testing.T) {
 	key := pgp.Ed25519(4, keyTime, "atomic certify only")
-	file := mustParse(t, key.Certificate(key.User("carol", key.Standard(pgp.TypePositiveCert, keyTime, pgp.Flags(pgp.FlagCertify)))))
-	got := Format{}.NewTrust([]verify.NamedKeyFile{{Entry: "a", File: file}}).Keys(file, testNow)
-	if len(got) != 1 || got[0].Err == nil || got[0].Err.Reason != assayv1alpha1.ReasonUnusableKey {
-		t.Errorf("%+v, want one key that is not usable", got)
+	unknown := pgp.Public(6, 32, keyTime, make([]byte, 32)) // SLH-DSA.
+	for want, data := range map[string][]byte{
+		assayv1alpha1.ReasonUnusableKey:          key.Certificate(key.User("carol", key.Standard(pgp.TypePositiveCert, keyTime, pgp.Flags(pgp.FlagCertify)))),
+		assayv1alpha1.ReasonUnsupportedAlgorithm: unknown.Certificate(),
+	} {
+		file := mustParse(t, data)
+		got := Format{}.NewTrust([]verify.NamedKeyFile{{Entry: "a", File: file}}).Keys(file, testNow)
+		if len(got) != 1 || got[0].Err == nil || got[0].Err.Reason != want {
+			t.Errorf("%+v, want one key that is not usable: %s", got, want)
+		}
 	}
 }
 

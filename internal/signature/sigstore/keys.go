@@ -14,6 +14,7 @@ import (
 	"time"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/filekind"
 	"github.com/assay-project/assay/internal/pubkey"
 	"github.com/assay-project/assay/internal/sigstore"
 	"github.com/assay-project/assay/internal/verify"
@@ -45,6 +46,9 @@ func (Format) IsKeyFile(data []byte) bool {
 func (Format) ParseKeyFile(data []byte) (verify.KeyFile, error) {
 	keys, err := sigstore.ParseKeys(data)
 	if err != nil {
+		if kind := filekind.NotAKey(data); kind != "" {
+			return keyFile{}, errors.New(kind)
+		}
 		return keyFile{}, fmt.Errorf("the file is not one of PEM blocks PUBLIC KEY: %w", err)
 	}
 	return keyFile{keys: keys}, nil

@@ -85,12 +85,12 @@ func TestKeyFiles(t *testing.T) {
 		err   string // Part of it; empty for a usable file.
 	}{
 		"a key with text around it": {"cosign\n" + good + "end\n", true, ""},
-		"a certificate":             {string(st.CertificatePEM([]byte("x"))), true, "a PEM block is no PUBLIC KEY"},
+		"a certificate":             {string(st.CertificatePEM([]byte("x"))), true, "the file is a certificate in PEM"},
 		"a key that is too small":   {string(st.PublicPEM(t, st.NewRSA(t, 1024))), true, "RSA of 2048 to 8192 bits"},
 		"a good key and a bad one":  {good + strings.Replace(good, "MC", "XX", 1), true, "public key 2"},
 		"OpenPGP":                   {"-----BEGIN PGP PUBLIC KEY BLOCK-----\n", false, "malformed"},
-		"text":                      {"<html>", false, "there is no PEM block"},
-		"nothing":                   {"", false, "there is no PEM block"},
+		"text":                      {"<html>", false, "the file is an HTML page"},
+		"nothing":                   {"", false, "the file is empty"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

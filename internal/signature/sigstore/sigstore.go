@@ -15,6 +15,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/filekind"
 	"github.com/assay-project/assay/internal/sigstore"
 	"github.com/assay-project/assay/internal/verify"
 )
@@ -40,7 +41,11 @@ func (message) UnverifiedKeyID() string { return "" }
 func (Format) Parse(content []byte, _ *verify.Budget) (verify.Message, error) {
 	s, err := sigstore.Parse(content)
 	if err != nil {
-		return nil, convertError(err)
+		e := convertError(err)
+		if kind := filekind.NotASignature(content, filekind.Sigstore); kind != "" && e.Reason == assayv1alpha1.ReasonMalformedSignature {
+			e.Detail = kind
+		}
+		return nil, e
 	}
 	return message{s}, nil
 }
