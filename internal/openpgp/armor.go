@@ -13,10 +13,12 @@ import (
 )
 
 // keyBlock is a part of a key file that holds packets: the decoded content of one ASCII armor block
-// (RFC 9580 section 6.2), or a run of binary packets. With an error, it is one that was skipped.
+// (RFC 9580 section 6.2), or a run of binary packets. With an error, it is one that was skipped;
+// lost reports whether it may have held a key.
 type keyBlock struct {
 	data []byte
 	err  error
+	lost bool
 }
 
 var (
@@ -114,17 +116,22 @@ func readArmor(line, text []byte) (block keyBlock, rest []byte, found bool) {
 	label, behind, ok := armorLabel(line, armorBegin)
 	if !ok {
 		err := hiddenArmor(line)
-		return keyBlock{err: err}, text, err != nil
+		return keyBlock{err: err, lost: err != nil && !errors.Is(err, errColon)}, text, err != nil
 	}
 	if label == labelCleartext {
 		text = skipCleartext(text)
 	}
 	body, rest, ended := armorBody(text, label)
 	if err := checkArmor(label, behind, ended); err != nil {
-		return keyBlock{err: err}, rest, true
+		return keyBlock{err: err, lost: label == labelPublicKey || label == labelPrivateKey}, rest, true
 	}
 	return decodeArmor(body), rest, true
 }
+
+// errColon is the problem of a revocation as GnuPG writes it in advance, so that it is not used by
+// accident.
+var errColon = errors.New("a revocation was skipped because there is a colon before its BEGIN line: " +
+	"remove the colon to revoke the key")
 
 // hiddenArmor returns why a line that ends like the header line of a key or a revocation does not
 // begin an armor block: there is other text before it.
@@ -138,9 +145,7 @@ func hiddenArmor(line []byte) error {
 	case !ok, len(behind) > 0, label != labelPublicKey && label != labelSignature:
 		return nil
 	case string(line[:at]) == ":":
-		// GnuPG writes revocations in advance like this, so that none is used by accident.
-		return errors.New("a revocation was skipped because there is a colon before its BEGIN line: " +
-			"remove the colon to revoke the key")
+		return errColon
 	default:
 		return errors.New("an armor block was skipped because there is other text before its BEGIN line")
 	}
@@ -231,7 +236,7 @@ func decodeArmor(body []byte) keyBlock {
 	data := make([]byte, base64.StdEncoding.DecodedLen(len(encoded)))
 	n, err := base64.StdEncoding.Decode(data, encoded)
 	if err != nil {
-		return keyBlock{err: errors.New("an armor block was skipped because it is not valid base64")}
+		return keyBlock{err: errors.New("an armor block was skipped because it is not valid base64"), lost: true}
 	}
 	return keyBlock{data: data[:n]}
 }

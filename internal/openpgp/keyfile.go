@@ -26,6 +26,9 @@ type KeyFile struct {
 	// duplicates, in the order of the file.
 	Problems []string
 
+	// KeysSkipped reports whether something that was skipped was a key, or may have been one.
+	KeysSkipped bool
+
 	// Cost is the estimated processor time for verifying the signatures of the file, in
 	// microseconds. The same file always has the same cost.
 	Cost int
@@ -58,7 +61,7 @@ func ParseKeyFile(data []byte) (file *KeyFile, err error) {
 	if r.tooLarge != nil {
 		return nothing, r.tooLarge
 	}
-	file = &KeyFile{Problems: r.problems, Cost: nothing.Cost, revocations: r.revocations}
+	file = &KeyFile{Problems: r.problems, KeysSkipped: r.keysSkipped, Cost: nothing.Cost, revocations: r.revocations}
 	for same := range runs(r.certificates, compareCertificates) {
 		file.Certificates = append(file.Certificates, mergeCertificates(same))
 	}
@@ -128,6 +131,7 @@ func publicPackets(data []byte) (public []byte, err error) {
 type keyFileReader struct {
 	certificates []*Certificate
 	problems     []string
+	keysSkipped  bool
 	cost         int // Remaining budget for signatures, in microseconds.
 	count        int // Certificates seen.
 
@@ -151,11 +155,18 @@ func (r *keyFileReader) report(problem string) {
 	}
 }
 
+// reportKey records a problem that concerns a key.
+func (r *keyFileReader) reportKey(problem string) {
+	r.keysSkipped = true
+	r.report(problem)
+}
+
 func (r *keyFileReader) read(data []byte) {
 	blocks := readableBlocks(data)
 	for _, block := range blocks {
 		if block.err != nil {
 			r.report(block.err.Error())
+			r.keysSkipped = r.keysSkipped || block.lost
 			continue
 		}
 		r.readPackets(block.data)
@@ -245,7 +256,7 @@ func (r *keyFileReader) readBroken(current []rawPacket, err error) {
 	switch {
 	case errors.Is(err, errTruncated):
 		const reason = "the key file is truncated: its last key was skipped"
-		r.report(reason)
+		r.reportKey(reason)
 		if len(current) > 0 {
 			r.setAside(current[0], reason)
 		}
@@ -268,33 +279,35 @@ func (r *keyFileReader) readCertificate(packets []rawPacket) {
 	case r.count > maxCertificates:
 		r.tooLarge = fmt.Errorf("the file has more than %d keys: spread them over several files", maxCertificates)
 		return
+	case first == tagSecretKey, first == tagSecretSubkey:
+		r.reportKey("a private key was skipped: remove it and provide the public key (gpg --export)")
+		return
+	case first == tagPublicSubkey:
+		r.reportKey("a subkey without its primary key was skipped: export the whole key (gpg --export)")
+		return
 	case first != tagPublicKey:
 		r.report(notACertificate(first))
 		return
 	case len(packets) > maxCertificatePackets:
-		r.report(keyName(packets) + " was skipped: " + tooManyPackets)
+		r.reportKey(keyName(packets) + " was skipped: " + tooManyPackets)
 		r.setAside(packets[0], tooManyPackets)
 		return
 	}
 	c, left, err := readCertificate(packets, r.cost)
 	r.cost = left
 	if err != nil {
-		r.report(keyName(packets) + " was skipped: " + err.Error())
+		r.reportKey(keyName(packets) + " was skipped: " + err.Error())
 		return
 	}
 	if c.defect == tooManyChecks {
-		r.report(tooManyChecks)
+		r.reportKey(tooManyChecks)
 	}
 	r.certificates = append(r.certificates, c)
 }
 
-// notACertificate is the problem of packets that begin with one of another type than a public key.
+// notACertificate is the problem of packets that begin with one of another type than a key.
 func notACertificate(first packetTag) string {
 	switch first {
-	case tagSecretKey, tagSecretSubkey:
-		return "a private key was skipped: remove it and provide the public key (gpg --export)"
-	case tagPublicSubkey:
-		return "a subkey without its primary key was skipped: export the whole key (gpg --export)"
 	case tagOnePass, tagCompressed, tagLiteral, tagPKESK, tagSKESK, tagEncrypted, tagEncryptedIntact, tagEncryptedOCB:
 		return "a signed or encrypted message was skipped: it is not a public key"
 	default:

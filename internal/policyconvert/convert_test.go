@@ -4,9 +4,11 @@
 package policyconvert_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,10 +32,31 @@ var (
 		"/keys/text":      []byte("root:x:0:0:root:/root:/bin/bash\n"),
 		"/keys/private.asc": append(pgp.Armor("PGP PUBLIC KEY BLOCK", alice.Simple("Alice <alice@example.com>")),
 			pgp.Armor("PGP PRIVATE KEY BLOCK", []byte{0xc5, 1, 4})...),
+		"/keys/colon.asc": slices.Concat(pgp.Armor("PGP PUBLIC KEY BLOCK", bob.Simple("Bob <bob@example.com>")), []byte(":"),
+			pgp.Armor("PGP PUBLIC KEY BLOCK", bob.Direct(bob.Standard(pgp.TypeKeyRevocation, keyTime)))),
+		"/keys/cut.gpg":  append(bob.Simple("Bob <bob@example.com>"), alice.Simple("Alice <alice@example.com>")[:100]...),
+		"/keys/many.asc": many(),
 		// A private key under the label of a public one, behind a public one.
 		"/keys/labelled.asc": pgp.Armor("PGP PUBLIC KEY BLOCK", append(alice.Simple("Alice <alice@example.com>"), 0xc5, 1, 4)),
 	}
 )
+
+// many is a file of a hundred keys, each in a block of its own, some of them without a line break
+// before the next, and a revocation of the first.
+func many() []byte {
+	var file []byte
+	for i := range 100 {
+		block := pgp.Armor("PGP PUBLIC KEY BLOCK", manyKey(i).Simple(fmt.Sprint(i)))
+		if i%3 == 0 {
+			block = bytes.TrimRight(block, "\n")
+		}
+		file = append(file, block...)
+	}
+	first := manyKey(0)
+	return append(file, pgp.Armor("PGP PUBLIC KEY BLOCK", first.Direct(first.Standard(pgp.TypeKeyRevocation, keyTime)))...)
+}
+
+func manyKey(i int) *pgp.Key { return pgp.Ed25519(4, keyTime, fmt.Sprint("convert many ", i)) }
 
 func readFile(path string) ([]byte, error) {
 	data, ok := files[path]
@@ -182,8 +205,10 @@ func TestConvert(t *testing.T) {
 			},
 		},
 		"a file that holds no key":            {text: docker("a.example", signedBy("/keys/text", "")), policies: []string{"a.example: a.example by text=Secret/text"}, notes: []string{"", "!holds no OpenPGP public key"}},
-		"a private key is not copied":         {text: docker("a.example", signedBy("/keys/private.asc", "")), policies: []string{"a.example: a.example by private=Secret/private.asc"}, notes: []string{"", "!it holds"}},
-		"a private key is not copied, hidden": {text: docker("a.example", signedBy("/keys/labelled.asc", "")), policies: []string{"a.example: a.example by labelled=Secret/labelled.asc"}, notes: []string{"", "!it holds"}},
+		"a private key is not copied":         {text: docker("a.example", signedBy("/keys/private.asc", "")), policies: []string{"a.example: a.example by private=inline"}, notes: []string{"!is inline without some of it: a private key block was skipped"}},
+		"a private key is not copied, hidden": {text: docker("a.example", signedBy("/keys/labelled.asc", "")), policies: []string{"a.example: a.example by labelled=inline"}, notes: []string{"!is inline without some of it: a private key was skipped"}},
+		"a revocation that is not in force":   {text: docker("a.example", signedBy("/keys/colon.asc", "")), policies: []string{"a.example: a.example by colon=inline"}, notes: []string{"is inline without some of it: a revocation was skipped"}},
+		"a damaged file":                      {text: docker("a.example", signedBy("/keys/cut.gpg", "")), policies: []string{"a.example: a.example by cut=Secret/cut.gpg"}, notes: []string{"", "!is not inline: the key file is damaged"}},
 		"names that would be the same": {
 			text: `{"default":[{"type":"insecureAcceptAnything"}],"transports":{"docker":{"a.example/b":[` + alice + `],"a.example-b":[` + bob + `],"a.example/b_c":[` + bob + `]}}}`,
 			policies: []string{

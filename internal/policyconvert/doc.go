@@ -5,7 +5,7 @@
 // containers-policy.json(5), and OpenShift's ClusterImagePolicy and ImagePolicy (config.openshift.io).
 //
 // What a TrustPolicy cannot say is not left out in silence: every such thing becomes a Note. A converted policy
-// never trusts a key that the original does not trust for the same images, unless a Note says so.
+// never trusts a key for an image that is not in the key files which the original names for it, unless a Note says so.
 //
 //	containers-policy.json                     TrustPolicy
 //	a scope of the docker transport            scopes

@@ -4,16 +4,9 @@
 package policyconvert
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"path"
-	"slices"
 	"strings"
-
-	"github.com/ProtonMail/go-crypto/openpgp/armor"
-	"github.com/ProtonMail/go-crypto/openpgp/packet"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/openpgp"
@@ -44,11 +37,10 @@ func (l *keyList) addPath(file string) {
 	}
 	data, err := l.converter.options.ReadFile(file)
 	if err == nil {
-		var text string
-		if text, err = l.armored(data); err == nil {
-			l.add(name, text)
-			return
-		}
+		err = l.addInline(name, "key file "+quote(file), data)
+	}
+	if err == nil {
+		return
 	}
 	secret := l.refer(name, file)
 	l.converter.note(true, l.where, "key file %s is not inline: %v; put the public key into Secret %s", quote(file), err, secret)
@@ -57,9 +49,8 @@ func (l *keyList) addPath(file string) {
 // addData adds keys that the original holds itself.
 func (l *keyList) addData(scope string, data []byte) {
 	name := unique(l.taken, "key", maxKeyName)
-	text, err := l.armored(data)
+	err := l.addInline(name, "keyData", data)
 	if err == nil {
-		l.add(name, text)
 		return
 	}
 	secret := l.secretName("keydata:"+scope, scope+"-key")
@@ -68,9 +59,19 @@ func (l *keyList) addData(scope string, data []byte) {
 		err, secret, l.converter.options.Namespace)
 }
 
-func (l *keyList) add(name, text string) {
+// addInline adds the keys of a file, and a note for each thing in it that is left out.
+func (l *keyList) addInline(name, what string, data []byte) error {
+	text, file, err := l.armored(data)
+	if err != nil {
+		return err
+	}
 	l.inline += len(text)
 	l.keys = append(l.keys, assayv1alpha1.TrustedKey{Name: assayv1alpha1.EntryName(name), Inline: text})
+	for _, problem := range file.Problems {
+		// What is no key says nothing to the original's readers either.
+		l.converter.note(file.KeysSkipped, l.where, "%s is inline without some of it: %s", what, problem)
+	}
+	return nil
 }
 
 // refer adds a reference to a Secret for a file, and says how to make it.
@@ -115,118 +116,18 @@ func shellQuote(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// armored returns the public keys and revocations of a key file as armor blocks. Private keys are never copied, and
-// neither is anything else that the file holds.
-func (l *keyList) armored(data []byte) (string, error) {
-	before, err := openpgp.ParseKeyFile(data)
+// armored returns the public keys and revocations of a key file as armor blocks, and what else the
+// file holds. Private keys are never copied, and neither is anything else.
+func (l *keyList) armored(data []byte) (text string, file *openpgp.KeyFile, err error) {
+	if file, err = openpgp.ParseKeyFile(data); err != nil {
+		return "", nil, err
+	}
+	blocks, err := openpgp.Rearmor(data)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	blocks, err := keyBlocks(data)
-	if err != nil {
-		return "", err
+	if len(blocks) > maxInline || l.inline+len(blocks) > maxInlineAll {
+		return "", nil, fmt.Errorf("more than %d KiB are too much for a TrustPolicy", maxInline>>10)
 	}
-	var text bytes.Buffer
-	for _, block := range blocks {
-		if err := writeBlock(&text, block); err != nil {
-			return "", err
-		}
-	}
-	if text.Len() > maxInline || l.inline+text.Len() > maxInlineAll {
-		return "", fmt.Errorf("more than %d KiB are too much for a TrustPolicy", maxInline>>10)
-	}
-	// The copy must say exactly what the file says: it could lack a revocation else.
-	after, err := openpgp.ParseKeyFile(text.Bytes())
-	if err != nil || !slices.Equal(fingerprints(before), fingerprints(after)) || len(before.Problems) != len(after.Problems) {
-		return "", errors.New("it holds something beside public keys that can be read")
-	}
-	return text.String(), nil
-}
-
-func fingerprints(file *openpgp.KeyFile) []string {
-	var list []string
-	for _, certificate := range file.Certificates {
-		list = append(list, certificate.Fingerprint())
-	}
-	return list
-}
-
-// keyBlock is the content of an armor block, or a binary file.
-type keyBlock struct {
-	label string
-	data  []byte
-}
-
-const (
-	publicKeyLabel  = "PGP PUBLIC KEY BLOCK"
-	revocationLabel = "PGP SIGNATURE"
-)
-
-// keyBlocks takes a key file apart.
-func keyBlocks(data []byte) ([]keyBlock, error) {
-	if len(data) > 0 && data[0]&0x80 != 0 {
-		block := keyBlock{publicKeyLabel, data}
-		return []keyBlock{block}, block.onlyPublic()
-	}
-	var blocks []keyBlock
-	rest := bytes.NewReader(data)
-	for {
-		decoded, err := armor.Decode(rest)
-		if errors.Is(err, io.EOF) {
-			return blocks, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("an armor block cannot be read")
-		}
-		if decoded.Type != publicKeyLabel && decoded.Type != revocationLabel {
-			return nil, fmt.Errorf("it holds an armor block %s", quote(decoded.Type))
-		}
-		content, err := io.ReadAll(decoded.Body)
-		if err != nil {
-			return nil, fmt.Errorf("an armor block cannot be read")
-		}
-		block := keyBlock{decoded.Type, content}
-		if err := block.onlyPublic(); err != nil {
-			return nil, err
-		}
-		blocks = append(blocks, block)
-	}
-}
-
-// Packet types of private keys (RFC 9580 sections 5.5.1.3 and 5.5.1.4).
-const (
-	tagSecretKey    = 5
-	tagSecretSubkey = 7
-)
-
-// onlyPublic refuses private keys, whatever the label says.
-func (b keyBlock) onlyPublic() error {
-	packets := packet.NewOpaqueReader(bytes.NewReader(b.data))
-	for {
-		p, err := packets.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return errors.New("it holds data that is no OpenPGP packet")
-		}
-		if p.Tag == tagSecretKey || p.Tag == tagSecretSubkey {
-			return errors.New("it holds a private key")
-		}
-	}
-}
-
-func writeBlock(w io.Writer, block keyBlock) error {
-	encoder, err := armor.Encode(w, block.label, nil)
-	if err != nil {
-		return err
-	}
-	if _, err := encoder.Write(block.data); err != nil {
-		return err
-	}
-	if err := encoder.Close(); err != nil {
-		return err
-	}
-	_, err = io.WriteString(w, "\n")
-	return err
+	return string(blocks), file, nil
 }

@@ -121,3 +121,29 @@ func TestSemantics(t *testing.T) {
 		})
 	}
 }
+
+// TestInlineKeys checks that every key of a file with many armor blocks comes into the TrustPolicy,
+// with the revocation beside them and without private keys.
+func TestInlineKeys(t *testing.T) {
+	policies, notes := convert(t, docker("a.example", signedBy("/keys/many.asc", "")))
+	if len(notes) > 0 {
+		t.Errorf("notes %+v", notes)
+	}
+	const image = "a.example/app:v1"
+	for i := range 100 {
+		want := "Verified"
+		if i == 0 {
+			want = "KeyRevoked"
+		}
+		if got := check(t, policies, image, signed(manyKey(i), image)); got != want {
+			t.Errorf("key %d: %s, want %s", i, got, want)
+		}
+	}
+	for _, file := range []string{"/keys/private.asc", "/keys/labelled.asc"} {
+		policies, _ := convert(t, docker("a.example", signedBy(file, "")))
+		inline := policies[0].Spec.Keys[0].Inline
+		if want := string(pgp.Armor("PGP PUBLIC KEY BLOCK", files["/keys/alice.gpg"])); inline != want {
+			t.Errorf("%s: got %s, want %s", file, inline, want)
+		}
+	}
+}
