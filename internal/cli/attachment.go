@@ -17,17 +17,20 @@ import (
 
 // attachmentManifest is what is read of the OCI manifest of an attachment.
 type attachmentManifest struct {
-	Layers []struct {
-		MediaType   string            `json:"mediaType"`
-		Digest      digest.Digest     `json:"digest"`
-		Annotations map[string]string `json:"annotations"`
-	} `json:"layers"`
+	Layers []attachmentLayer `json:"layers"`
+}
+
+type attachmentLayer struct {
+	MediaType   string            `json:"mediaType"`
+	Digest      digest.Digest     `json:"digest"`
+	Annotations map[string]string `json:"annotations"`
 }
 
 // readAttachment reads the signatures in an attachment of cosign from a directory of the form that
 // containers-transports(5) calls dir: manifest.json, and each layer in a file that is named after the
-// hexadecimal digits of its digest. It calls add for each layer in order, and stops at an error.
-func readAttachment(directory string, add func(where string, content []byte) error) (err error) {
+// hexadecimal digits of its digest. A layer that cannot be read or is not a signature hides none of
+// the others.
+func readAttachment(directory string, c *signatureCollector) (err error) {
 	root, err := os.OpenRoot(directory)
 	if err != nil {
 		return err
@@ -44,24 +47,31 @@ func readAttachment(directory string, add func(where string, content []byte) err
 	if len(manifest.Layers) == 0 {
 		return errors.New("manifest.json has no layers, and so no signatures")
 	}
-	for _, layer := range manifest.Layers {
-		if err := layer.Digest.Validate(); err != nil {
-			return fmt.Errorf("manifest.json: a layer's digest: %w", err)
-		}
-		payload, err := readStored(root, layer.Digest.Encoded())
+	for i, layer := range manifest.Layers {
+		content, err := layer.signature(root)
 		if err != nil {
-			return err
+			err = c.skip(fmt.Sprintf("layer %d of %s", i+1, directory), err)
+		} else {
+			err = c.add(layer.Digest.Encoded(), content)
 		}
-		if layer.Digest.Algorithm().FromBytes(payload) != layer.Digest {
-			return fmt.Errorf("%s does not have the digest %s", layer.Digest.Encoded(), layer.Digest)
-		}
-		content, err := sigstore.BlobFromAttachment(layer.MediaType, payload, layer.Annotations)
 		if err != nil {
-			return err
-		}
-		if err := add(layer.Digest.Encoded(), content); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// signature returns the signature that a layer is, as an Image has it.
+func (l *attachmentLayer) signature(root *os.Root) ([]byte, error) {
+	if err := l.Digest.Validate(); err != nil {
+		return nil, fmt.Errorf("its digest: %w", err)
+	}
+	payload, err := readStored(root, l.Digest.Encoded())
+	if err != nil {
+		return nil, err
+	}
+	if l.Digest.Algorithm().FromBytes(payload) != l.Digest {
+		return nil, fmt.Errorf("the file does not have the digest %s", l.Digest)
+	}
+	return sigstore.BlobFromAttachment(l.MediaType, payload, l.Annotations)
 }

@@ -4,13 +4,11 @@
 package cli
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
@@ -19,15 +17,20 @@ import (
 	"sigs.k8s.io/yaml"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
+	"github.com/assay-project/assay/internal/filekind"
+	"github.com/assay-project/assay/internal/imagejson"
 	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/manifest"
-	"github.com/assay-project/assay/internal/openpgp"
-	"github.com/assay-project/assay/internal/sigstore"
 )
 
 const (
 	// maxSignatures is the maximum number of signatures of an Image.
-	maxSignatures = 128
+	maxSignatures = imagejson.MaxSignatures
+	// maxSignatureContent is the maximum size of the signatures of an Image together, in bytes.
+	maxSignatureContent = imagejson.MaxSignatureContent
+	// maxApplySize is the maximum size of an Image that kubectl apply takes without --server-side: it
+	// stores a copy in an annotation, and annotations have at most 256 KiB, less 1 KiB for others.
+	maxApplySize = 255 << 10
 	// maxImageSize is the maximum size of a request to the API server, and of a value in etcd: 1.5
 	// MiB.
 	maxImageSize = 3 << 19
@@ -66,7 +69,9 @@ The digest of the image is taken from REFERENCE or computed from --manifest. If 
 given, they must agree. The Image is named after the digest.
 
 A signature is one that skopeo, podman or gpg has made, a sigstore bundle, or the form in
-which containers/image keeps signatures of cosign. Its content tells which.
+which containers/image keeps signatures of cosign. Its content tells which. A file that is
+none is named on standard error and left out. So is, without being left out, an OpenPGP
+signature for another image or under another name.
 
 A lookaside store is a directory as described in containers-registries.d(5). The
 signatures of registry.example.com/team/app@sha256:HEX are the files
@@ -77,8 +82,10 @@ skopeo has copied it: each of its layers is a signature.
 
 Exit status:
 
-    0  the Image was printed
-    2  wrong usage, or a file that cannot be read or is not a signature`,
+    0  the Image was printed; files in a store or attachment that are no signatures were
+       left out
+    1  the Image was printed, and a file that --signature names was left out
+    2  wrong usage, a file that cannot be read, or no signature at all`,
 		Example: `  # sign an image and apply the result
   skopeo standalone-sign manifest.json registry.example.com/team/app:v1 KEY -o app.sig
   assay image create registry.example.com/team/app:v1 --manifest manifest.json --signature app.sig |
@@ -93,7 +100,7 @@ Exit status:
   assay image create registry.example.com/team/app@sha256:2c26b4… \
     --cosign-attachment attachment > app.yaml`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.run(args, cmd.InOrStdin(), cmd.OutOrStdout())
+			return o.run(args, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	flags := cmd.Flags()
@@ -108,7 +115,7 @@ Exit status:
 	return cmd
 }
 
-func (o *imageCreateOptions) run(args []string, stdin io.Reader, stdout io.Writer) error {
+func (o *imageCreateOptions) run(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	if len(args) != 1 {
 		return usagef("one image reference is needed")
 	}
@@ -133,12 +140,19 @@ func (o *imageCreateOptions) run(args []string, stdin io.Reader, stdout io.Write
 	if image.Metadata.Name = o.name; o.name == "" {
 		image.Metadata.Name = "sha256-" + imageDigest.Encoded()
 	}
-	contents, err := o.contents(named, imageDigest, stdin)
+	collector := &signatureCollector{image: named, digest: imageDigest, stderr: stderr}
+	missing, err := o.collect(collector, stdin)
 	if err != nil {
 		return err
 	}
-	image.addSignatures(contents)
-	return image.write(stdout, o.output)
+	image.addSignatures(collector.found)
+	if err := image.write(stdout, stderr, o.output); err != nil {
+		return err
+	}
+	if missing {
+		return exitError(ExitRefused)
+	}
+	return nil
 }
 
 // readManifest returns the digest of the image and adds the manifest, if any.
@@ -162,6 +176,9 @@ func (o *imageCreateOptions) readManifest(named reference.Named, image *imageDoc
 	}
 	info, err := manifest.Inspect(raw)
 	if err != nil {
+		if kind := filekind.NotAManifest(raw); kind != "" {
+			err = errors.New(kind)
+		}
 		return "", fmt.Errorf("--manifest: %w", err)
 	}
 	if stated != "" && stated != info.Digest {
@@ -171,59 +188,33 @@ func (o *imageCreateOptions) readManifest(named reference.Named, image *imageDoc
 	return info.Digest, nil
 }
 
-// contents returns the signatures without duplicates, those from files first.
-func (o *imageCreateOptions) contents(named reference.Named, imageDigest digest.Digest, stdin io.Reader) ([]typedContent, error) {
-	var all []typedContent
-	add := func(where string, content []byte) error {
-		typed, err := recognize(content)
-		if err != nil {
-			return fmt.Errorf("%s is not a signature: %w", where, err)
-		}
-		if slices.ContainsFunc(all, func(other typedContent) bool { return bytes.Equal(other.content, content) }) {
-			return nil
-		}
-		if all = append(all, typed); len(all) > maxSignatures {
-			return fmt.Errorf("%s: an Image has at most %d signatures", where, maxSignatures)
-		}
-		return nil
-	}
+// collect collects the signatures without duplicates, those from files first. It reports whether a
+// file that the command line names was left out.
+func (o *imageCreateOptions) collect(c *signatureCollector, stdin io.Reader) (missing bool, err error) {
 	for _, name := range o.signatures {
 		content, err := readInput(name, stdin)
 		if err != nil {
-			return nil, fmt.Errorf("--signature: %w", err)
+			return false, fmt.Errorf("--signature: %w", err)
 		}
-		if err := add("--signature: "+name, content); err != nil {
-			return nil, err
+		if err := c.add("--signature: "+name, content); err != nil {
+			return false, err
 		}
 	}
+	missing = c.leftOut > 0
 	if o.lookaside != "" {
-		if err := readLookaside(o.lookaside, named, imageDigest, add); err != nil {
-			return nil, fmt.Errorf("--lookaside: %w", err)
+		if err := readLookaside(o.lookaside, c); err != nil {
+			return missing, fmt.Errorf("--lookaside: %w", err)
 		}
 	}
 	for _, directory := range o.attachments {
-		if err := readAttachment(directory, add); err != nil {
-			return nil, fmt.Errorf("--cosign-attachment: %w", err)
+		if err := readAttachment(directory, c); err != nil {
+			return missing, fmt.Errorf("--cosign-attachment: %w", err)
 		}
 	}
-	return all, nil
-}
-
-// typedContent is a signature with its type.
-type typedContent struct {
-	kind    string
-	content []byte
-}
-
-// recognize returns the type of a signature by its content: what package sigstore knows begins with a
-// NUL or a brace, and an OpenPGP message never does.
-func recognize(content []byte) (typedContent, error) {
-	if len(content) > 0 && (content[0] == 0 || content[0] == '{') {
-		_, err := sigstore.Parse(content)
-		return typedContent{imagev1.SignatureTypeSigstore, content}, err
+	if len(c.found) == 0 {
+		return missing, errors.New("none of the files is a signature")
 	}
-	_, err := openpgp.ParseMessage(content)
-	return typedContent{imagev1.SignatureTypeAtomicImageV1, content}, err
+	return missing, nil
 }
 
 // imageDocument is an Image as users write it: without a status and without results of Assay.
@@ -249,23 +240,31 @@ type nameDocument struct {
 
 // addSignatures names each signature after its content, as OpenShift's import does, so that adding
 // one later does not change the others.
-func (d *imageDocument) addSignatures(contents []typedContent) {
-	for _, one := range contents {
+func (d *imageDocument) addSignatures(found []foundSignature) {
+	for _, s := range found {
 		d.Signatures = append(d.Signatures, signatureDocument{
-			Metadata: nameDocument{fmt.Sprintf("%s@%x", d.Metadata.Name, sha256.Sum256(one.content))},
-			Type:     one.kind,
-			Content:  one.content,
+			Metadata: nameDocument{fmt.Sprintf("%s@%x", d.Metadata.Name, sha256.Sum256(s.content))},
+			Type:     s.kind,
+			Content:  s.content,
 		})
 	}
 }
 
-func (d *imageDocument) write(w io.Writer, format string) error {
-	data, err := json.MarshalIndent(d, "", "  ")
+func (d *imageDocument) write(w, stderr io.Writer, format string) error {
+	compact, err := json.Marshal(d)
 	if err != nil {
 		return err
 	}
-	if len(data) > maxImageSize {
+	switch {
+	case len(compact) > maxImageSize:
 		return errors.New("the Image is larger than 1.5 MiB, the limit of the API server: omit --manifest, the digest is known")
+	case len(compact) > maxApplySize:
+		// There is no way to report an error on standard error.
+		_, _ = fmt.Fprintln(stderr, "assay: the Image is too large for kubectl apply: add --server-side, or omit --manifest, since the digest is known")
+	}
+	data, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return err
 	}
 	data = append(data, '\n')
 	if format == "yaml" {

@@ -5,7 +5,10 @@ package cli_test
 
 import (
 	"bytes"
+	"crypto/elliptic"
 	"crypto/sha256"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
 	"sigs.k8s.io/yaml"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
@@ -123,6 +127,10 @@ func TestImageCreateRefuses(t *testing.T) {
 	for i := range many {
 		many[i] = sign(alice, payload(appDigest, fmt.Sprintf("%s-%d", appReference, i)))
 	}
+	large := make([][]byte, 5)
+	for i := range large {
+		large[i] = sign(alice, bytes.Repeat([]byte{' ', byte(i)}, 15<<10))
+	}
 	escaping := writeStore(t, folder)
 	if err := os.Symlink(in("app.sig"), filepath.Join(escaping, folder, "signature-1")); err != nil {
 		t.Fatal(err)
@@ -134,8 +142,8 @@ func TestImageCreateRefuses(t *testing.T) {
 	if err := os.WriteFile(in("armored.sig"), pgp.Armor("PGP MESSAGE", good), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	large := fmt.Appendf(nil, `{"schemaVersion":2,"config":{},"layers":[],"annotations":{"a":%q}}`, strings.Repeat("a", 2<<20))
-	if err := os.WriteFile(in("large.json"), large, 0o600); err != nil {
+	huge := fmt.Appendf(nil, `{"schemaVersion":2,"config":{},"layers":[],"annotations":{"a":%q}}`, strings.Repeat("a", 2<<20))
+	if err := os.WriteFile(in("large.json"), huge, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	reference := appReference + "@" + appDigest
@@ -151,15 +159,13 @@ func TestImageCreateRefuses(t *testing.T) {
 		args []string
 		want string // Part of the message.
 	}{
-		"no bundle":               {[]string{reference, "--signature", in("manifest.json")}, "is not a signature"},
+		"no bundle":               {[]string{reference, "--signature", in("manifest.json")}, "the content is the manifest of an image, not a signature"},
 		"another attachment":      {[]string{reference, "--signature", in("attestation")}, "not an image signature"},
 		"no attachment":           {[]string{reference, "--cosign-attachment", in("gone")}, "--cosign-attachment: "},
 		"no manifest in it":       {[]string{reference, "--cosign-attachment", attached(func(a *attachment) { a.remove("manifest.json") })}, "manifest.json"},
 		"no JSON in it":           {[]string{reference, "--cosign-attachment", attached(func(a *attachment) { a.write("manifest.json", "<html>") })}, "is not an image manifest"},
 		"no layers in it":         {[]string{reference, "--cosign-attachment", attached(func(a *attachment) { a.write("manifest.json", "{}") })}, "no layers"},
-		"a layer is missing":      {[]string{reference, "--cosign-attachment", attached(func(a *attachment) { a.remove(a.layers[1]) })}, "no such file"},
-		"a layer is another":      {[]string{reference, "--cosign-attachment", attached(func(a *attachment) { a.write(a.layers[1], "{}") })}, "does not have the digest sha256:"},
-		"a layer's digest":        {[]string{reference, "--cosign-attachment", attached(func(a *attachment) { a.write("manifest.json", `{"layers":[{"digest":"sha256:../../etc/passwd"}]}`) })}, "a layer's digest: "},
+		"a layer's digest":        {[]string{reference, "--cosign-attachment", attached(func(a *attachment) { a.write("manifest.json", `{"layers":[{"digest":"sha256:../../etc/passwd"}]}`) })}, "layer 1 of "},
 		"a layer of another":      {[]string{reference, "--cosign-attachment", attached(func(a *attachment) { a.replace("manifest.json", "simplesigning", "other") })}, "not an image signature"},
 		"no reference":            {[]string{"--signature", in("app.sig")}, "one image reference is needed"},
 		"two references":          {[]string{reference, reference, "--signature", in("app.sig")}, "one image reference is needed"},
@@ -177,12 +183,16 @@ func TestImageCreateRefuses(t *testing.T) {
 		"a directory":             {[]string{reference, "--signature", dir}, "directory"},
 		"a huge file":             {[]string{reference, "--signature", in("huge")}, "larger than 8 MiB"},
 		"an empty file":           {[]string{reference, "--signature", in("empty")}, "the content is empty"},
-		"garbage":                 {[]string{reference, "--signature", in("binary")}, "is not a signature"},
+		"garbage":                 {[]string{reference, "--signature", in("binary")}, "binary is left out: the content is not a signed message\nassay: none of the files is a signature"},
+		"a key":                   {[]string{reference, "--signature", in("alice.asc")}, "the content is an OpenPGP public key, not a signature of an image"},
+		"garbage in the store":    {[]string{reference, "--lookaside", writeStore(t, folder, []byte("garbage"))}, "none of the files is a signature"},
+		"much garbage":            {[]string{reference, "--lookaside", writeStore(t, folder, make([][]byte, 129)...)}, "more than 128 files are not signatures"},
+		"more than is verified":   {[]string{reference, "--lookaside", writeStore(t, folder, large...)}, "the signatures of an Image have at most 128 KiB together"},
+		"a key as the manifest":   {[]string{appReference, "--signature", in("app.sig"), "--manifest", in("alice.asc")}, "the file is an OpenPGP public key, not the manifest of an image: skopeo inspect --raw"},
 		"armor":                   {[]string{reference, "--signature", in("armored.sig")}, "gpg --dearmor"},
 		"no store":                {[]string{reference, "--lookaside", in("gone")}, "--lookaside: "},
 		"nothing in the store":    {[]string{reference, "--lookaside", writeStore(t, "other")}, "there is no " + folder + "/signature-1"},
 		"too many in the store":   {[]string{reference, "--lookaside", writeStore(t, folder, many...)}, "signature-129: an Image has at most 128 signatures"},
-		"garbage in the store":    {[]string{reference, "--lookaside", writeStore(t, folder, good, []byte("garbage"))}, "signature-2 is not a signature"},
 		"a link out of the store": {[]string{reference, "--lookaside", escaping}, "escapes"},
 		"a directory in it":       {[]string{reference, "--lookaside", directory}, "is not a regular file"},
 	} {
@@ -251,6 +261,140 @@ func (a *attachment) replace(name, from, to string) {
 		a.t.Fatal(err)
 	}
 	a.write(name, strings.ReplaceAll(string(content), from, to))
+}
+
+// TestImageCreateCarriesTheRest checks that a file that is no signature hides none of the others,
+// and that each is named on standard error.
+func TestImageCreateCarriesTheRest(t *testing.T) {
+	dir, _ := files(t)
+	in := func(name string) string { return filepath.Join(dir, name) }
+	folder := "team/app@" + strings.Replace(appDigest, ":", "=", 1)
+	first, second := sign(alice, payload(appDigest, appReference)), sign(bob, payload(appDigest, appReference))
+	store := writeStore(t, folder, first, []byte("<!DOCTYPE html><title>404</title>"), nil, second)
+	linked := writeStore(t, folder, []byte("a"), second)
+	name := filepath.Join(linked, folder, "signature-1")
+	if err := errors.Join(os.Remove(name), os.Symlink("gone", name)); err != nil {
+		t.Fatal(err)
+	}
+	key := st.NewKey(t, elliptic.P256())
+	cosign := st.Payload(t, appDigest, "registry.example.com/team/app")
+	blob := st.Blob(t, cosign, st.Sign(t, key, cosign), nil)
+	otherDigest := digest.FromString("other").String()
+	other, elsewhere := sign(alice, payload(otherDigest, appReference)), sign(alice, payload(appDigest, "mirror.internal/app:v1"))
+	noPayload := sign(alice, []byte("{}"))
+	missing, altered := newAttachment(t), newAttachment(t)
+	missing.remove(missing.layers[0])
+	altered.write(altered.layers[1], "{}")
+	manifest := in("manifest.json")
+	for name, c := range map[string]struct {
+		args  []string
+		stdin []byte
+		exit  int
+		want  []foundSignature
+		notes []string
+	}{
+		"HTML and nothing in a store": {
+			[]string{"--lookaside", store}, nil, cli.ExitOK, openPGP(first, second),
+			[]string{folder + "/signature-2 is left out: the content is an HTML page", folder + "/signature-3 is left out: the content is empty"},
+		},
+		"a layer that is missing": {
+			[]string{"--cosign-attachment", missing.directory}, nil, cli.ExitOK, []foundSignature{{"sigstore", missing.blobs[1]}},
+			[]string{"layer 1 of " + missing.directory + " is left out", "no such file"},
+		},
+		"a layer that was altered": {
+			[]string{"--cosign-attachment", altered.directory}, nil, cli.ExitOK, []foundSignature{{"sigstore", altered.blobs[0]}},
+			[]string{"layer 2 of " + altered.directory + " is left out: the file does not have the digest sha256:"},
+		},
+		"a link to nothing": {[]string{"--lookaside", linked}, nil, cli.ExitOK, openPGP(second), []string{folder + "/signature-1 is left out"}},
+		"a key that was named": {
+			[]string{"--signature", in("alice.asc"), "--signature", in("app.sig")}, nil, cli.ExitRefused, openPGP(first),
+			[]string{"--signature: " + in("alice.asc") + " is left out: the content is an OpenPGP public key"},
+		},
+		"a signature of sigstore": {
+			[]string{"--signature", "-", "--signature", in("app.sig")}, blob, cli.ExitOK,
+			append([]foundSignature{{"sigstore", blob}}, openPGP(first)...), nil,
+		},
+		"a signature compressed by BZIP2": {[]string{"--signature", "-"}, bzip2Signature(t), cli.ExitOK, openPGP(bzip2Signature(t)), []string{
+			"- is for another image", `-: the signature is for "example.com/app:1"`}},
+		"for another image": {
+			[]string{"--signature", "-"}, other, cli.ExitOK, openPGP(other),
+			[]string{"--signature: - is for another image: " + otherDigest + ", and this is " + appDigest},
+		},
+		"under another name": {
+			[]string{"--signature", "-"}, elsewhere, cli.ExitOK, openPGP(elsewhere),
+			[]string{`--signature: -: the signature is for "mirror.internal/app:v1", but`, "a TrustPolicy with another rule in signedIdentity may accept it"},
+		},
+		"without a payload": {[]string{"--signature", "-"}, noPayload, cli.ExitOK, openPGP(noPayload), []string{"--signature: - cannot be verified for any image"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := createImage(t, c.stdin, append([]string{appReference, "--manifest", manifest}, c.args...)...)
+			got := &imagev1.Image{}
+			if err := yaml.UnmarshalStrict([]byte(stdout), got); err != nil || code != c.exit {
+				t.Fatalf("exit status %d, want %d: %v, %s", code, c.exit, err, stderr)
+			}
+			var found []foundSignature
+			for _, s := range got.Signatures {
+				found = append(found, foundSignature{s.Type, s.Content})
+			}
+			if diff := cmp.Diff(c.want, found); diff != "" {
+				t.Errorf("signatures (-want +got):\n%s", diff)
+			}
+			if (stderr == "") != (c.notes == nil) {
+				t.Errorf("standard error %q", stderr)
+			}
+			for _, note := range c.notes {
+				if !strings.Contains(stderr, note) {
+					t.Errorf("standard error %q, want %q in it", stderr, note)
+				}
+			}
+		})
+	}
+}
+
+// foundSignature is the type and the content of a signature in an Image.
+type foundSignature struct {
+	Type    string
+	Content []byte
+}
+
+func openPGP(contents ...[]byte) (found []foundSignature) {
+	for _, content := range contents {
+		found = append(found, foundSignature{"AtomicImageV1", content})
+	}
+	return found
+}
+
+// bzip2Signature is a message that takes long to read.
+func bzip2Signature(t *testing.T) []byte {
+	t.Helper()
+	data, err := os.ReadFile("../openpgp/testdata/messages/bzip2.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body, _ := bytes.Cut(data, []byte("\n\n"))
+	content, err := base64.StdEncoding.DecodeString(string(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// TestImageCreateHintsAtServerSide checks the hint about an Image that kubectl apply would refuse
+// without --server-side, and that smaller ones have none.
+func TestImageCreateHintsAtServerSide(t *testing.T) {
+	dir, _ := files(t)
+	for size, want := range map[int]bool{100 << 10: false, 300 << 10: true} {
+		manifest := fmt.Appendf(nil, `{"schemaVersion":2,"config":{},"layers":[],"annotations":{"a":%q}}`, strings.Repeat("a", size))
+		name := filepath.Join(dir, "manifest")
+		if err := os.WriteFile(name, manifest, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		signature := sign(alice, payload(digest.FromBytes(manifest).String(), appReference))
+		code, stdout, stderr := createImage(t, signature, appReference, "--manifest", name, "--signature", "-")
+		if code != cli.ExitOK || stdout == "" || strings.Contains(stderr, "add --server-side") != want {
+			t.Errorf("%d bytes: exit status %d, %q", size, code, stderr)
+		}
+	}
 }
 
 // writeStore writes a lookaside store with the signatures of one image.

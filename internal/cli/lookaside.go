@@ -11,34 +11,35 @@ import (
 	"strings"
 
 	"github.com/distribution/reference"
-	"github.com/opencontainers/go-digest"
 )
 
-// readLookaside reads the signatures of an image from a lookaside store on disk,
+// readLookaside collects the signatures of an image from a lookaside store on disk,
 // containers-registries.d(5). The signatures of HOST/PATH@sha256:<hex> are the files
-// PATH@sha256=<hex>/signature-N, with N from 1 up to the first missing file. It calls add for each
-// in that order, and stops at an error. It never reads a file outside the store, even through
-// links. An image without a signature is an error.
-func readLookaside(store string, named reference.Named, d digest.Digest, add func(where string, content []byte) error) (err error) {
+// PATH@sha256=<hex>/signature-N, with N from 1 up to the first missing file. A file that cannot be
+// read or is not a signature hides none of the others. It never reads a file outside the store,
+// even through links. An image without a signature is an error.
+func readLookaside(store string, c *signatureCollector) (err error) {
 	root, err := os.OpenRoot(strings.TrimPrefix(store, "file://"))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	folder := fmt.Sprintf("%s@%s=%s", reference.Path(named), d.Algorithm(), d.Encoded())
+	folder := fmt.Sprintf("%s@%s=%s", reference.Path(c.image), c.digest.Algorithm(), c.digest.Encoded())
 	for n := 1; ; n++ {
 		name := fmt.Sprintf("%s/signature-%d", folder, n)
-		content, err := readStored(root, name)
-		if errors.Is(err, fs.ErrNotExist) {
+		if _, err := root.Lstat(name); errors.Is(err, fs.ErrNotExist) {
 			if n == 1 {
 				return fmt.Errorf("the image has no signature in this store: there is no %s", name)
 			}
 			return nil
 		}
+		content, err := readStored(root, name)
 		if err != nil {
-			return err
+			err = c.skip(name, err)
+		} else {
+			err = c.add(name, content)
 		}
-		if err := add(name, content); err != nil {
+		if err != nil {
 			return err
 		}
 	}

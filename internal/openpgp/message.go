@@ -12,8 +12,8 @@ import (
 )
 
 // Message is a signed message whose form is accepted and whose signature is not verified yet. It is
-// immutable and keeps no reference to the parsed content. Its payload is inaccessible until
-// [Keyring.Verify] succeeds.
+// immutable and keeps no reference to the parsed content. Nothing may be decided by its payload
+// before [Keyring.Verify] succeeds.
 type Message struct {
 	untrustedPayload []byte
 	signature        signature
@@ -68,6 +68,11 @@ func (m *Message) UnverifiedIssuer() string {
 	}
 	return ""
 }
+
+// UnverifiedPayload returns the content that the message claims to sign, for hints to the person who
+// stored it. Anybody can write any value there: only what [Keyring.Verify] returns is signed. The
+// caller must not change it.
+func (m *Message) UnverifiedPayload() []byte { return m.untrustedPayload }
 
 // readLevel reads a message nested in level compressed packets.
 func readLevel(data []byte, level int, spend func() bool) (*Message, *Error) {

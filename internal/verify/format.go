@@ -44,6 +44,9 @@ type Format interface {
 // value allows none.
 type Budget struct{ steps int }
 
+// NewBudget returns what the signatures of one image may take together.
+func NewBudget() *Budget { return &Budget{steps: maxHeavySteps} }
+
 // Spend takes one heavy step from the budget, and reports whether there was one left.
 func (b *Budget) Spend() bool {
 	if b.steps == 0 {

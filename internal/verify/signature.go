@@ -87,7 +87,7 @@ func (c *checker) checkSignatures(signatures []Signature) []signatureResult {
 	for i := range signatures {
 		results[i] = c.checkSignature(&signatures[i], &c.noBudget)
 	}
-	budget := &Budget{steps: maxHeavySteps}
+	budget := NewBudget()
 	for i := range signatures {
 		if results[i].deferred && budget.steps > 0 {
 			results[i] = c.checkSignature(&signatures[i], budget)
