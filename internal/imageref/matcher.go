@@ -165,6 +165,53 @@ func (m *Matcher) Match(image reference.Named, signed string) error {
 	}
 }
 
+// Expected says which signed names the rule accepts for an image, in a bounded text that quotes the
+// image escaped. An image that is nil has none, except with ExactReference and ExactRepository.
+func (m *Matcher) Expected(image reference.Named) string {
+	switch m.match {
+	case ExactReference:
+		return quote(m.signed.String())
+	case ExactRepository:
+		return "the repository " + quote(m.signed.Name())
+	}
+	if image == nil {
+		return "an image with a reference"
+	}
+	switch m.match {
+	case MatchRepository:
+		return "the repository " + quote(image.Name())
+	case RemapIdentity:
+		mapped, err := m.remap(image)
+		if err != nil {
+			return "no name: " + err.Error()
+		}
+		return expectedDigestOrExact(mapped)
+	case MatchRepoDigestOrExact:
+		return expectedDigestOrExact(image)
+	default:
+		return quote(image.String())
+	}
+}
+
+// expectedDigestOrExact is Expected for what repoDigestOrExact accepts.
+func expectedDigestOrExact(image reference.Named) string {
+	_, hasDigest := image.(reference.Digested)
+	tagged, hasTag := image.(reference.Tagged)
+	switch {
+	case hasDigest && hasTag:
+		return quote(image.Name()+":"+tagged.Tag()) + " or the repository with the image's digest"
+	case hasDigest:
+		return "the repository " + quote(image.Name()) + " with a tag or digest"
+	case hasTag:
+		return quote(image.String())
+	default:
+		return "a tag or digest in the image's own reference, " + quote(image.String())
+	}
+}
+
+// Rule returns the name of the rule.
+func (m *Matcher) Rule() Match { return m.match }
+
 // isExactly reports whether the signed text is the image's reference letter by letter, under a rule that this
 // satisfies. It is the usual case and spares parsing, most of the cost of Match. It is sound because image came out of
 // ParseImage, whose results are spelt in full: parsing the same text again would give the same reference.

@@ -4,6 +4,7 @@
 package imageref_test
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 
@@ -298,6 +299,56 @@ func TestParseImage(t *testing.T) {
 			}
 			if got != test.want || text(err) != test.err {
 				t.Errorf("ParseImage(%q):\ngot  %q, error %s\nwant %q, error %s", in, got, text(err), test.want, test.err)
+			}
+		})
+	}
+}
+
+// TestExpected checks that each rule says what it accepts, and that it accepts that.
+func TestExpected(t *testing.T) {
+	const d = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	remap := imageref.Rule{Match: imageref.RemapIdentity, Prefix: "mirror.example", SignedPrefix: "vendor.example"}
+	hub := imageref.Rule{Match: imageref.RemapIdentity, Prefix: "mirror.example/x", SignedPrefix: "vendor.example"}
+	tests := map[string]struct {
+		rule        imageref.Rule
+		image, want string
+		accepts     []string
+	}{
+		"a tag":                {imageref.Rule{}, "a.example/app:v1", `"a.example/app:v1"`, []string{"a.example/app:v1"}},
+		"a digest":             {imageref.Rule{}, "a.example/app@" + d, `the repository "a.example/app" with a tag or digest`, []string{"a.example/app:v2", "a.example/app@" + d}},
+		"both":                 {imageref.Rule{}, "a.example/app:v1@" + d, `"a.example/app:v1" or the repository with the image's digest`, []string{"a.example/app:v1", "a.example/app@" + d}},
+		"neither":              {imageref.Rule{}, "a.example/app", `a tag or digest in the image's own reference, "a.example/app"`, nil},
+		"no image":             {imageref.Rule{}, "", "an image with a reference", nil},
+		"exact":                {imageref.Rule{Match: imageref.MatchExact}, "a.example/app:v1@" + d, `"a.example/app:v1@` + d + `"`, []string{"a.example/app:v1@" + d}},
+		"repository":           {imageref.Rule{Match: imageref.MatchRepository}, "a.example/app:v1", `the repository "a.example/app"`, []string{"a.example/app", "a.example/app:v3"}},
+		"exact reference":      {imageref.Rule{Match: imageref.ExactReference, DockerReference: "b.example/x:v1"}, "", `"b.example/x:v1"`, []string{"b.example/x:v1"}},
+		"exact repository":     {imageref.Rule{Match: imageref.ExactRepository, DockerRepository: "b.example/x"}, "", `the repository "b.example/x"`, []string{"b.example/x:v1"}},
+		"remapped":             {remap, "mirror.example/app:v1", `"vendor.example/app:v1"`, []string{"vendor.example/app:v1"}},
+		"not remapped":         {remap, "a.example/app:v1", `"a.example/app:v1"`, []string{"a.example/app:v1"}},
+		"remapped onto a host": {hub, "mirror.example/x:v1", `no name: with signedPrefix for prefix the image is "vendor.example:v1", which is not a reference in full`, nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			m, err := imageref.NewMatcher(tt.rule)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var image reference.Named
+			if tt.image != "" {
+				if image, err = imageref.ParseImage(tt.image); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := m.Expected(image); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			for _, signed := range tt.accepts {
+				if err := m.Match(image, signed); err != nil {
+					t.Errorf("%s: %v", signed, err)
+				}
+			}
+			if want := cmp.Or(tt.rule.Match, imageref.MatchRepoDigestOrExact); m.Rule() != want {
+				t.Errorf("the rule is %s, want %s", m.Rule(), want)
 			}
 		})
 	}

@@ -93,6 +93,9 @@ func (c *Converter) add(data []byte) error {
 	}
 	for _, document := range documents {
 		object, err := yaml.YAMLToJSONStrict(document)
+		if err != nil && bytes.HasPrefix(bytes.TrimSpace(document), []byte("/")) {
+			return errors.New("the file begins with a comment, which JSON does not have; remove it")
+		}
 		if err != nil {
 			return fmt.Errorf("the file is neither JSON nor YAML: %s", quote(err.Error()))
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/safetext"
 )
 
 // Verifier decides about images whose signatures are of a fixed set of formats. It does not
@@ -56,7 +57,7 @@ func (v *Verifier) Check(in Input) Verdict {
 	for i := range policies {
 		verdict.Policies[i] = PolicyVerdict{
 			Name: policies[i].Name, Scope: policies[i].Scope,
-			Finding: evaluatePolicy(&policies[i], i, results),
+			Finding: evaluatePolicy(&policies[i], i, img, results),
 		}
 	}
 	verdict.Finding = evaluateImage(img, &in.Image, verdict.Policies)
@@ -73,10 +74,10 @@ func sortedByName(policies []Policy) []Policy {
 }
 
 // evaluatePolicy decides whether the signatures satisfy the policy at index p of every result.
-func evaluatePolicy(policy *Policy, p int, results []signatureResult) Finding {
+func evaluatePolicy(policy *Policy, p int, img imageFacts, results []signatureResult) Finding {
 	if len(results) == 0 {
 		return refused(assayv1alpha1.ReasonNoSignatures,
-			fmt.Sprintf("the image has no signatures; %s requires %d", policy.label(), policy.required()))
+			fmt.Sprintf("the image has no signatures; %s requires %d%s", policy.label(), policy.required(), img.indexHint()))
 	}
 	signers := map[SignerID]struct{}{}
 	for i := range results {
@@ -103,9 +104,51 @@ func evaluatePolicy(policy *Policy, p int, results []signatureResult) Finding {
 		return refused(assayv1alpha1.ReasonInsufficientSignatures, count)
 	}
 	if i := furthest(supported, (*Finding).finding, Refused); i >= 0 {
+		if supported[i].Reason == assayv1alpha1.ReasonIdentityMismatch {
+			return otherNames(supported[i], policy, p, img, results)
+		}
 		return supported[i]
 	}
 	return findings[furthest(findings, (*Finding).finding, CouldNotCheck)]
+}
+
+// maxListedNames bounds the text of the names that one message lists, in bytes.
+const maxListedNames = 300
+
+// otherNames is the finding where all signatures are for other names than the image's: with
+// several names, it lists them and says which one would match.
+func otherNames(one Finding, policy *Policy, p int, img imageFacts, results []signatureResult) Finding {
+	var names []string
+	for i := range results {
+		if r := &results[i].policies[p]; r.Reason == assayv1alpha1.ReasonIdentityMismatch {
+			names = append(names, r.signedName)
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if len(names) < 2 {
+		return one
+	}
+	listed, more := "", 0
+	for _, name := range names {
+		quoted := safetext.Quote(name, maxListedNames/2)
+		if len(quoted) > maxListedNames { // Mostly escapes.
+			quoted = safetext.Quote(name, maxListedNames/8)
+		}
+		if listed != "" && len(listed)+len(quoted) > maxListedNames {
+			more++
+			continue
+		}
+		if listed != "" {
+			listed += ", "
+		}
+		listed += quoted
+	}
+	if more > 0 {
+		listed += fmt.Sprintf(" and %d more", more)
+	}
+	return refused(assayv1alpha1.ReasonIdentityMismatch,
+		fmt.Sprintf("the image is signed as %s, but %s expects %s", listed, policy.Identity.Rule(), policy.Identity.Expected(img.reference)))
 }
 
 // evaluateImage combines the findings of all policies: every one must be satisfied. A

@@ -268,7 +268,7 @@ func (a *attempt) checkDigest() *Finding {
 	}
 	if a.statement.Digest != a.image.digest {
 		f := refused(assayv1alpha1.ReasonDigestMismatch,
-			fmt.Sprintf("the signature is for %s, and the image is %s", a.statement.Digest, a.image.digest))
+			fmt.Sprintf("the signature is for %s, and the image is %s%s", a.statement.Digest, a.image.digest, a.image.indexHint()))
 		return &f
 	}
 	return nil

@@ -17,6 +17,8 @@ type imageFacts struct {
 	reference reference.Named
 	// digest is empty when it is unknown.
 	digest digest.Digest
+	// index reports whether the manifest is a list of images.
+	index bool
 	// undecided says why the digest is not known although something states one.
 	undecided string
 	// err says how the image contradicts itself; nil when it does not.
@@ -40,6 +42,7 @@ func compareDigests(in Image) imageFacts {
 		f.err = fmt.Errorf("dockerImageManifest: %w", in.Manifest.Err)
 		return f
 	}
+	f.index = in.Manifest.Index
 	stated := []struct {
 		where  string
 		digest digest.Digest
@@ -67,6 +70,15 @@ func compareDigests(in Image) imageFacts {
 		f.digest = ""
 	}
 	return f
+}
+
+// indexHint is what messages about missing signatures add for a list of images. The signature of an
+// image in it says nothing about the list.
+func (f *imageFacts) indexHint() string {
+	if !f.index {
+		return ""
+	}
+	return "; the image is an index of images by platform: sign the index itself, whose digest Pods name"
 }
 
 func referenceDigest(ref reference.Named) digest.Digest {

@@ -64,6 +64,8 @@ func ParseReference(text string) Reference {
 type Manifest struct {
 	// Digest of the manifest, empty when there are no bytes or they are not acceptable.
 	Digest digest.Digest
+	// Index reports whether it is a list of images, one for each platform, and not an image.
+	Index bool
 	// Err says why the bytes are not acceptable; nil when they are.
 	Err error
 }
@@ -88,7 +90,7 @@ func ParseManifest(raw []byte, mediaType string) (m Manifest) {
 	if mediaType != "" && manifestKind(mediaType) != manifestKind(info.MediaType) {
 		return Manifest{Err: errors.New("dockerImageManifestMediaType names another kind of manifest than dockerImageManifest holds")}
 	}
-	return Manifest{Digest: info.Digest}
+	return Manifest{Digest: info.Digest, Index: info.MediaType == manifest.MediaTypeOCIIndex || info.MediaType == manifest.MediaTypeDockerList}
 }
 
 // manifestKind treats the media types of Docker schema 1 manifests as one: clients call

@@ -107,6 +107,39 @@ func TestMessages(t *testing.T) {
 			change: withContent(alice.sign(payload(appDigest, "registry.example.com/team/app:v2"))),
 			image:  `the signature is for "registry.example.com/team/app:v2", but MatchRepoDigestOrExact expects "registry.example.com/team/app:v1"`,
 		},
+		"two other names, and a signature for another image": {
+			change: func(in *verify.Input) {
+				in.Image.Signatures = []verify.Signature{
+					atomic(alice.sign(payload(appDigest, "registry.example.com/team/app:v1.1"))),
+					atomic(alice.sign(payload(appDigest, "registry.example.com/team/app:latest"))),
+					atomic(alice.sign(payload(otherDigest, "registry.example.com/team/app:old"))),
+					atomic(alice.sign(payload(appDigest, "registry.example.com/team/app:latest"), pgp.Sub32(pgp.SubExpires, 1<<30))),
+				}
+			},
+			image: `the image is signed as "registry.example.com/team/app:latest", "registry.example.com/team/app:v1.1", ` +
+				`but MatchRepoDigestOrExact expects "registry.example.com/team/app:v1"`,
+			signature: `the signature is for "registry.example.com/team/app:v1.1", but MatchRepoDigestOrExact expects "registry.example.com/team/app:v1"`,
+		},
+		"an index, the images of which are signed": {
+			change: func(in *verify.Input) {
+				in.Image.Manifest = verify.Manifest{Digest: appDigest, Index: true}
+				in.Image.Signatures[0].Content = alice.sign(payload(otherDigest, appReference))
+			},
+			image: "the signature is for " + otherDigest.String() + ", and the image is " + appDigest.String() +
+				"; the image is an index of images by platform: sign the index itself, whose digest Pods name",
+		},
+		"an index without signatures": {
+			change: func(in *verify.Input) { in.Image.Manifest.Index, in.Image.Signatures = true, nil },
+			image: "the image has no signatures; TrustPolicy team requires 1" +
+				"; the image is an index of images by platform: sign the index itself, whose digest Pods name",
+		},
+		"keys of another format": {
+			change: func(in *verify.Input) {
+				in.Policies[0].Trust = map[string]verify.Trust{"other": in.Policies[0].Trust["atomic"], "atomic": trust(t)["atomic"]}
+			},
+			image: "TrustPolicy team has no key for signatures of format atomic, only for other; add key " + alice.claimed() +
+				", which the signature names, if you trust its owner",
+		},
 		"a name that would write on the terminal": {
 			change: withContent(alice.sign(payload(appDigest, "app\x1b[2J\u202e"))),
 			image: `the signed docker-reference is invalid: "app\x1b[2J\u202e" is not an image reference: ` +
@@ -164,6 +197,23 @@ func orNothing(change func(*verify.Input)) func(*verify.Input) {
 		return func(*verify.Input) {}
 	}
 	return change
+}
+
+// TestListedNamesAreBounded checks that a message about many names fits its bound, lists the first
+// in order and counts the others, and goes on saying what would match.
+func TestListedNamesAreBounded(t *testing.T) {
+	in := input(t)
+	in.Image.Signatures = nil
+	for i := range 100 {
+		in.Image.Signatures = append(in.Image.Signatures, atomic(alice.sign(payload(appDigest, fmt.Sprintf("%s-%02d", appReference, i)))))
+	}
+	got := check(in)
+	checkMessages(t, &got)
+	for _, want := range []string{`signed as "registry.example.com/team/app:v1-00", "registry.example.com/team/app:v1-01", `, " more, but ", `expects "` + appReference + `"`} {
+		if !strings.Contains(got.Message, want) {
+			t.Errorf("message %q, want %q in it", got.Message, want)
+		}
+	}
 }
 
 // TestMessagesAreBounded checks that no text of the author of a key, a signature or an

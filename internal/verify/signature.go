@@ -54,6 +54,9 @@ type policyResult struct {
 	Finding
 	signer *Signer
 	claims *Claims
+	// signedName is the name in a signature that got as far as having it compared, by a trusted
+	// signer and for the image's digest.
+	signedName string
 }
 
 // checkSignature checks one signature against every policy. A panic in a parser refuses
@@ -104,6 +107,9 @@ func (c *checker) checkPolicies(a *attempt) signatureResult {
 		under.policy = &c.policies[i]
 		if f := under.runAll(policyChecks); f != nil {
 			result.policies[i].Finding = *f
+			if under.statement != nil {
+				result.policies[i].signedName = under.statement.Name
+			}
 		} else {
 			result.policies[i] = under.accept()
 		}
