@@ -1,7 +1,8 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package corpus reads a corpus of real and adversarial signatures for tests.
+// Package corpus reads a corpus of real and adversarial signatures for tests, and inputs of public
+// bug reports.
 //
 // The corpus is not part of the project, because most of it is other projects' data. It is a
 // directory with a file cases.json, an array of Case, and the files that the cases name. Tests look
@@ -141,6 +142,30 @@ func Directory(t testing.TB) (string, bool) {
 		return "", false
 	}
 	if err != nil {
+		t.Fatal(err)
+	}
+	return directory, true
+}
+
+// reportsVariable is the environment variable with the path of the inputs of public bug reports.
+const reportsVariable = "ASSAY_CASES"
+
+// Report returns the folder of a public bug report with its inputs. The reports are not part of the
+// project, as the corpus is not. They are looked for at $ASSAY_CASES, or else at ../shared/cases next
+// to a checkout. Without any, Report returns false, and the test's log says so; if the variable is
+// set, that fails the test, and so does a report that is missing among others.
+func Report(t testing.TB, name string) (directory string, ok bool) {
+	t.Helper()
+	all, required := os.LookupEnv(reportsVariable)
+	if !required {
+		all = filepath.Join(moduleRoot(t), "..", "shared", "cases")
+	}
+	if _, err := os.Stat(all); os.IsNotExist(err) && !required {
+		t.Log("no bug reports next to this checkout; the packages have their own vectors")
+		return "", false
+	}
+	directory = filepath.Join(all, name)
+	if _, err := os.Stat(directory); err != nil {
 		t.Fatal(err)
 	}
 	return directory, true
