@@ -46,7 +46,8 @@ func (c *signatureCollector) note(format string, values ...any) {
 // skip names a file that is left out. An error means that there are too many of them.
 func (c *signatureCollector) skip(where string, why error) error {
 	c.note("%s is left out: %v", where, why)
-	if c.leftOut++; c.leftOut > maxSignatures {
+	c.leftOut++
+	if c.leftOut > maxSignatures {
 		return fmt.Errorf("more than %d files are not signatures", maxSignatures)
 	}
 	return nil
