@@ -158,7 +158,7 @@ func Report(t testing.TB, name string) (directory string, ok bool) {
 	t.Helper()
 	all, required := os.LookupEnv(reportsVariable)
 	if !required {
-		all = filepath.Join(moduleRoot(t), "..", "shared", "cases")
+		all = filepath.Join(checkout(t), "..", "shared", "cases")
 	}
 	if _, err := os.Stat(all); os.IsNotExist(err) && !required {
 		t.Log("no bug reports next to this checkout; the packages have their own vectors")
