@@ -1,7 +1,7 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package v1alpha1 contains TrustPolicy, assay.dev/v1alpha1, and the condition
+// Package v1alpha1 contains TrustPolicy and RegistryConfig, assay.dev/v1alpha1, and the condition
 // types, reasons and annotations that Assay writes and reads.
 //
 // +kubebuilder:object:generate=true
@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	// GroupVersion is the API group and version of TrustPolicy.
+	// GroupVersion is the API group and version of TrustPolicy and RegistryConfig.
 	GroupVersion = schema.GroupVersion{Group: "assay.dev", Version: "v1alpha1"}
 
 	// SchemeBuilder registers the types of this package.
@@ -26,7 +26,7 @@ var (
 )
 
 func addKnownTypes(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &TrustPolicy{}, &TrustPolicyList{})
+	scheme.AddKnownTypes(GroupVersion, &TrustPolicy{}, &TrustPolicyList{}, &RegistryConfig{}, &RegistryConfigList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

@@ -27,7 +27,9 @@ import (
 
 // keptAnnotations are those that Assay reads, and the one by which a bookmark ends the initial
 // events of a streamed list.
-var keptAnnotations = []string{assayv1alpha1.RecheckRequestedAtAnnotation, metav1.InitialEventsAnnotationKey}
+var keptAnnotations = []string{
+	assayv1alpha1.RecheckRequestedAtAnnotation, assayv1alpha1.ImportAnnotation, metav1.InitialEventsAnnotationKey,
+}
 
 // maxRest bounds what is read behind a list, so that its connection can be used again.
 const maxRest = 64 << 10

@@ -210,6 +210,7 @@ func TestDecodeStatus(t *testing.T) {
 		"lower-case time": `{"digest":"sha256:a","conditions":[{"type":"Verified","lastTransitionTime":"2026-01-01t00:00:00z"}]}`,
 		"unwritable time": `{"digest":"sha256:a","conditions":[{"type":"Verified","lastTransitionTime":"0000-01-01T00:00:00+23:59"}]}`,
 		"integer":         `{"digest":"sha256:a","conditions":[{"observedGeneration":1e30}]}`,
+		"large number":    `{"digest":"sha256:a","import":{"stores":[{"signatures":2147483648}]}}`,
 		"a text":          `"sha256:a"`,
 		"too large":       `{"digest":"sha256:a","conditions":[{"message":"` + strings.Repeat("a", imagejson.MaxStatus) + `"}]}`,
 		"twice":           `{"digest":"sha256:a","digest":"sha256:b"}`,

@@ -17,7 +17,10 @@ import (
 	"github.com/assay-project/assay/internal/verify"
 )
 
-const recheck = "assay.dev/recheck"
+const (
+	recheck    = "assay.dev/recheck"
+	discovered = "assay.dev/discovered"
+)
 
 // generic is what encoding/json reads, without what Decode leaves out.
 func generic(text []byte) (imagejson.Entry, error) {
@@ -32,6 +35,9 @@ func generic(text []byte) (imagejson.Entry, error) {
 	}
 	if value, ok := image.Annotations[recheck]; ok {
 		meta.Annotations = map[string]string{recheck: value}
+	}
+	if value, ok := image.Labels[discovered]; ok {
+		meta.Labels = map[string]string{discovered: value}
 	}
 	image.TypeMeta, image.ObjectMeta = metav1.TypeMeta{}, meta
 	image.DockerImageMetadata = runtime.RawExtension{}

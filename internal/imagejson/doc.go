@@ -14,7 +14,7 @@
 // The decoder passes once over the text, as it arrives, and keeps the twentieth part of it
 // that a verdict depends on:
 //
-//   - of the metadata the name, UID, resource version, generation, times, finalizers and the
+//   - of the metadata the name, UID, resource version, generation, times, finalizers, one label and the
 //     annotations that the caller asks for;
 //   - the reference, and the digest in place of the manifest;
 //   - the signatures with every field, because they are written back as a whole;

@@ -26,7 +26,7 @@ var full = `{
   "metadata": {
     "name": "sha256-1", "generateName": "g", "uid": "u-1", "resourceVersion": "17", "generation": 3, "selfLink": "/s",
     "creationTimestamp": "2026-01-02T03:04:05Z", "deletionTimestamp": "2026-01-02T03:04:05+02:00", "deletionGracePeriodSeconds": 0,
-    "labels": {"a": "b"}, "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{\"a\":1}", "assay.dev/recheck": "now"},
+    "labels": {"a": "b", "assay.dev/discovered": "true"}, "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{\"a\":1}", "assay.dev/recheck": "now"},
     "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": "n", "uid": "u"}], "finalizers": ["example.com/keep"],
     "managedFields": [{"manager": "m", "operation": "Update", "time": "2026-01-02T03:04:05Z", "fieldsV1": {"f:signatures": {}}}]
   },
@@ -61,7 +61,11 @@ var full = `{
     "observedGeneration": 3,
     "conditions": [{"type": "Verified", "status": "True", "observedGeneration": 3, "lastTransitionTime": "2026-01-02T03:04:05Z", "reason": "Verified", "message": "m"}],
     "verified": "True", "reason": "Verified", "digest": "sha256:e3", "signatureSummary": "1/2", "lastHandledRecheckRequest": "now",
-    "policies": [{"name": "p", "scope": "registry.example.com/shop", "status": "True"}]
+    "policies": [{"name": "p", "scope": "registry.example.com/shop", "status": "True"}],
+    "import": {
+      "lastTime": "2026-01-02T03:04:05Z", "configuration": "c", "lastHandledRecheckRequest": "now",
+      "stores": [{"url": "https://registry.example.com/v2/shop/app", "result": "Imported", "signatures": 2, "message": "m"}, null]
+    }
   }
 }`
 
@@ -74,8 +78,8 @@ func images() map[string]string {
 		"full":              full,
 		"empty":             `{}`,
 		"nulls":             `{"metadata":null,"dockerImageReference":null,"dockerImageManifest":null,"signatures":null,"status":null}`,
-		"nulls inside":      `{"metadata":{"name":null,"generation":null,"creationTimestamp":null,"finalizers":null,"annotations":null},"signatures":[null,{"metadata":null,"type":null,"content":null,"conditions":null,"signedClaims":null,"created":null,"issuedBy":null,"issuedTo":null}],"status":{"conditions":[null],"policies":null}}`,
-		"empty inside":      `{"metadata":{"finalizers":[],"annotations":{}},"dockerImageManifest":"","signatures":[{"metadata":{"labels":{},"finalizers":[]},"content":"","conditions":[],"signedClaims":{},"issuedBy":{},"issuedTo":{}}],"status":{"conditions":[],"policies":[]}}`,
+		"nulls inside":      `{"metadata":{"name":null,"generation":null,"creationTimestamp":null,"finalizers":null,"annotations":null},"signatures":[null,{"metadata":null,"type":null,"content":null,"conditions":null,"signedClaims":null,"created":null,"issuedBy":null,"issuedTo":null}],"status":{"conditions":[null],"policies":null,"import":null}}`,
+		"empty inside":      `{"metadata":{"finalizers":[],"annotations":{}},"dockerImageManifest":"","signatures":[{"metadata":{"labels":{},"finalizers":[]},"content":"","conditions":[],"signedClaims":{},"issuedBy":{},"issuedTo":{}}],"status":{"conditions":[],"policies":[],"import":{"stores":[]}}}`,
 		"no signatures":     `{"metadata":{"name":"a"},"signatures":[]}`,
 		"unknown members":   `{"spec":{"a":[{}]},"metadata":{"name":"a","zone":1},"signatures":[{"content":"YQ==","verified":true,"metadata":{"x":[]}}]}`,
 		"escaped names":     `{"met\u0061data":{"n\u0061me":"a","annotations":{"assay.dev\/recheck":"x"}}}`,

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/manifest"
 	"github.com/assay-project/assay/internal/verify"
 )
@@ -127,9 +128,9 @@ func (d *decoder) readManifest(field string) {
 
 var metadataMembers = []string{
 	"name", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
-	"finalizers", "annotations",
+	"finalizers", "annotations", "labels",
 	// These are known and not read.
-	"generateName", "namespace", "selfLink", "deletionGracePeriodSeconds", "labels",
+	"generateName", "namespace", "selfLink", "deletionGracePeriodSeconds",
 	"ownerReferences", "managedFields",
 }
 
@@ -160,15 +161,20 @@ func (d *decoder) metadata(image *imagev1.Image) {
 			d.budget = maxFinalizers
 			meta.Finalizers = d.strings(name)
 		case "annotations":
-			meta.Annotations = d.readAnnotations(name)
+			meta.Annotations = d.keptStrings(name, d.annotations)
+		case "labels":
+			meta.Labels = d.keptStrings(name, keptLabels)
 		default:
 			d.skip()
 		}
 	})
 }
 
-// readAnnotations reads the annotations that are kept, and returns nil if there are none.
-func (d *decoder) readAnnotations(field string) map[string]string {
+// keptLabels are the labels that Assay reads.
+var keptLabels = []string{assayv1alpha1.DiscoveredLabel}
+
+// keptStrings reads those annotations or labels that are wanted, and returns nil if there are none.
+func (d *decoder) keptStrings(field string, wanted []string) map[string]string {
 	if !d.open(field, '{', "an object") {
 		return nil
 	}
@@ -179,17 +185,17 @@ func (d *decoder) readAnnotations(field string) map[string]string {
 		if !ok {
 			return kept
 		}
-		name := d.wanted(raw)
+		name := d.wanted(raw, wanted)
 		if name == "" {
 			d.skip()
 			continue
 		}
 		if _, twice := kept[name]; twice {
-			d.fail(field, "an annotation occurs twice")
+			d.fail(field, "a name occurs twice")
 		}
 		value, ok := d.budgeted(field)
 		if kept == nil {
-			kept = make(map[string]string, len(d.annotations))
+			kept = make(map[string]string, len(wanted))
 		}
 		if ok {
 			kept[name] = truncate(value, maxAnnotation)
@@ -199,13 +205,13 @@ func (d *decoder) readAnnotations(field string) map[string]string {
 	}
 }
 
-// wanted returns the annotation that a name stands for, or "" if it is not kept.
-func (d *decoder) wanted(raw []byte) string {
+// wanted returns the one of the names that raw stands for, or "" if it is none of them.
+func (d *decoder) wanted(raw []byte, names []string) string {
 	var ok bool
 	if d.scratch, ok = unescape(d.scratch[:0], raw); !ok {
 		d.syntax()
 	}
-	for _, name := range d.annotations {
+	for _, name := range names {
 		if string(d.scratch) == name {
 			return name
 		}

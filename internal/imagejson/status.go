@@ -4,12 +4,17 @@
 package imagejson
 
 import (
+	"math"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 )
 
-var statusMembers = []string{"observedGeneration", "conditions", "verified", "reason", "digest", "signatureSummary", "lastHandledRecheckRequest", "policies"}
+var statusMembers = []string{
+	"observedGeneration", "conditions", "verified", "reason", "digest", "signatureSummary",
+	"lastHandledRecheckRequest", "policies", "import",
+}
 
 // status reads the status of an Image. One that cannot be read is empty and no fault: it is
 // output only, and what Assay writes takes its place.
@@ -34,6 +39,8 @@ func (d *decoder) status(field string) imagev1.ImageStatus {
 			status.LastHandledRecheckRequest = d.string(name)
 		case "policies":
 			status.Policies = d.policies(name)
+		case "import":
+			status.Import = d.imported(name)
 		}
 	})
 	if d.fault != nil {
@@ -81,4 +88,61 @@ func (d *decoder) policies(field string) []imagev1.AppliedPolicy {
 			}
 		})
 	})
+}
+
+var importMembers = []string{"lastTime", "configuration", "lastHandledRecheckRequest", "stores"}
+
+func (d *decoder) imported(field string) *imagev1.ImageImport {
+	var in imagev1.ImageImport
+	present := d.object(field, importMembers, func(i int) {
+		switch name := importMembers[i]; name {
+		case "lastTime":
+			in.LastTime, _ = d.writableTime(name)
+		case "configuration":
+			in.Configuration = d.sharedString(name)
+		case "lastHandledRecheckRequest":
+			in.LastHandledRecheckRequest = d.string(name)
+		case "stores":
+			in.Stores = d.stores(name)
+		}
+	})
+	if !present {
+		return nil
+	}
+	return &in
+}
+
+var storeMembers = []string{"url", "result", "signatures", "message"}
+
+func (d *decoder) stores(field string) []imagev1.ImportStore {
+	var stores []imagev1.ImportStore
+	present := d.array(field, func() {
+		var s imagev1.ImportStore
+		d.charge(elementCost)
+		if d.broken() {
+			return
+		}
+		d.object("", storeMembers, func(i int) {
+			switch name := storeMembers[i]; name {
+			case "url":
+				s.URL = d.sharedString(name)
+			case "result":
+				s.Result = d.sharedString(name)
+			case "signatures":
+				n := d.integer(name)
+				if n < math.MinInt32 || n > math.MaxInt32 {
+					d.fail(name, "the number is too large")
+					return
+				}
+				s.Signatures = int32(n)
+			case "message":
+				s.Message = d.sharedString(name)
+			}
+		})
+		stores = append(stores, s)
+	})
+	if present && stores == nil {
+		return []imagev1.ImportStore{}
+	}
+	return stores
 }

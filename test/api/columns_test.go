@@ -52,6 +52,16 @@ func TestColumns(t *testing.T) {
 			unchecked: []any{"team", nil, nil, nil, "Warn", nil},
 			checked:   []any{"team", "True", "SomeKeysUnusable", "1/2", "Warn", "one is broken"},
 		},
+		"registryconfigs": {
+			resource: registryConfigResource,
+			object:   registryConfig(t, `{}`),
+			status: `{conditions: [{type: Ready, status: "False", reason: RateLimited, message: too many, lastTransitionTime: "2020-01-01T00:00:00Z"}],
+				images: {imported: 3, pending: 2, failed: 1}}`,
+			narrow:    []string{"Name", "Ready", "Reason", "Imported", "Pending", "Failed", "Age"},
+			wide:      []string{"Message"},
+			unchecked: []any{"team", nil, nil, nil, nil, nil, nil},
+			checked:   []any{"team", "False", "RateLimited", 3.0, 2.0, 1.0, "too many"},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

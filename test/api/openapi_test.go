@@ -24,6 +24,8 @@ func TestPublishedDescriptions(t *testing.T) {
 	}{
 		"images":        {"apis/image.openshift.io/v1", "Image", 50},
 		"trustpolicies": {"apis/assay.dev/v1alpha1", "TrustPolicy", 35},
+
+		"registryconfigs": {"apis/assay.dev/v1alpha1", "RegistryConfig", 25},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

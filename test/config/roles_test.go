@@ -23,10 +23,13 @@ func TestRolesForPeople(t *testing.T) {
 	}{
 		"trustpolicy-viewer-role": {"assay.dev", "trustpolicies", "get list watch"},
 		"trustpolicy-editor-role": {"assay.dev", "trustpolicies", "create delete get list patch update watch"},
-		"image-viewer-role":       {"image.openshift.io", "images", "get list watch"},
-		"image-editor-role":       {"image.openshift.io", "images", "create delete get list patch update watch"},
-		"image-auditor-role":      {"image.openshift.io", "images", "get list patch update watch"},
-		"image-signer-role":       {"image.openshift.io", "images", "get patch"},
+
+		"registryconfig-viewer-role": {"assay.dev", "registryconfigs", "get list watch"},
+		"registryconfig-editor-role": {"assay.dev", "registryconfigs", "create delete get list patch update watch"},
+		"image-viewer-role":          {"image.openshift.io", "images", "get list watch"},
+		"image-editor-role":          {"image.openshift.io", "images", "create delete get list patch update watch"},
+		"image-auditor-role":         {"image.openshift.io", "images", "get list patch update watch"},
+		"image-signer-role":          {"image.openshift.io", "images", "get patch"},
 	}
 	for role, tc := range tests {
 		t.Run(role, func(t *testing.T) {
@@ -54,7 +57,7 @@ func TestAggregation(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string][]string{
-		"view": {"assay-image-viewer-role", "assay-trustpolicy-viewer-role"}, "edit": nil, "admin": nil,
+		"view": {"assay-image-viewer-role", "assay-registryconfig-viewer-role", "assay-trustpolicy-viewer-role"}, "edit": nil, "admin": nil,
 	} {
 		var into rbacv1.ClusterRole
 		if err := admin.Get(t.Context(), client.ObjectKey{Name: name}, &into); err != nil {

@@ -389,6 +389,11 @@ type ImageStatus struct {
 	// +kubebuilder:validation:MaxLength=256
 	LastHandledRecheckRequest string `json:"lastHandledRecheckRequest,omitempty"`
 
+	// import is what came of fetching the signatures of the image; absent when Assay does not
+	// fetch them, and before the first attempt.
+	// +optional
+	Import *ImageImport `json:"import,omitempty"`
+
 	// policies are the TrustPolicies that were applied, by name.
 	// +optional
 	// +listType=map
