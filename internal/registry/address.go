@@ -1,0 +1,74 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"net/netip"
+	"slices"
+
+	"oras.land/oras-go/v2/registry/remote/auth"
+)
+
+var (
+	// forbidden are addresses that no image and no administrator makes Assay contact: the host
+	// itself, its links, the metadata services of clouds, and what is no address of one host.
+	forbidden = append(auth.DefaultBlockedRealmPrefixes(),
+		netip.MustParsePrefix("192.0.0.0/24"), // RFC 6890; a metadata service is among them
+		netip.MustParsePrefix("224.0.0.0/4"),
+		netip.MustParsePrefix("240.0.0.0/4"),
+		netip.MustParsePrefix("ff00::/8"),
+	)
+	// private are addresses that belong to somebody's own network (RFC 1918, 4193, 6598, 3879).
+	private = append(auth.PrivateRealmPrefixes(), netip.MustParsePrefix("fec0::/10"))
+
+	nat64     = netip.MustParsePrefix("64:ff9b::/96")
+	nat64Wide = netip.MustParsePrefix("64:ff9b:1::/48")
+	sixToFour = netip.MustParsePrefix("2002::/16")
+)
+
+// addressRule says which addresses are contacted.
+type addressRule struct {
+	// allowed are contacted whatever else is said: for tests, and for registries on the host
+	// itself while developing.
+	allowed []netip.Prefix
+	// denied are never contacted: the API server.
+	denied []netip.AddrPort
+}
+
+// check returns why an address is not contacted, empty if it is. named means that an
+// administrator has named the host.
+func (r *addressRule) check(to netip.AddrPort, named bool) string {
+	addr := embedded(to.Addr())
+	within := func(prefix netip.Prefix) bool { return prefix.Contains(addr) }
+	switch {
+	case slices.Contains(r.denied, netip.AddrPortFrom(addr, to.Port())):
+		return "has the address of the API server"
+	case slices.ContainsFunc(r.allowed, within):
+		return ""
+	case slices.ContainsFunc(forbidden, within):
+		return "has an address of the local host or link, or of a metadata service"
+	case !named && slices.ContainsFunc(private, within):
+		return "has a private address, and no administrator has named the host"
+	default:
+		return ""
+	}
+}
+
+// embedded returns the IPv4 address that an IPv6 address stands for, if it does: mapped ones (RFC
+// 4291), those of NAT64 (RFC 6052, 8215) and of 6to4 (RFC 3056).
+func embedded(addr netip.Addr) netip.Addr {
+	addr = addr.Unmap().WithZone("")
+	if !addr.Is6() {
+		return addr
+	}
+	b := addr.As16()
+	switch {
+	case nat64.Contains(addr), nat64Wide.Contains(addr):
+		return netip.AddrFrom4([4]byte(b[12:16]))
+	case sixToFour.Contains(addr):
+		return netip.AddrFrom4([4]byte(b[2:6]))
+	default:
+		return addr
+	}
+}

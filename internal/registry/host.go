@@ -1,0 +1,165 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+	"k8s.io/utils/clock"
+)
+
+// host is what is known of a host: how many requests are under way, and how long it rests.
+type host struct {
+	name  string
+	clock clock.PassiveClock
+	slots chan struct{}
+
+	mu       sync.Mutex
+	limiter  *rate.Limiter
+	restEnds time.Time
+	why      Error
+	failures int
+	last     Outcome
+}
+
+// Outcome is what came of the last request to a host.
+type Outcome struct {
+	// Time of the last request; zero when there was none.
+	Time time.Time
+	// Err is nil when the host answered.
+	Err *Error
+}
+
+func newHost(name string, c clock.PassiveClock) *host {
+	return &host{
+		name: name, clock: c, slots: make(chan struct{}, requestsAtATime),
+		limiter: rate.NewLimiter(defaultRate, defaultRate),
+	}
+}
+
+// acquire waits for a turn to send a request. It fails at once while the host rests.
+func (h *host) acquire(ctx context.Context, perSecond int) error {
+	if err := h.resting(); err != nil {
+		return err
+	}
+	select {
+	case h.slots <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	err := h.limit(perSecond).Wait(ctx)
+	switch {
+	case err != nil && ctx.Err() == nil:
+		err = &Error{Code: RateLimited, Host: h.name, Detail: "has more requests waiting than can be sent in time"}
+	case err == nil:
+		// Others may have been told meanwhile to leave the host alone.
+		err = h.resting()
+	}
+	if err != nil {
+		h.release()
+	}
+	return err
+}
+
+func (h *host) release() { <-h.slots }
+
+func (h *host) limit(perSecond int) *rate.Limiter {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if want := rate.Limit(perSecond); h.limiter.Limit() != want {
+		h.limiter.SetLimit(want)
+		h.limiter.SetBurst(perSecond)
+	}
+	return h.limiter
+}
+
+// resting returns the error of a request to a host that rests, nil if it does not. The result is
+// an error and not an *Error, because a nil one would be an error.
+func (h *host) resting() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	wait := h.restEnds.Sub(h.clock.Now())
+	if wait <= 0 {
+		return nil
+	}
+	e := h.why
+	e.Wait = wait
+	return &e
+}
+
+// rest lets the host rest, at least until the end of the present rest.
+func (h *host) rest(d time.Duration, why Error) {
+	why.Host = h.name
+	if ends := h.clock.Now().Add(min(d, maxRest)); ends.After(h.restEnds) {
+		h.restEnds, h.why = ends, why
+	}
+}
+
+// failed records that the host did not answer. It rests for longer each time.
+func (h *host) failed(err *Error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last = Outcome{Time: h.clock.Now(), Err: err}
+	h.rest(min(minFailureRest<<min(h.failures, 10), maxFailureRest), Error{Code: err.Code, Detail: err.Detail})
+	h.failures++
+}
+
+// answered records an answer, by which the host may ask for a rest.
+func (h *host) answered(response *http.Response) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := h.clock.Now()
+	h.failures, h.last = 0, Outcome{Time: now}
+	switch status := response.StatusCode; {
+	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
+		why := Error{Code: RateLimited, Detail: "asks for fewer requests (status " + strconv.Itoa(status) + ")"}
+		h.rest(retryAfter(response.Header.Get("Retry-After"), now), why)
+		why.Host = h.name
+		h.last.Err = &why
+	case status >= http.StatusInternalServerError:
+		h.last.Err = fromStatus(h.name, status)
+	case halfUsed(response.Header):
+		h.rest(budgetRest, Error{Code: RateLimited, Detail: "counts requests, and half of them are used"})
+	}
+}
+
+// outcome returns what came of the last request.
+func (h *host) outcome() Outcome {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.last
+}
+
+// retryAfter reads the header of that name: a number of seconds, or a date (RFC 9110 section
+// 10.2.3).
+func retryAfter(value string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseUint(strings.TrimSpace(value), 10, 31); err == nil {
+		return max(time.Duration(seconds)*time.Second, time.Second)
+	}
+	if t, err := http.ParseTime(value); err == nil {
+		return max(t.Sub(now), time.Second)
+	}
+	return limitedRest
+}
+
+// halfUsed reports whether a registry that counts requests, as Docker Hub does, has fewer than
+// half of them left: ratelimit-limit: 100;w=21600, ratelimit-remaining: 49;w=21600.
+func halfUsed(header http.Header) bool {
+	limit, ok := leading(header.Get("RateLimit-Limit"))
+	remaining, ok2 := leading(header.Get("RateLimit-Remaining"))
+	return ok && ok2 && limit > 0 && 2*remaining < limit
+}
+
+// leading returns the number before the first semicolon.
+func leading(value string) (uint64, bool) {
+	number, _, _ := strings.Cut(value, ";")
+	n, err := strconv.ParseUint(strings.TrimSpace(number), 10, 31)
+	return n, err == nil
+}

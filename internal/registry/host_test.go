@@ -1,0 +1,173 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package registry_test
+
+import (
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/assay-project/assay/internal/registry"
+)
+
+// quiet takes what servers log about clients that hang up.
+var quiet = log.New(io.Discard, "", 0)
+
+// TestRest checks that a host that asks for a rest gets no request until it is over, whichever
+// client would send it, and that another host is asked as before.
+func TestRest(t *testing.T) {
+	date := testNow.Add(90 * time.Second).Format(http.TimeFormat)
+	tests := map[string]struct {
+		status int
+		header map[string]string
+		want   time.Duration
+	}{
+		"seconds":       {429, map[string]string{"Retry-After": "120"}, 2 * time.Minute},
+		"a date":        {429, map[string]string{"Retry-After": date}, 90 * time.Second},
+		"503":           {503, map[string]string{"Retry-After": "7"}, 7 * time.Second},
+		"not stated":    {429, nil, time.Minute},
+		"nonsense":      {429, map[string]string{"Retry-After": "soon"}, time.Minute},
+		"negative":      {429, map[string]string{"Retry-After": "-5"}, time.Minute},
+		"in the past":   {429, map[string]string{"Retry-After": testNow.Add(-time.Hour).Format(http.TimeFormat)}, time.Second},
+		"zero":          {429, map[string]string{"Retry-After": "0"}, time.Second},
+		"a year":        {429, map[string]string{"Retry-After": "31536000"}, time.Hour},
+		"half is used":  {200, map[string]string{"RateLimit-Limit": "100;w=21600", "RateLimit-Remaining": "49;w=21600"}, 15 * time.Minute},
+		"half is left":  {200, map[string]string{"RateLimit-Limit": "100;w=21600", "RateLimit-Remaining": "50;w=21600"}, 0},
+		"no limit":      {200, map[string]string{"RateLimit-Limit": "unlimited", "RateLimit-Remaining": "x"}, 0},
+		"a large limit": {200, map[string]string{"RateLimit-Limit": "99999999999999999999", "RateLimit-Remaining": "0"}, 0},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				for name, value := range tt.header {
+					w.Header().Set(name, value)
+				}
+				if tt.status != 200 {
+					w.WriteHeader(tt.status)
+					return
+				}
+				text(ociManifest, content)(w, r)
+			})
+			other := serve(t, text(ociManifest, content))
+			n := network()
+			clock := clocktesting.NewFakePassiveClock(testNow)
+			n.Clock = clock
+			_, err := s.repository(n, registry.Credential{}).Head(t.Context(), testDigest.String())
+			if tt.status != 200 {
+				if e := wantRefusal(t, err, registry.RateLimited, "asks for fewer requests"); e.RetryAfter() != tt.want {
+					t.Errorf("RetryAfter is %s, want %s", e.RetryAfter(), tt.want)
+				}
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if tt.want == 0 {
+				return
+			}
+			clock.SetTime(testNow.Add(tt.want - time.Millisecond))
+			_, err = s.repository(n, registry.Credential{Username: "a", Password: "b"}).Head(t.Context(), testDigest.String())
+			if e := wantRefusal(t, err, registry.RateLimited, ""); e.RetryAfter() != time.Millisecond {
+				t.Errorf("RetryAfter is %s later", e.RetryAfter())
+			}
+			if len(s.seen()) != 1 || n.Resting() != 1 {
+				t.Errorf("%d requests, %d hosts rest", len(s.seen()), n.Resting())
+			}
+			if _, err := other.repository(n, registry.Credential{}).Head(t.Context(), testDigest.String()); err != nil {
+				t.Errorf("another host: %v", err)
+			}
+			clock.SetTime(testNow.Add(tt.want))
+			_, _ = s.repository(n, registry.Credential{}).Head(t.Context(), testDigest.String())
+			if len(s.seen()) != 2 {
+				t.Errorf("%d requests after the rest", len(s.seen()))
+			}
+		})
+	}
+}
+
+// TestUnreachableHostRests checks that a host that does not answer is asked less and less often,
+// and at once again when it has answered.
+func TestUnreachableHostRests(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	n := network()
+	now := testNow
+	clock := clocktesting.NewFakePassiveClock(now)
+	n.Clock = clock
+	client := n.NewClient("registry.example.com:"+port, registry.Access{}, registry.Credential{})
+	repository := client.Repository(named(t, "registry.example.com:"+port+"/team/app"))
+	for _, want := range []time.Duration{5, 10, 20, 40, 80, 160, 300, 300} {
+		_, err := repository.Head(t.Context(), "v1")
+		wantError(t, err, registry.Unavailable, "cannot be reached")
+		if o := n.Outcome("registry.example.com:" + port); o.Err == nil || !o.Time.Equal(now) {
+			t.Errorf("Outcome: %+v", o)
+		}
+		_, err = repository.Head(t.Context(), "v1")
+		if e := wantRefusal(t, err, registry.Unavailable, "cannot be reached"); e.RetryAfter() != want*time.Second {
+			t.Errorf("RetryAfter is %s, want %ds", e.RetryAfter(), want)
+		}
+		now = now.Add(want * time.Second)
+		clock.SetTime(now)
+	}
+}
+
+// TestOutcome checks what a host's state is made from.
+func TestOutcome(t *testing.T) {
+	var status atomic.Int32
+	status.Store(200)
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) })
+	n := network()
+	if o := n.Outcome(s.host("registry")); o != (registry.Outcome{}) {
+		t.Errorf("before any request: %+v", o)
+	}
+	for code, want := range map[int32]bool{200: true, 404: true, 401: true, 500: false} {
+		status.Store(code)
+		_, _ = s.repository(n, registry.Credential{}).Head(t.Context(), testDigest.String())
+		if o := n.Outcome(s.host("REGISTRY")); (o.Err == nil) != want {
+			t.Errorf("after %d: %+v", code, o)
+		}
+	}
+}
+
+// TestRequestsAtATime checks that no more than four requests to a host are under way, whichever
+// client sends them.
+func TestRequestsAtATime(t *testing.T) {
+	var now, most, total atomic.Int32
+	release := make(chan struct{})
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if n := now.Add(1); n > most.Load() {
+			most.Store(n)
+		}
+		if total.Add(1) == 4 {
+			close(release)
+		}
+		<-release
+		now.Add(-1)
+		text(ociManifest, content)(w, r)
+	})
+	n := network()
+	var group sync.WaitGroup
+	for range 40 {
+		group.Go(func() {
+			if _, err := s.repository(n, registry.Credential{}).Manifest(t.Context(), testDigest, 1000); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if most.Load() > 4 || total.Load() != 40 {
+		t.Errorf("%d at a time of %d, want at most 4 of 40", most.Load(), total.Load())
+	}
+}

@@ -1,0 +1,124 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// transport sends a request when it is the host's turn, and learns from the answer.
+type transport struct {
+	network *Network
+	access  Access
+	base    http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper. Redirects and requests for tokens come here as well.
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	h := t.network.host(req.URL)
+	if err := t.allowed(req); err != nil {
+		return nil, err
+	}
+	if err := h.acquire(req.Context(), t.access.RequestsPerSecond); err != nil {
+		return nil, err
+	}
+	response, err := t.base.RoundTrip(req)
+	if err != nil {
+		h.release()
+		t.observe(0)
+		// Who asked has given up; the host need not be at fault.
+		if !errors.Is(err, context.Canceled) {
+			e := Describe(h.name, err)
+			if e.Code != HostNotAllowed {
+				h.failed(e)
+			}
+			return nil, e
+		}
+		return nil, err
+	}
+	t.observe(response.StatusCode)
+	h.answered(response)
+	response.Body = &body{ReadCloser: response.Body, left: maxBody, host: h}
+	if req.URL.Scheme == "https" && strings.Contains(strings.ToLower(response.Header.Get("Www-Authenticate")), `realm="http:`) {
+		_ = response.Body.Close()
+		return nil, &Error{Code: HostNotAllowed, Host: h.name, Detail: "names a token service that would be contacted without TLS"}
+	}
+	if encoding := response.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		_ = response.Body.Close()
+		return nil, &Error{Code: Malformed, Host: h.name, Detail: "sends an answer that is compressed, for which it was not asked"}
+	}
+	return response, nil
+}
+
+var defaultPorts = map[string]string{"https": "443", "http": "80"}
+
+// allowed checks what can be checked before the name of the host is resolved.
+func (t *transport) allowed(req *http.Request) error {
+	name := hostKey(req.URL)
+	if req.URL.Scheme != "https" && (req.URL.Scheme != "http" || !t.access.Insecure) {
+		return &Error{Code: HostNotAllowed, Host: name, Detail: "would be contacted without TLS"}
+	}
+	addr, err := netip.ParseAddr(req.URL.Hostname())
+	if err != nil {
+		return nil
+	}
+	port, err := strconv.ParseUint(cmp.Or(req.URL.Port(), defaultPorts[req.URL.Scheme]), 10, 16)
+	if err != nil {
+		return &Error{Code: HostNotAllowed, Host: name, Detail: "has a port that is none"}
+	}
+	rule := addressRule{allowed: t.network.AllowedAddresses, denied: t.network.DeniedAddresses}
+	named := t.access.named(req.URL.Hostname(), strconv.FormatUint(port, 10))
+	if problem := rule.check(netip.AddrPortFrom(addr, uint16(port)), named); problem != "" {
+		return &Error{Code: HostNotAllowed, Host: name, Detail: problem}
+	}
+	return nil
+}
+
+func (t *transport) observe(status int) {
+	if t.network.Observe != nil {
+		t.network.Observe(status)
+	}
+}
+
+// CloseIdleConnections closes the connections that are not in use.
+func (t *transport) CloseIdleConnections() {
+	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+// body bounds an answer, and frees its turn at the end of it.
+type body struct {
+	io.ReadCloser
+	left int64
+	host *host
+	once sync.Once
+}
+
+// Read implements io.Reader.
+func (b *body) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, &Error{Code: TooLarge, Host: b.host.name, Detail: "sends an answer that is too large"}
+	}
+	if int64(len(p)) > b.left {
+		p = p[:b.left]
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.left -= int64(n)
+	return n, err
+}
+
+// Close implements io.Closer.
+func (b *body) Close() error {
+	b.once.Do(b.host.release)
+	return b.ReadCloser.Close()
+}
