@@ -6,14 +6,19 @@ package image
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/trust"
 	"github.com/assay-project/assay/internal/verify"
 )
 
 // gather collects what the verdict on an image depends on. Nothing that Assay wrote is among
-// it, except that a publicKeyID, no matter who wrote it, asks for that key.
+// it, with two exceptions, neither of which makes an image verified: a publicKeyID, no matter who
+// wrote it, asks for that key, and the condition Imported says whether signatures may be missing.
 func gather(image *imagecache.Image, ref verify.Reference, snapshot *trust.Snapshot, now time.Time) verify.Input {
 	in := verify.Input{
 		Now: now,
@@ -29,11 +34,29 @@ func gather(image *imagecache.Image, ref verify.Reference, snapshot *trust.Snaps
 	if image.Fault != nil {
 		in.Image.Err = image.Fault
 	}
+	in.Image.Unavailable = unavailable(&image.Image)
 	for i := range image.Signatures {
 		s := &image.Signatures[i]
 		in.Image.Signatures[i] = verify.Signature{Type: s.Type, Content: s.Content, PublicKeyID: publicKeyID(s)}
 	}
 	return in
+}
+
+// unavailable says why an Image may lack signatures that a store holds, empty when every store
+// was asked, or when Assay fetches none. It goes by the condition that package importer writes.
+func unavailable(image *imagev1.Image) string {
+	if image.Labels[assayv1alpha1.DiscoveredLabel] != "true" && image.Annotations[assayv1alpha1.ImportAnnotation] != "true" {
+		return ""
+	}
+	imported := meta.FindStatusCondition(image.Status.Conditions, assayv1alpha1.ImportedCondition)
+	switch {
+	case imported == nil:
+		return "the signature stores of the image were not asked yet"
+	case imported.Status == metav1.ConditionTrue:
+		return ""
+	default:
+		return "a signature store of the image could not be asked (condition Imported: " + imported.Reason + ")"
+	}
 }
 
 func publicKeyID(s *imagev1.ImageSignature) string {

@@ -63,7 +63,7 @@ var full = `{
     "verified": "True", "reason": "Verified", "digest": "sha256:e3", "signatureSummary": "1/2", "lastHandledRecheckRequest": "now",
     "policies": [{"name": "p", "scope": "registry.example.com/shop", "status": "True"}],
     "import": {
-      "lastTime": "2026-01-02T03:04:05Z", "configuration": "c", "lastHandledRecheckRequest": "now",
+      "result": "Imported", "lastTime": "2026-01-02T03:04:05Z", "configuration": "c", "lastHandledRecheckRequest": "now",
       "stores": [{"url": "https://registry.example.com/v2/shop/app", "result": "Imported", "signatures": 2, "message": "m"}, null]
     }
   }

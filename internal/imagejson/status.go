@@ -90,12 +90,14 @@ func (d *decoder) policies(field string) []imagev1.AppliedPolicy {
 	})
 }
 
-var importMembers = []string{"lastTime", "configuration", "lastHandledRecheckRequest", "stores"}
+var importMembers = []string{"result", "lastTime", "configuration", "lastHandledRecheckRequest", "stores"}
 
 func (d *decoder) imported(field string) *imagev1.ImageImport {
 	var in imagev1.ImageImport
 	present := d.object(field, importMembers, func(i int) {
 		switch name := importMembers[i]; name {
+		case "result":
+			in.Result = d.sharedString(name)
 		case "lastTime":
 			in.LastTime, _ = d.writableTime(name)
 		case "configuration":

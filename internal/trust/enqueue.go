@@ -120,7 +120,7 @@ func (e *Enqueuer) enqueueScopes(ctx context.Context, q requestQueue, lists ...[
 		}
 	}
 	for _, scope := range slices.Sorted(maps.Keys(scopes)) {
-		if err := e.enqueueImages(ctx, q, client.MatchingFields{scopeIndex: scope}); err != nil {
+		if err := e.enqueueImages(ctx, q, client.MatchingFields{ScopeIndex: scope}); err != nil {
 			logf.FromContext(ctx).Error(err, "Cannot find the Images of a scope", "scope", scope)
 		}
 	}

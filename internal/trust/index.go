@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// scopeIndex finds the Images that a scope covers: each is indexed under the scopes of
+	// ScopeIndex finds the Images that a scope covers: each is indexed under the scopes of
 	// its reference, which are as many as the reference is deep.
-	scopeIndex = "assay.dev/scopes"
+	ScopeIndex = "assay.dev/scopes"
 	// keySourceIndex finds the TrustPolicies that read a Secret or ConfigMap.
 	keySourceIndex = "assay.dev/key-sources"
 )
@@ -25,8 +25,8 @@ const (
 // RegisterIndexes registers the indexes by which Enqueuer and PoliciesReading find what a
 // change affects.
 func RegisterIndexes(ctx context.Context, indexer client.FieldIndexer) error {
-	if err := indexer.IndexField(ctx, &imagecache.Image{}, scopeIndex, scopesOfImage); err != nil {
-		return fmt.Errorf("registering index %s: %w", scopeIndex, err)
+	if err := indexer.IndexField(ctx, &imagecache.Image{}, ScopeIndex, scopesOfImage); err != nil {
+		return fmt.Errorf("registering index %s: %w", ScopeIndex, err)
 	}
 	if err := indexer.IndexField(ctx, &assayv1alpha1.TrustPolicy{}, keySourceIndex, keySourcesOfPolicy); err != nil {
 		return fmt.Errorf("registering index %s: %w", keySourceIndex, err)

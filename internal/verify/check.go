@@ -57,7 +57,7 @@ func (v *Verifier) Check(in Input) Verdict {
 	for i := range policies {
 		verdict.Policies[i] = PolicyVerdict{
 			Name: policies[i].Name, Scope: policies[i].Scope,
-			Finding: evaluatePolicy(&policies[i], i, img, results),
+			Finding: in.Image.withUnavailable(evaluatePolicy(&policies[i], i, img, results)),
 		}
 	}
 	verdict.Finding = evaluateImage(img, &in.Image, verdict.Policies)
@@ -149,6 +149,15 @@ func otherNames(one Finding, policy *Policy, p int, img imageFacts, results []si
 	}
 	return refused(assayv1alpha1.ReasonIdentityMismatch,
 		fmt.Sprintf("the image is signed as %s, but %s expects %s", listed, policy.Identity.Rule(), policy.Identity.Expected(img.reference)))
+}
+
+// withUnavailable is a finding about the signatures that are at hand, where others may exist.
+func (in *Image) withUnavailable(f Finding) Finding {
+	if in.Unavailable == "" || f.Outcome != Refused {
+		return f
+	}
+	return couldNotCheck(assayv1alpha1.ReasonSignaturesUnavailable,
+		fmt.Sprintf("%s; with the signatures at hand: %s: %s", in.Unavailable, f.Reason, f.Message))
 }
 
 // evaluateImage combines the findings of all policies: every one must be satisfied. A

@@ -40,6 +40,9 @@ type Image struct {
 	Manifest Manifest
 	// Signatures in the order of the object.
 	Signatures []Signature
+	// Unavailable says why there may be signatures beside those; empty when there are none. An
+	// image is not refused then, because a signature that is missing could satisfy the policy.
+	Unavailable string
 }
 
 // Reference is an image reference, parsed. The zero value stands for none.

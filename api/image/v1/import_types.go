@@ -12,6 +12,11 @@ const SignatureTypeNotation = "notation"
 
 // ImageImport is what came of fetching the signatures of an image.
 type ImageImport struct {
+	// result is the reason of the condition Imported.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Result string `json:"result,omitempty"`
+
 	// lastTime is when the answers of the stores last changed. Asking again without another answer
 	// writes nothing.
 	// +optional
