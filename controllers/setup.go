@@ -24,10 +24,13 @@ import (
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/controllers/allowlist"
 	"github.com/assay-project/assay/controllers/image"
+	"github.com/assay-project/assay/controllers/importer"
 	statemetrics "github.com/assay-project/assay/controllers/metrics"
+	"github.com/assay-project/assay/controllers/registryconfig"
 	"github.com/assay-project/assay/controllers/trustchange"
 	"github.com/assay-project/assay/controllers/trustpolicy"
 	"github.com/assay-project/assay/internal/imagecache"
+	"github.com/assay-project/assay/internal/registry"
 	"github.com/assay-project/assay/internal/signature"
 	"github.com/assay-project/assay/internal/trust"
 	"github.com/assay-project/assay/internal/verdictcache"
@@ -45,6 +48,8 @@ type Options struct {
 	Workers int
 	// AllowlistTTL is how long the allowlist is valid when it is not renewed; zero is for ever.
 	AllowlistTTL time.Duration
+	// Network is the way to registries and lookaside stores. Its clock is Clock.
+	Network *registry.Network
 	// Clock returns the present time; nil is the real clock.
 	Clock clock.PassiveClock
 }
@@ -90,6 +95,12 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		Client: mgr.GetClient(), Trust: store, Verifier: verify.New(formats...), Verdicts: verdicts, Clock: o.Clock,
 	}
 	recorder := mgr.GetEventRecorder("assay-manager")
+	if o.Network == nil {
+		o.Network = &registry.Network{}
+	}
+	o.Network.Observe, o.Network.Clock = importer.ObserveRequest, o.Clock
+	configs := &importer.Configs{Client: mgr.GetClient(), Namespace: o.Namespace, Network: o.Network}
+	planner := &importer.Planner{Configs: configs, Trust: store}
 
 	for _, reconciler := range []interface{ SetupWithManager(ctrl.Manager) error }{
 		// Decides about Images at once when trust changes, before anything is written.
@@ -106,6 +117,10 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 			Client: mgr.GetClient(), Trust: store, Verdicts: verdicts, Namespace: o.Namespace,
 			Clock: o.Clock, TTL: o.AllowlistTTL,
 		},
+		// Fetches the signatures of Images.
+		&importer.Reconciler{Client: mgr.GetClient(), Planner: planner, Recorder: recorder, Clock: o.Clock},
+		// Reports on the hosts of RegistryConfigs.
+		&registryconfig.Reconciler{Client: mgr.GetClient(), Configs: configs, Recorder: recorder, Clock: o.Clock},
 	} {
 		if err := reconciler.SetupWithManager(mgr); err != nil {
 			return err

@@ -81,7 +81,7 @@ func startOperator(ctx context.Context) (<-chan error, error) {
 		return nil, err
 	}
 	if err := controllers.Setup(ctx, mgr, controllers.Options{
-		Namespace: testNamespace, RecheckInterval: time.Hour, Workers: 2, AllowlistTTL: time.Hour,
+		Namespace: testNamespace, RecheckInterval: time.Hour, Workers: 2, AllowlistTTL: time.Hour, Network: testNetwork(),
 	}); err != nil {
 		return nil, err
 	}

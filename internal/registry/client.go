@@ -64,6 +64,9 @@ func (n *Network) NewClient(hostname string, access Access, credential Credentia
 // APIHost returns the host at which the API of a registry is.
 func APIHost(hostname string) string { return ocireg.Reference{Registry: hostname}.Host() }
 
+// Host is where the API of the registry is.
+func (c *Client) Host() string { return c.host }
+
 // reset forgets all tokens.
 func (c *Client) reset() {
 	c.tokens = map[string]struct{}{}
@@ -289,7 +292,7 @@ func (r *Repository) content(ctx context.Context, path, accept string, d digest.
 
 // get returns the body of an answer of at most limit bytes, and its media type.
 func (r *Repository) get(ctx context.Context, path, accept string, limit int) (data []byte, mediaType string, err error) {
-	response, err := r.request(ctx, http.MethodGet, path, accept)
+	response, err := r.request(ctx, http.MethodGet, path, accept) //nolint:bodyclose // ReadBody closes it.
 	if err != nil {
 		return nil, "", err
 	}

@@ -1,0 +1,207 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package importer
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/imagecache"
+)
+
+// writtenImage is the state in which the last write left an Image.
+type writtenImage struct {
+	uid             types.UID
+	resourceVersion string
+	at              time.Time
+}
+
+// isBehind reports whether the cache does not show yet what was written, so that another write
+// would conflict, and what was asked for would be asked for again.
+func (r *Reconciler) isBehind(image *imagecache.Image) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	done, ok := r.written[image.Name]
+	if !ok {
+		return false
+	}
+	order, err := resourceversion.CompareResourceVersion(image.ResourceVersion, done.resourceVersion)
+	if err == nil && order < 0 && done.uid == image.UID && r.Clock.Since(done.at) < cacheLag {
+		return true
+	}
+	delete(r.written, image.Name)
+	return false
+}
+
+// store writes the result that waits for an Image, and repairs the condition. It reports whether it
+// wrote anything. A result that could not be written is kept.
+func (r *Reconciler) store(ctx context.Context, cached *imagecache.Image) (written bool, err error) {
+	r.mu.Lock()
+	pending, a := r.results[cached.Name], r.attempts[cached.Name]
+	r.mu.Unlock()
+	if pending != nil && (a == nil || a.uid != cached.UID) {
+		// It is about an Image of the same name that is gone.
+		r.drop(cached.Name, pending)
+		pending = nil
+	}
+	now := metav1.NewTime(r.Clock.Now().Truncate(time.Second))
+	image := cached.DeepCopy()
+	room := true
+	if pending != nil {
+		room = applySignatures(&image.Image, pending)
+		if written, err = r.writeImage(ctx, cached, image, pending); err != nil {
+			return written, r.refused(cached.Name, pending, err)
+		}
+		applyStatus(&image.Image, pending, room, now)
+	}
+	applyCondition(&image.Image, now)
+	if !equality.Semantic.DeepEqual(cached.Status, image.Status) {
+		if err := r.writeStatus(ctx, image); err != nil {
+			return written, r.refused(cached.Name, pending, err)
+		}
+		written = true
+		r.recordTransition(ctx, &cached.Image, &image.Image)
+	}
+	if pending != nil {
+		r.drop(cached.Name, pending)
+	}
+	if written {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.written == nil {
+			r.written = map[string]writtenImage{}
+		}
+		r.written[image.Name] = writtenImage{uid: image.UID, resourceVersion: image.ResourceVersion, at: r.Clock.Now()}
+	}
+	return written, nil
+}
+
+// refused keeps a result that another writer was faster than. One that the API server will not take
+// is dropped: the stores are asked again when it is time.
+func (r *Reconciler) refused(name string, pending *result, err error) error {
+	if pending != nil && !apierrors.IsConflict(err) && (apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsRequestEntityTooLargeError(err)) {
+		r.drop(name, pending)
+	}
+	return err
+}
+
+// drop forgets a result unless a newer one has taken its place.
+func (r *Reconciler) drop(name string, done *result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.results[name] == done {
+		delete(r.results, name)
+	}
+}
+
+// writeImage stores signatures and the manifest of an index, in one patch, where they differ.
+func (r *Reconciler) writeImage(ctx context.Context, cached, image *imagecache.Image, pending *result) (bool, error) {
+	patch := map[string]any{}
+	if !equality.Semantic.DeepEqual(cached.Signatures, image.Signatures) {
+		patch["signatures"] = image.Signatures
+	}
+	if cached.Manifest.Digest == "" && cached.Manifest.Err == nil && pending.index != nil {
+		patch["dockerImageManifest"] = string(pending.index)
+		patch["dockerImageManifestMediaType"] = pending.mediaType
+	}
+	if len(patch) == 0 {
+		return false, nil
+	}
+	if err := r.patch(ctx, image, patch, false); err != nil {
+		return false, fmt.Errorf("writing signatures: %w", err)
+	}
+	return true, nil
+}
+
+// writeStatus stores status.import and the condition Imported. The conditions are a list, of which
+// the others are sent along as they are: the resource version guards them.
+func (r *Reconciler) writeStatus(ctx context.Context, image *imagecache.Image) error {
+	status := map[string]any{"import": importPatch(image.Status.Import), "conditions": image.Status.Conditions}
+	if err := r.patch(ctx, image, map[string]any{"status": status}, true); err != nil {
+		return fmt.Errorf("writing the status: %w", err)
+	}
+	return nil
+}
+
+// importPatch is status.import with every member, because a merge patch leaves those that it does
+// not have.
+func importPatch(in *imagev1.ImageImport) any {
+	optional := func(value string) any {
+		if value == "" {
+			return nil
+		}
+		return value
+	}
+	stores := in.Stores
+	if stores == nil {
+		stores = []imagev1.ImportStore{}
+	}
+	return map[string]any{
+		"result": in.Result, "lastTime": in.LastTime, "stores": stores,
+		"configuration": optional(in.Configuration), "lastHandledRecheckRequest": optional(in.LastHandledRecheckRequest),
+	}
+}
+
+// patch sends a merge patch (RFC 7396) that is guarded by the resource version, and leaves in image
+// the one that it has then.
+func (r *Reconciler) patch(ctx context.Context, image *imagecache.Image, patch map[string]any, status bool) error {
+	patch["metadata"] = map[string]string{"resourceVersion": image.ResourceVersion, "uid": string(image.UID)}
+	data, err := json.Marshal(patch)
+	if err != nil {
+		return err
+	}
+	answer := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: image.Name}}
+	answer.SetGroupVersionKind(imagev1.GroupVersion.WithKind("Image"))
+	if status {
+		err = r.Status().Patch(ctx, answer, client.RawPatch(types.MergePatchType, data))
+	} else {
+		err = r.Patch(ctx, answer, client.RawPatch(types.MergePatchType, data))
+	}
+	if err != nil {
+		return err
+	}
+	image.ResourceVersion, image.Generation = answer.ResourceVersion, answer.Generation
+	return nil
+}
+
+// recordTransition emits an event when the result of an import changes.
+func (r *Reconciler) recordTransition(ctx context.Context, before, after *imagev1.Image) {
+	was := ""
+	if before.Status.Import != nil {
+		was = before.Status.Import.Result
+	}
+	is := after.Status.Import.Result
+	if was == is {
+		return
+	}
+	logf.FromContext(ctx).Info("Signatures imported", "from", was, "result", is, "signatures", len(after.Signatures))
+	eventType := corev1.EventTypeNormal
+	switch {
+	case isFailure(is):
+		eventType = corev1.EventTypeWarning
+	case !isFailure(was):
+		return // The verdict has an event of its own.
+	}
+	if r.events.AllowN(r.Clock.Now(), 1) {
+		r.Recorder.Eventf(after, nil, eventType, is, "Import", "%s", message(after.Status.Import))
+	}
+}
+
+// isFailure reports whether a result is one that somebody should know of.
+func isFailure(result string) bool {
+	return isIncomplete(result) || result == assayv1alpha1.ReasonTooManySignatures || result == assayv1alpha1.ReasonTooLarge
+}
