@@ -46,11 +46,21 @@ type writeHooks struct {
 // API server itself and whose clock stands still at now.
 func (h *writeHooks) reconciler(f *fixture, now time.Time) *image.Reconciler {
 	f.Helper()
+	direct, hooked := h.clients(f)
+	return &image.Reconciler{
+		Client: hooked, Evaluator: newEvaluator(direct, now), Recorder: events.NewFakeRecorder(16), RecheckInterval: time.Hour,
+	}
+}
+
+// clients returns a client that reads and writes the API server itself, and one whose writes call
+// the hooks first.
+func (h *writeHooks) clients(f *fixture) (direct, hooked client.WithWatch) {
+	f.Helper()
 	direct, err := client.NewWithWatch(testConfig, client.Options{Scheme: cachedClient.Scheme()})
 	if err != nil {
 		f.Fatal(err)
 	}
-	hooked := interceptor.NewClient(direct, interceptor.Funcs{
+	return direct, interceptor.NewClient(direct, interceptor.Funcs{
 		Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
 			h.patches.Add(1)
 			if h.beforePatch != nil {
@@ -70,9 +80,6 @@ func (h *writeHooks) reconciler(f *fixture, now time.Time) *image.Reconciler {
 			return c.SubResource(sub).Patch(ctx, obj, patch, opts...)
 		},
 	})
-	return &image.Reconciler{
-		Client: hooked, Evaluator: newEvaluator(direct, now), Recorder: events.NewFakeRecorder(16), RecheckInterval: time.Hour,
-	}
 }
 
 // newEvaluator returns an evaluator of its own, whose clock stands still at now.

@@ -99,7 +99,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&assayv1alpha1.TrustPolicy{}, r.onPolicies()).
 		Watches(&corev1.Secret{}, r.onSources()).
 		Watches(&corev1.ConfigMap{}, r.onSources()).
-		WatchesRawSource(source.Func(r.start)).
+		WatchesRawSource(source.Func(r.Lead)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(r)
 }
@@ -117,8 +117,9 @@ func fetched() predicate.Predicate {
 	}
 }
 
-// start keeps the queue, to which finished requests report, and ends them with the controller.
-func (r *Reconciler) start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+// Lead begins to import, until the context ends. Requests that are finished put their Image into
+// the queue.
+func (r *Reconciler) Lead(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.started, r.lifetime = r.Clock.Now(), ctx

@@ -1,0 +1,105 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package importer
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+)
+
+var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// scheduled returns an Image that was created at t0, with a verdict of that time.
+func scheduled(verified metav1.ConditionStatus, in *imagev1.ImageImport) *imagev1.Image {
+	image := &imagev1.Image{ObjectMeta: metav1.ObjectMeta{UID: "u", CreationTimestamp: metav1.NewTime(t0)}}
+	image.Status.Import = in
+	if verified != "" {
+		image.Status.Conditions = []metav1.Condition{{Type: assayv1alpha1.VerifiedCondition, Status: verified, LastTransitionTime: metav1.NewTime(t0)}}
+	}
+	return image
+}
+
+func importedAt(at time.Time) *imagev1.ImageImport {
+	return &imagev1.ImageImport{Result: assayv1alpha1.ReasonNoSignaturesFound, LastTime: metav1.NewTime(at), Configuration: "p"}
+}
+
+func TestDue(t *testing.T) {
+	askedAt := func(at time.Duration) *attempt { return &attempt{uid: "u", planID: "p", at: t0.Add(at)} }
+	rests := func(a *attempt, d time.Duration) *attempt { a.retryAfter = d; return a }
+	recheck := func(image *imagev1.Image) *imagev1.Image {
+		image.Annotations = map[string]string{assayv1alpha1.RecheckRequestedAtAnnotation: "now"}
+		return image
+	}
+	const never = -1
+	now := 10 * time.Hour
+	tests := map[string]struct {
+		image    *imagev1.Image
+		last     *attempt
+		started  time.Duration
+		min, max time.Duration // After t0.
+		urgent   bool
+	}{
+		"never asked":                      {scheduled("", nil), nil, 0, now, now, true},
+		"verified":                         {scheduled(metav1.ConditionTrue, importedAt(t0)), nil, 0, never, never, false},
+		"verified, other configuration":    {scheduled(metav1.ConditionTrue, &imagev1.ImageImport{Configuration: "q"}), nil, 0, never, never, false},
+		"verified, never asked":            {scheduled(metav1.ConditionTrue, nil), nil, 0, now, now, true},
+		"verified, a recheck is asked for": {recheck(scheduled(metav1.ConditionTrue, importedAt(t0))), nil, 0, now, now, false},
+		"other configuration":              {scheduled(metav1.ConditionFalse, importedAt(t0)), &attempt{uid: "u", planID: "q", at: t0}, 0, now, now, false},
+		"configuration of the status":      {scheduled(metav1.ConditionFalse, &imagev1.ImageImport{Configuration: "q"}), nil, 0, now, now, false},
+		"a recheck is asked for":           {recheck(scheduled(metav1.ConditionFalse, importedAt(t0))), askedAt(0), 0, now, now, false},
+		"once asked":                       {scheduled(metav1.ConditionFalse, importedAt(t0)), askedAt(0), 0, 30 * time.Second, 33 * time.Second, false},
+		"again":                            {scheduled(metav1.ConditionFalse, importedAt(t0)), askedAt(30 * time.Second), 0, time.Minute, 63 * time.Second, false},
+		"twice as long":                    {scheduled(metav1.ConditionFalse, importedAt(t0)), askedAt(10 * time.Minute), 0, 20 * time.Minute, 21 * time.Minute, false},
+		"no more than an hour":             {scheduled(metav1.ConditionFalse, importedAt(t0)), askedAt(9 * time.Hour), 0, now, now + 6*time.Minute, false},
+		"the verdict has changed":          {scheduled(metav1.ConditionFalse, importedAt(t0.Add(-time.Hour))), askedAt(-time.Hour), 0, 30 * time.Second, 30 * time.Second, false},
+		"the host rests":                   {scheduled(metav1.ConditionFalse, importedAt(t0)), rests(askedAt(0), time.Hour), 0, time.Hour, time.Hour + 30*time.Second, false},
+		"asked, but not stored":            {scheduled("", nil), askedAt(0), 0, 30 * time.Second, 33 * time.Second, false},
+		"another image of the name":        {scheduled("", nil), &attempt{uid: "v", planID: "p", at: t0}, 0, now, now, true},
+		"a restart, soon":                  {scheduled(metav1.ConditionFalse, importedAt(t0)), nil, 10 * time.Second, 30 * time.Second, 30 * time.Second, false},
+		"a restart, later":                 {scheduled(metav1.ConditionFalse, importedAt(t0)), nil, 10 * time.Minute, 10 * time.Minute, 20 * time.Minute, false},
+		"a restart, much later":            {scheduled(metav1.ConditionFalse, importedAt(t0)), nil, 9 * time.Hour, 9 * time.Hour, 10 * time.Hour, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := schedule{started: t0.Add(tt.started), now: t0.Add(now)}
+			at, urgent, ok := s.due(tt.image, tt.last, "p")
+			if tt.min == never {
+				if ok {
+					t.Errorf("due at %s", at)
+				}
+				return
+			}
+			if after := at.Sub(t0); !ok || after < tt.min || after > tt.max || urgent != tt.urgent {
+				t.Errorf("due %s after (%t), urgent: %t; want %s to %s, %t", after, ok, urgent, tt.min, tt.max, tt.urgent)
+			}
+		})
+	}
+}
+
+// TestRestartIsSpread checks that a restart asks for no image at once, and spreads the images over
+// the interval that they have reached.
+func TestRestartIsSpread(t *testing.T) {
+	s := schedule{started: t0.Add(24 * time.Hour), now: t0.Add(24 * time.Hour)}
+	atOnce, minutes := 0, map[int]bool{}
+	for i := range 1000 {
+		image := scheduled(metav1.ConditionFalse, importedAt(t0))
+		image.UID = types.UID(fmt.Sprint("uid-", i))
+		at, _, _ := s.due(image, nil, "p")
+		if wait := at.Sub(s.now); wait < 10*time.Second {
+			atOnce++
+		} else {
+			minutes[int(wait/time.Minute)] = true
+		}
+	}
+	if atOnce > 100 || len(minutes) < 20 {
+		t.Errorf("%d at once, in %d different minutes", atOnce, len(minutes))
+	}
+}
