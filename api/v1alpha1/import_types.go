@@ -3,6 +3,8 @@
 
 package v1alpha1
 
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 // DiscoveredLabel, with the value "true", marks an Image that Assay made because a workload uses
 // it. Assay fetches its signatures.
 const DiscoveredLabel = "assay.dev/discovered"
@@ -80,3 +82,16 @@ const (
 	// cannot be read.
 	ReasonInvalidConfig = "InvalidConfig"
 )
+
+// IsImported reports whether Assay fetches the signatures of an Image.
+func IsImported(image metav1.Object) bool {
+	return image.GetLabels()[DiscoveredLabel] == "true" || image.GetAnnotations()[ImportAnnotation] == "true"
+}
+
+// ImportReasons returns the reasons of the Imported condition.
+func ImportReasons() []string {
+	return []string{
+		ReasonImported, ReasonNoSignaturesFound, ReasonManifestNotFound, ReasonTooLarge, ReasonTooManySignatures,
+		ReasonNoSignatureStore, ReasonStoreUnavailable, ReasonRateLimited, ReasonUnauthorized, ReasonHostNotAllowed,
+	}
+}

@@ -45,7 +45,7 @@ func gather(image *imagecache.Image, ref verify.Reference, snapshot *trust.Snaps
 // unavailable says why an Image may lack signatures that a store holds, empty when every store
 // was asked, or when Assay fetches none. It goes by the condition that package importer writes.
 func unavailable(image *imagev1.Image) string {
-	if image.Labels[assayv1alpha1.DiscoveredLabel] != "true" && image.Annotations[assayv1alpha1.ImportAnnotation] != "true" {
+	if !assayv1alpha1.IsImported(image) {
 		return ""
 	}
 	imported := meta.FindStatusCondition(image.Status.Conditions, assayv1alpha1.ImportedCondition)

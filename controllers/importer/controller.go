@@ -108,7 +108,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 func fetched() predicate.Predicate {
 	of := func(obj client.Object) bool {
 		image, ok := obj.(*imagecache.Image)
-		return ok && IsImported(&image.Image)
+		return ok && assayv1alpha1.IsImported(&image.Image)
 	}
 	return predicate.Funcs{
 		CreateFunc: func(e event.CreateEvent) bool { return of(e.Object) },
@@ -134,7 +134,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	image := &imagecache.Image{}
 	if err := r.Get(ctx, req.NamespacedName, image); client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, err
-	} else if err != nil || !image.DeletionTimestamp.IsZero() || !IsImported(&image.Image) || image.Fault != nil {
+	} else if err != nil || !image.DeletionTimestamp.IsZero() || !assayv1alpha1.IsImported(&image.Image) || image.Fault != nil {
 		// With a fault, the signatures that the Image has are unknown, and cannot be written back.
 		r.forget(req.Name)
 		return ctrl.Result{}, nil

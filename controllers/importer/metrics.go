@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/registry"
 )
 
@@ -38,6 +39,13 @@ var (
 
 func init() {
 	metrics.Registry.MustRegister(importsTotal, importDuration, registryRequestsTotal, state)
+	// An alert sees a zero and not an absence.
+	for _, reason := range assayv1alpha1.ImportReasons() {
+		importsTotal.WithLabelValues(reason)
+	}
+	for _, status := range []string{"2xx", "3xx", "4xx", "429", "5xx", "none"} {
+		registryRequestsTotal.WithLabelValues(status)
+	}
 }
 
 func observeImport(r *result, took time.Duration) {

@@ -128,8 +128,3 @@ func recheckRequest(image *imagev1.Image) string {
 	value := image.Annotations[assayv1alpha1.RecheckRequestedAtAnnotation]
 	return value[:min(len(value), maxRecheckRequest)]
 }
-
-// IsImported reports whether the signatures of an Image are fetched.
-func IsImported(image *imagev1.Image) bool {
-	return image.Labels[assayv1alpha1.DiscoveredLabel] == "true" || image.Annotations[assayv1alpha1.ImportAnnotation] == "true"
-}

@@ -119,7 +119,7 @@ func (r *Reconciler) enqueueScope(ctx context.Context, q requestQueue, text stri
 		return
 	}
 	for i := range list.Items {
-		if image := &list.Items[i].Image; IsImported(image) && image.Status.Verified != metav1.ConditionTrue {
+		if image := &list.Items[i].Image; assayv1alpha1.IsImported(image) && image.Status.Verified != metav1.ConditionTrue {
 			enqueue(q, image.Name)
 		}
 	}

@@ -29,6 +29,9 @@ var (
 	imagesDesc = prometheus.NewDesc("assay_images",
 		"Images by the status of their Verified condition (True, False, Unknown; Pending before the first check).",
 		[]string{"verified"}, nil)
+	importsDesc = prometheus.NewDesc("assay_image_imports",
+		"Images whose signatures Assay fetches, by the reason of their Imported condition (Pending before the first attempt).",
+		[]string{"reason"}, nil)
 	unusableDesc = prometheus.NewDesc("assay_unusable_images",
 		"Images that cannot be verified for how they are stored (Undecodable: a value cannot be read or written back; OverBudget: too many signatures to keep).",
 		[]string{"fault"}, nil)
@@ -53,6 +56,7 @@ var (
 	readyStates    = []string{"True", "False", "Pending"}
 	faultKinds     = []imagejson.FaultKind{imagejson.Undecodable, imagejson.OverBudget}
 	expiryStates   = []string{"expired", "7d", "30d", "90d", "later", "never"}
+	importReasons  = append(assayv1alpha1.ImportReasons(), "Pending")
 )
 
 // Collector is a prometheus.Collector that reads all Images and TrustPolicies.
@@ -66,6 +70,7 @@ type Collector struct {
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- imagesDesc
+	ch <- importsDesc
 	ch <- unusableDesc
 	ch <- keysDesc
 	ch <- policiesDesc
@@ -90,11 +95,12 @@ func (c *Collector) collectImages(ctx context.Context, ch chan<- prometheus.Metr
 	if err := c.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return err
 	}
-	counts := map[string]int{}
+	counts, imports := map[string]int{}, map[string]int{}
 	faults := map[imagejson.FaultKind]int{}
 	var oldest time.Time
 	for i := range list.Items {
 		counts[verifiedState(&list.Items[i].Image)]++
+		imports[importReason(&list.Items[i].Image)]++
 		if fault := list.Items[i].Fault; fault != nil {
 			faults[fault.Kind]++
 		}
@@ -104,6 +110,9 @@ func (c *Collector) collectImages(ctx context.Context, ch chan<- prometheus.Metr
 	}
 	for _, state := range verifiedStates {
 		ch <- prometheus.MustNewConstMetric(imagesDesc, prometheus.GaugeValue, float64(counts[state]), state)
+	}
+	for _, reason := range importReasons {
+		ch <- prometheus.MustNewConstMetric(importsDesc, prometheus.GaugeValue, float64(imports[reason]), reason)
 	}
 	for _, kind := range faultKinds {
 		ch <- prometheus.MustNewConstMetric(unusableDesc, prometheus.GaugeValue, float64(faults[kind]), kind.String())
@@ -127,6 +136,18 @@ func verifiedState(obj *imagev1.Image) string {
 	default:
 		return "Unknown"
 	}
+}
+
+// importReason returns the reason of the Imported condition, empty for an Image whose signatures
+// are not fetched.
+func importReason(obj *imagev1.Image) string {
+	if !assayv1alpha1.IsImported(obj) {
+		return ""
+	}
+	if condition := meta.FindStatusCondition(obj.Status.Conditions, assayv1alpha1.ImportedCondition); condition != nil {
+		return condition.Reason
+	}
+	return "Pending"
 }
 
 func (c *Collector) collectPolicies(ctx context.Context, ch chan<- prometheus.Metric) error {

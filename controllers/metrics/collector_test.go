@@ -52,6 +52,14 @@ func TestCollector(t *testing.T) {
 		{Type: assayv1alpha1.ReadyCondition, Status: metav1.ConditionFalse},
 		{Type: assayv1alpha1.RevocationLostCondition, Status: metav1.ConditionTrue},
 	}
+	imported := func(name, reason string) *imagecache.Image {
+		i := image(name, metav1.ConditionTrue, now)
+		i.Labels = map[string]string{assayv1alpha1.DiscoveredLabel: "true"}
+		if reason != "" {
+			i.Status.Conditions = append(i.Status.Conditions, metav1.Condition{Type: assayv1alpha1.ImportedCondition, Reason: reason})
+		}
+		return i
+	}
 	undecodable := image("f", metav1.ConditionFalse, now)
 	undecodable.Signatures[0].Created = &metav1.Time{Time: now.AddDate(10_000, 0, 0)}
 	// A fake client is good enough here: the collector claims nothing about Kubernetes.
@@ -64,6 +72,7 @@ func TestCollector(t *testing.T) {
 	reader := fake.NewClientBuilder().WithScheme(scheme).WithObjects(
 		image("a", metav1.ConditionTrue, now.Add(-time.Hour)), image("b", metav1.ConditionTrue, now),
 		image("c", metav1.ConditionFalse, now), image("d", metav1.ConditionUnknown, now), image("e", "", now), undecodable, policy, broken,
+		imported("g", ""), imported("h", assayv1alpha1.ReasonImported), imported("i", assayv1alpha1.ReasonUnauthorized),
 	).Build()
 	collector := &Collector{Client: reader, Clock: clocktesting.NewFakePassiveClock(now)}
 	want := `
@@ -71,8 +80,21 @@ func TestCollector(t *testing.T) {
 # TYPE assay_images gauge
 assay_images{verified="False"} 2
 assay_images{verified="Pending"} 1
-assay_images{verified="True"} 2
+assay_images{verified="True"} 5
 assay_images{verified="Unknown"} 1
+# HELP assay_image_imports Images whose signatures Assay fetches, by the reason of their Imported condition (Pending before the first attempt).
+# TYPE assay_image_imports gauge
+assay_image_imports{reason="HostNotAllowed"} 0
+assay_image_imports{reason="Imported"} 1
+assay_image_imports{reason="ManifestNotFound"} 0
+assay_image_imports{reason="NoSignatureStore"} 0
+assay_image_imports{reason="NoSignaturesFound"} 0
+assay_image_imports{reason="Pending"} 1
+assay_image_imports{reason="RateLimited"} 0
+assay_image_imports{reason="StoreUnavailable"} 0
+assay_image_imports{reason="TooLarge"} 0
+assay_image_imports{reason="TooManySignatures"} 0
+assay_image_imports{reason="Unauthorized"} 1
 # HELP assay_keys Trusted keys by the time that is left until they expire (expired, 7d, 30d, 90d, later, never); a key in two policies counts twice.
 # TYPE assay_keys gauge
 assay_keys{expires="30d"} 1

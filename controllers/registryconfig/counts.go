@@ -28,7 +28,7 @@ const (
 
 func stateOf(obj client.Object) state {
 	image, ok := obj.(*imagecache.Image)
-	if !ok || image == nil || !importer.IsImported(&image.Image) {
+	if !ok || image == nil || !assayv1alpha1.IsImported(&image.Image) {
 		return ""
 	}
 	condition := meta.FindStatusCondition(image.Status.Conditions, assayv1alpha1.ImportedCondition)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -28,6 +29,7 @@ import (
 	"github.com/assay-project/assay/controllers"
 	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/metricsauth"
+	"github.com/assay-project/assay/internal/registry"
 )
 
 // Bounds of --recheck-interval. Below a minute, rechecks of a large cluster would keep its API
@@ -65,6 +67,8 @@ type managerOptions struct {
 	recheckInterval   time.Duration
 	workers           int
 	allowlistTTL      time.Duration
+	registryAddresses []string
+	network           *registry.Network
 	zap               zap.Options
 }
 
@@ -102,6 +106,8 @@ func newManagerCommand() *cobra.Command {
 	flags.IntVar(&o.workers, "workers", 8, "number of Images that are evaluated concurrently")
 	flags.DurationVar(&o.allowlistTTL, "allowlist-ttl", defaultAllowlistTTL,
 		"how long the allowlist is valid without renewal by an operator; 0 for no expiry")
+	flags.StringSliceVar(&o.registryAddresses, "registry-allowed-addresses", nil,
+		"`CIDR` of registries and stores that are contacted although they are on the local host or link, for development; may be repeated")
 	addLogFlags(cmd, &o.zap)
 	return cmd
 }
@@ -119,11 +125,13 @@ func (o *managerOptions) run(ctx context.Context, log logr.Logger) error {
 	if err != nil {
 		return err
 	}
+	o.network.DeniedAddresses = registry.AddressesOf(ctx, config.Host)
 	if err := controllers.Setup(ctx, mgr, controllers.Options{
 		Namespace:       o.operatorNamespace,
 		RecheckInterval: o.recheckInterval,
 		Workers:         o.workers,
 		AllowlistTTL:    o.allowlistTTL,
+		Network:         o.network,
 	}); err != nil {
 		return err
 	}
@@ -144,6 +152,14 @@ func (o *managerOptions) complete() error {
 	}
 	if o.workers < 1 {
 		return usagef("--workers must be at least 1")
+	}
+	o.network = &registry.Network{}
+	for _, text := range o.registryAddresses {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return usagef("--registry-allowed-addresses must be CIDRs such as 127.0.0.0/8")
+		}
+		o.network.AllowedAddresses = append(o.network.AllowedAddresses, prefix)
 	}
 	if o.operatorNamespace == "" {
 		data, err := os.ReadFile(namespaceFile)

@@ -4,8 +4,14 @@
 package registry
 
 import (
+	"cmp"
+	"context"
+	"net"
 	"net/netip"
+	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 
 	"oras.land/oras-go/v2/registry/remote/auth"
 )
@@ -53,6 +59,33 @@ func (r *addressRule) check(to netip.AddrPort, named bool) string {
 	default:
 		return ""
 	}
+}
+
+// AddressesOf returns the addresses of the server at a URL, or host:port, for DeniedAddresses. A
+// name that cannot be resolved has none.
+func AddressesOf(ctx context.Context, server string) []netip.AddrPort {
+	if !strings.Contains(server, "://") {
+		server = "https://" + server
+	}
+	u, err := url.Parse(server)
+	if err != nil {
+		return nil
+	}
+	port, err := strconv.ParseUint(cmp.Or(u.Port(), defaultPorts[u.Scheme]), 10, 16)
+	if err != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
+	if err != nil {
+		return nil
+	}
+	addresses := make([]netip.AddrPort, len(found))
+	for i, addr := range found {
+		addresses[i] = netip.AddrPortFrom(embedded(addr), uint16(port))
+	}
+	return addresses
 }
 
 // embedded returns the IPv4 address that an IPv6 address stands for, if it does: mapped ones (RFC

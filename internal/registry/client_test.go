@@ -263,3 +263,15 @@ func TestAPIHost(t *testing.T) {
 		}
 	}
 }
+
+func TestAddressesOf(t *testing.T) {
+	for server, want := range map[string]string{
+		"https://10.0.0.1": "[10.0.0.1:443]", "https://[fd00::1]:6443": "[[fd00::1]:6443]", "http://127.0.0.1": "[127.0.0.1:80]",
+		"10.0.0.1:6443": "[10.0.0.1:6443]", "https://[::ffff:10.0.0.1]:1": "[10.0.0.1:1]",
+		"https://10.0.0.1:99999": "[]", "ftp://10.0.0.1": "[]", "https://%zz": "[]", "https://no-such-host.invalid": "[]",
+	} {
+		if got := fmt.Sprint(registry.AddressesOf(t.Context(), server)); got != want {
+			t.Errorf("AddressesOf(%s) is %s, want %s", server, got, want)
+		}
+	}
+}

@@ -43,7 +43,7 @@ func TestMakeRun(t *testing.T) {
 func (c *cluster) wantDefinitions(t *testing.T, want bool) {
 	t.Helper()
 	out := c.sh(t, "kubectl get customresourcedefinitions -o name")
-	for _, name := range []string{"images.image.openshift.io", "trustpolicies.assay.dev"} {
+	for _, name := range []string{"images.image.openshift.io", "registryconfigs.assay.dev", "trustpolicies.assay.dev"} {
 		if got := strings.Contains(out, "/"+name+"\n"); got != want {
 			t.Errorf("definition %s: there %v, want %v", name, got, want)
 		}
