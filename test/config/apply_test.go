@@ -18,23 +18,25 @@ import (
 
 // kustomizations are the folders of config/ and how many objects of which kind each has.
 var kustomizations = map[string]map[string]int{
-	"crd": {"CustomResourceDefinition": 2},
+	"crd": {"CustomResourceDefinition": 3},
 	"rbac": {
-		"ServiceAccount": 1, "ClusterRole": 10, "ClusterRoleBinding": 2, "Role": 2, "RoleBinding": 2,
+		"ServiceAccount": 1, "ClusterRole": 12, "ClusterRoleBinding": 2, "Role": 2, "RoleBinding": 2,
 	},
 	"manager": {"Namespace": 1, "Deployment": 1, "PodDisruptionBudget": 1},
 	"default": {
-		"Namespace": 1, "CustomResourceDefinition": 2,
-		"ServiceAccount": 1, "ClusterRole": 10, "ClusterRoleBinding": 2, "Role": 2, "RoleBinding": 2,
+		"Namespace": 1, "CustomResourceDefinition": 3,
+		"ServiceAccount": 1, "ClusterRole": 12, "ClusterRoleBinding": 2, "Role": 2, "RoleBinding": 2,
 		"Deployment": 1, "PodDisruptionBudget": 1, "Service": 1,
 	},
 	"admission": {
-		"Namespace": 1, "CustomResourceDefinition": 2,
-		"ServiceAccount": 1, "ClusterRole": 10, "ClusterRoleBinding": 2, "Role": 2, "RoleBinding": 2,
+		"Namespace": 1, "CustomResourceDefinition": 3,
+		"ServiceAccount": 1, "ClusterRole": 12, "ClusterRoleBinding": 2, "Role": 2, "RoleBinding": 2,
 		"Deployment": 1, "PodDisruptionBudget": 1, "Service": 1,
 		"ValidatingAdmissionPolicy": 7, "ValidatingAdmissionPolicyBinding": 7,
 	},
 	"samples": {"Secret": 1, "ConfigMap": 1, "TrustPolicy": 4, "Image": 16},
+
+	"samples-registries": {"RegistryConfig": 2},
 }
 
 // components are the folders of config/ that go on top of one of those. All of them are in
