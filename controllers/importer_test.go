@@ -17,7 +17,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
@@ -37,8 +36,8 @@ func TestImport(t *testing.T) {
 	s.serveSignatures(d, content)
 	f.create(s.withLookaside(), s.policy(release), s.discovered(d))
 
-	image := f.verdict(f.name, metav1.ConditionTrue, assayv1alpha1.ReasonVerified)
-	image = f.imported(metav1.ConditionTrue, assayv1alpha1.ReasonImported)
+	f.verdict(f.name, metav1.ConditionTrue, assayv1alpha1.ReasonVerified)
+	image := f.imported(metav1.ConditionTrue, assayv1alpha1.ReasonImported)
 	if len(image.Signatures) != 1 {
 		t.Fatalf("%d signatures", len(image.Signatures))
 	}

@@ -60,9 +60,8 @@ func (r *Reconciler) store(ctx context.Context, cached *imagecache.Image) (writt
 	}
 	now := metav1.NewTime(r.Clock.Now().Truncate(time.Second))
 	image := cached.DeepCopy()
-	room := true
 	if pending != nil {
-		room = applySignatures(&image.Image, pending)
+		room := applySignatures(&image.Image, pending)
 		if written, err = r.writeImage(ctx, cached, image, pending); err != nil {
 			return written, r.refused(cached.Name, pending, err)
 		}

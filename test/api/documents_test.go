@@ -13,7 +13,7 @@ import (
 )
 
 // resources by kind.
-var resources = map[string]schema.GroupVersionResource{"Image": imageResource, "TrustPolicy": policyResource}
+var resources = map[string]schema.GroupVersionResource{"Image": imageResource, "TrustPolicy": policyResource, "RegistryConfig": registryConfigResource}
 
 // What the documents and the samples show has to be accepted as it stands.
 func TestDocumentedObjects(t *testing.T) {

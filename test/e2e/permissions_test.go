@@ -93,13 +93,16 @@ func exercise(s *scenario) {
 	metrics := fixture.FreeAddress(s.T)
 	// An API server that does not stream lists makes the client list.
 	s.Setenv("KUBE_FEATURE_WatchListClient", "false")
-	s.startManager("--leader-elect", "--metrics-bind-address="+metrics)
+	s.startManager("--leader-elect", "--metrics-bind-address="+metrics, allowLoopback)
 	s.create(s.image("good", release), s.image("bad", stranger), s.image("bare"))
 	s.awaitReason("good", assayv1alpha1.ReasonVerified)
 	s.awaitReason("bad", assayv1alpha1.ReasonUntrustedKey)
 	s.awaitReason("bare", assayv1alpha1.ReasonNoSignatures)
 	s.awaitListed("good", true)
 	s.awaitScraped(metrics)
+
+	s.importImage("fetched")
+	s.awaitReason("fetched", assayv1alpha1.ReasonVerified)
 
 	s.setKey(fixture.RevokedKey(release))
 	s.awaitReason("good", assayv1alpha1.ReasonKeyRevoked)

@@ -102,12 +102,17 @@ func (m *Manager) Kill() error {
 	return err
 }
 
-// LogTail returns the last lines of the log.
-func (m *Manager) LogTail() string {
+// Log returns the log.
+func (m *Manager) Log() string {
 	data, err := os.ReadFile(m.logFile)
 	if err != nil {
 		return err.Error()
 	}
-	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+	return string(data)
+}
+
+// LogTail returns the last lines of the log.
+func (m *Manager) LogTail() string {
+	lines := strings.Split(strings.TrimSpace(m.Log()), "\n")
 	return strings.Join(lines[max(0, len(lines)-logTailLines):], "\n")
 }
