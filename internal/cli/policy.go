@@ -37,9 +37,13 @@ func newPolicyConvertCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "convert FILE...",
 		Short: "Convert the policies of other programs to TrustPolicies",
-		Long: `Convert containers-policy.json(5) and OpenShift's ClusterImagePolicy and ImagePolicy to
-TrustPolicies. The TrustPolicies go to standard output. Standard error lists requirements
-that a TrustPolicy cannot express, and steps that remain to be done.
+		Long: `Convert to TrustPolicies: containers-policy.json(5), OpenShift's ClusterImagePolicy and
+ImagePolicy, policy-controller's ClusterImagePolicy, and Kyverno's ClusterPolicy and Policy
+with verifyImages. The TrustPolicies go to standard output. Standard error lists
+requirements that a TrustPolicy cannot express, and steps that remain to be done.
+
+Regular expressions and wildcards in identities are never converted. Standard error
+suggests what to write instead.
 
 A key that a file names by its path becomes a reference to a Secret, and a note shows the
 command that creates it. With --inline-keys the keys are read and written into the
@@ -52,6 +56,10 @@ Exit status:
     2  wrong usage, or a file that cannot be read or converted`,
 		Example: `  # convert the policy of podman and skopeo on this machine
   assay policy convert --inline-keys /etc/containers/policy.json > trustpolicies.yaml
+
+  # convert the policies of policy-controller and Kyverno
+  kubectl get clusterimagepolicies.policy.sigstore.dev,clusterpolicies -o yaml > policies.yaml
+  assay policy convert policies.yaml
 
   # convert OpenShift's policies, and only audit at first
   oc get clusterimagepolicies -o yaml > policies.yaml

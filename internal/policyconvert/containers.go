@@ -16,9 +16,12 @@ import (
 // requirement is one requirement of a scope, read.
 type requirement struct {
 	kind string
-	// signedBy alone: where the keys are, and the accepted identity.
+	// signedBy alone: where the keys are.
 	keyPaths []string
 	keyData  []byte
+	// sigstoreSigned alone: what is trusted.
+	sigstore *sigstoreRoot
+	// The accepted identity.
 	identity *assayv1alpha1.SignedIdentity
 	// never says why the original accepts no image, empty when it may.
 	never string
@@ -32,7 +35,7 @@ func (c *Converter) addContainersPolicy(m members) error {
 		return err
 	}
 	if _, ok := m["default"]; !ok {
-		return errors.New("default is missing: the file is neither a policy of containers-policy.json(5) nor an object of OpenShift")
+		return errors.New("default is missing: the file is neither a policy of containers-policy.json(5) nor an object of Kubernetes")
 	}
 	fallback, err := readRequirements(m, "default")
 	if err != nil {
@@ -103,7 +106,7 @@ func acceptsAnything(requirements []requirement) bool {
 
 // addScope converts the requirements of a scope, all of which have to be satisfied.
 func (c *Converter) addScope(where, scope string, requirements []requirement) {
-	var signedBy []requirement
+	var signed []requirement
 	var cannot []string
 	accepts := acceptsAnything(requirements)
 	for _, r := range requirements {
@@ -113,11 +116,11 @@ func (c *Converter) addScope(where, scope string, requirements []requirement) {
 			return
 		case r.cannot != "":
 			cannot = append(cannot, r.cannot)
-		case r.kind == "signedBy":
-			signedBy = append(signedBy, r)
+		case r.kind != "insecureAcceptAnything":
+			signed = append(signed, r)
 		}
 	}
-	if len(signedBy) == 0 {
+	if len(signed) == 0 {
 		why := "insecureAcceptAnything is not carried over: a TrustPolicy asks for signatures"
 		if !accepts {
 			why = strings.Join(cannot, "; ")
@@ -128,8 +131,8 @@ func (c *Converter) addScope(where, scope string, requirements []requirement) {
 	for _, why := range cannot {
 		c.note(true, where, "%s; the other requirements of the scope are carried over", why)
 	}
-	for _, r := range signedBy {
-		c.addSignedBy(where, scope, r)
+	for _, r := range signed {
+		c.addSigned(where, scope, r)
 	}
 }
 
@@ -137,16 +140,19 @@ func (c *Converter) leaveOpen(where, scope, why string, accepts bool) {
 	c.open = append(c.open, openScope{where: c.file + ": " + where, scope: scope, why: why, accepts: accepts})
 }
 
-func (c *Converter) addSignedBy(where, scope string, r requirement) {
+func (c *Converter) addSigned(where, scope string, r requirement) {
 	spec := assayv1alpha1.TrustPolicySpec{Scopes: []assayv1alpha1.Scope{assayv1alpha1.Scope(scope)}, SignedIdentity: r.identity}
-	keys := keyList{converter: c, where: where, taken: map[string]bool{}}
+	keys := c.newKeyList(where)
+	if r.sigstore != nil {
+		keys.addRoot(r.sigstore)
+	}
 	if r.keyData != nil {
 		keys.addData(scope, r.keyData)
 	}
 	for _, path := range r.keyPaths {
 		keys.addPath(path)
 	}
-	spec.Keys = keys.keys
+	spec.Keys, spec.Signers = keys.keys, keys.signers
 	c.addPolicy(scope, spec)
 }
 
@@ -164,7 +170,7 @@ func readRequirements(m members, name string) ([]requirement, error) {
 		object, err := readObject(element)
 		if err == nil {
 			var r requirement
-			r, err = readRequirement(object)
+			r, err = readRequirement(object, element)
 			requirements = append(requirements, r)
 		}
 		if err != nil {
@@ -174,7 +180,7 @@ func readRequirements(m members, name string) ([]requirement, error) {
 	return requirements, nil
 }
 
-func readRequirement(m members) (requirement, error) {
+func readRequirement(m members, text string) (requirement, error) {
 	kind, err := m.text("type")
 	if err != nil {
 		return requirement{}, err
@@ -190,8 +196,7 @@ func readRequirement(m members) (requirement, error) {
 		r.never = "signedBaseLayer is not carried over: no program implements it, and every image is refused"
 		return r, m.onlyKnown("type", "baseLayerIdentity")
 	case "sigstoreSigned":
-		r.cannot = "sigstoreSigned is not carried over: Assay verifies OpenPGP signatures"
-		return r, nil
+		return readSigstoreSigned(m, text)
 	case "signedBy":
 		return readSignedBy(m)
 	default:

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -48,6 +49,8 @@ type Converter struct {
 	notes    []Note
 	names    map[string]bool
 	secrets  map[string]string
+	// conjunctive are the indexes of policies that apply to an image together, however specific their scopes are.
+	conjunctive []int
 	// open are scopes for which no TrustPolicy could be made. What becomes of their images depends on the scopes of
 	// all files.
 	open []openScope
@@ -161,16 +164,17 @@ func (c *Converter) addPolicy(name string, spec assayv1alpha1.TrustPolicySpec) {
 // that there is to say.
 func (c *Converter) Result() ([]assayv1alpha1.TrustPolicy, []Note) {
 	converted := map[string]bool{}
-	for i := range c.policies {
-		for _, scope := range c.policies[i].Spec.Scopes {
+	policies, more := c.conjoin()
+	for i := range policies {
+		for _, scope := range policies[i].Spec.Scopes {
 			converted[string(scope)] = true
 		}
 	}
-	notes := append([]Note(nil), c.notes...)
+	notes := slices.Concat(c.notes, more)
 	for _, open := range c.open {
 		notes = append(notes, open.note(converted))
 	}
-	return c.policies, notes
+	return policies, notes
 }
 
 // note says what becomes of the images of a scope without a TrustPolicy.

@@ -163,7 +163,7 @@ func TestConvert(t *testing.T) {
 		"reject beside others refuses all":    {text: docker("a.example", alice+`,{"type":"reject"}`), notes: []string{"!reject is not carried over"}},
 		"signedBaseLayer refuses all":         {text: docker("a.example", alice+`,{"type":"signedBaseLayer","baseLayerIdentity":{"type":"matchExact"}}`), notes: []string{"!signedBaseLayer is not carried over"}},
 		"another type of keys refuses all":    {text: docker("a.example", `{"type":"signedBy","keyType":"X509Certificates","keyPath":"/x"}`), notes: []string{"!keyType X509Certificates is not carried over"}},
-		"sigstoreSigned alone":                {text: docker("a.example", `{"type":"sigstoreSigned","keyPath":"/x"}`), notes: []string{"!sigstoreSigned is not carried over"}},
+		"sigstoreSigned that the API lacks":   {text: docker("a.example", `{"type":"sigstoreSigned","pki":{"caRootsPath":"/x","subjectHostname":"*.example"}}`), notes: []string{"!sigstoreSigned is not carried over"}},
 		"a short name applies to no image":    {text: docker("busybox", alice), notes: []string{`!left out: it applies to no image: scope "busybox": write it as "docker.io/library/busybox"`}},
 		"acceptance that applies to no image": {text: docker("containers-storage", `{"type":"insecureAcceptAnything"}`), notes: []string{"left out: it applies to no image"}},
 		"index.docker.io applies to no image": {text: docker("index.docker.io/library", alice), notes: []string{"!left out: it applies to no image"}},
@@ -186,8 +186,8 @@ func TestConvert(t *testing.T) {
 		"the default rejects":                    {text: `{"default":[{"type":"reject"}]}`, notes: []string{"!reject is not carried over"}},
 		"docker has a default of its own":        {text: `{"default":[{"type":"reject"}],"transports":{"docker":{"":[{"type":"insecureAcceptAnything"}]}}}`},
 		"a default of docker that asks for keys": {text: docker("", alice), notes: []string{"!signedBy is not carried over: a TrustPolicy has scopes"}},
-		"sigstoreSigned beside others": {
-			text:     docker("a.example", alice+`,{"type":"sigstoreSigned","keyPath":"/x"}`),
+		"sigstoreSigned that the API lacks, beside others": {
+			text:     docker("a.example", alice+`,{"type":"sigstoreSigned","pki":{"caRootsPath":"/x","subjectHostname":"*.example"}}`),
 			policies: []string{"a.example: a.example by alice=inline"},
 			notes:    []string{"!the other requirements of the scope are carried over"},
 		},
@@ -219,13 +219,13 @@ func TestConvert(t *testing.T) {
 		},
 		"ClusterImagePolicy": {
 			text:     clusterImagePolicy("ClusterImagePolicy", "name: team", "PublicKey", "matchPolicy: MatchRepository"),
-			policies: []string{"team: a.example/team *.b.example by openpgp=Secret/team-openpgp-keys as MatchRepository"},
-			notes:    []string{`!scope "busybox" is left out`, "!the PublicKey of sigstore is not"},
+			policies: []string{"team: a.example/team *.b.example by key=inline as MatchRepository"},
+			notes:    []string{`!scope "busybox" is left out`},
 		},
 		"ImagePolicy": {
-			text:     clusterImagePolicy("ImagePolicy", "{name: team, namespace: shop}", "PKI", ""),
-			policies: []string{"shop-team: a.example/team *.b.example by openpgp=Secret/shop-team-openpgp-keys"},
-			notes:    []string{`!scope "busybox" is left out`, "!the PKI of sigstore is not", "!for the Pods of its namespace"},
+			text:     clusterImagePolicy("ImagePolicy", "{name: team, namespace: shop}", "PublicKey", ""),
+			policies: []string{"shop-team: a.example/team *.b.example by key=inline"},
+			notes:    []string{`!scope "busybox" is left out`, "!for the Pods of its namespace"},
 		},
 	}
 	for name, tt := range tests {
@@ -269,9 +269,10 @@ spec:
   policy:
     rootOfTrust:
       policyType: %s
+      publicKey: {keyData: %s}
     signedIdentity: {%s}
 ---
-`, kind, metadata, policyType, identity)
+`, kind, metadata, policyType, base64Of(pemKey), identity)
 }
 
 // TestConvertIdentities converts every signedIdentity.
@@ -323,7 +324,7 @@ func TestConvertOpenShiftIdentities(t *testing.T) {
 	}
 	for text, want := range tests {
 		t.Run(text, func(t *testing.T) {
-			policies, _ := convert(t, openShiftSpec("scopes: [a.example], policy: {rootOfTrust: {policyType: PKI}, "+text+"}"))
+			policies, _ := convert(t, openShiftSpec("scopes: [a.example], policy: {rootOfTrust: {policyType: PublicKey, publicKey: {keyData: "+base64Of(pemKey)+"}}, "+text+"}"))
 			if len(policies) != 1 {
 				t.Fatalf("%d TrustPolicies", len(policies))
 			}

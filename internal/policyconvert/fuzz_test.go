@@ -37,7 +37,7 @@ func FuzzConvert(f *testing.F) {
 				t.Errorf("name %q", p.Name)
 			}
 			names[p.Name] = true
-			if len(p.Spec.Scopes) == 0 || len(p.Spec.Scopes) > 256 || len(p.Spec.Keys) == 0 || len(p.Spec.Keys) > 64 {
+			if len(p.Spec.Scopes) == 0 || len(p.Spec.Scopes) > 256 || len(p.Spec.Keys)+len(p.Spec.Signers) == 0 || len(p.Spec.Keys) > 64 || len(p.Spec.Signers) > 64 {
 				t.Errorf("%s: %d scopes and %d keys", p.Name, len(p.Spec.Scopes), len(p.Spec.Keys))
 			}
 			for _, text := range p.Spec.Scopes {

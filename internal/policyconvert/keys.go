@@ -19,13 +19,18 @@ const (
 	maxInlineAll = 512 << 10
 )
 
-// keyList makes the keys of one TrustPolicy.
+// keyList makes the keys and signers of one TrustPolicy.
 type keyList struct {
 	converter *Converter
 	where     string
 	taken     map[string]bool
 	keys      []assayv1alpha1.TrustedKey
+	signers   []assayv1alpha1.TrustedSigner
 	inline    int
+}
+
+func (c *Converter) newKeyList(where string) *keyList {
+	return &keyList{converter: c, where: where, taken: map[string]bool{}}
 }
 
 // addPath adds the file that the original names.

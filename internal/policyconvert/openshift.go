@@ -21,7 +21,7 @@ const openShiftGroup = "config.openshift.io/"
 // maxScopes is how many scopes a TrustPolicy has at most.
 const maxScopes = 256
 
-// addObject converts a ClusterImagePolicy or ImagePolicy, or a list of them.
+// addObject converts an object of Kubernetes, or a list of them.
 func (c *Converter) addObject(m members) error {
 	kind, err := m.text("kind")
 	if err != nil {
@@ -31,7 +31,10 @@ func (c *Converter) addObject(m members) error {
 	if err != nil {
 		return err
 	}
-	isList := version == "v1" && kind == "List" || strings.HasPrefix(version, openShiftGroup) && strings.HasSuffix(kind, "ImagePolicyList")
+	group, _, _ := strings.Cut(version, "/")
+	group += "/"
+	isGroup := group == openShiftGroup || group == policyControllerGroup || group == kyvernoGroup
+	isList := version == "v1" && kind == "List" || isGroup && strings.HasSuffix(kind, "PolicyList")
 	switch {
 	case isList:
 		items, err := m.list("items")
@@ -48,10 +51,15 @@ func (c *Converter) addObject(m members) error {
 			}
 		}
 		return nil
-	case strings.HasPrefix(version, openShiftGroup) && (kind == "ClusterImagePolicy" || kind == "ImagePolicy"):
+	case group == openShiftGroup && (kind == "ClusterImagePolicy" || kind == "ImagePolicy"):
 		return c.addImagePolicy(m, kind)
+	case group == policyControllerGroup && kind == "ClusterImagePolicy":
+		return c.addControllerPolicy(m)
+	case group == kyvernoGroup && (kind == "ClusterPolicy" || kind == "Policy"):
+		return c.addKyvernoPolicy(m, kind)
 	default:
-		return fmt.Errorf("kind %s of %s is not converted: ClusterImagePolicy and ImagePolicy of %sv1 are", quote(kind), quote(version), openShiftGroup)
+		return fmt.Errorf("kind %s of %s is not converted: ClusterImagePolicy and ImagePolicy of %sv1, ClusterImagePolicy of %sv1beta1, "+
+			"and ClusterPolicy and Policy of %sv1 are", quote(kind), quote(version), openShiftGroup, policyControllerGroup, kyvernoGroup)
 	}
 }
 
@@ -95,20 +103,63 @@ func (c *Converter) addImagePolicySpec(where, name string, spec *configv1.ImageP
 	if len(scopes) == 0 {
 		return nil
 	}
-	secret := unique(map[string]bool{}, objectName(name)+"-openpgp-keys", maxObjectName)
-	switch policyType := spec.Policy.RootOfTrust.PolicyType; policyType {
-	case configv1.PublicKeyRootOfTrust, configv1.FulcioCAWithRekorRootOfTrust, configv1.PKIRootOfTrust:
-		c.note(true, where, "the scopes and the signed identity are carried over; the %s of sigstore is not, because Assay verifies OpenPGP signatures: "+
-			"put OpenPGP keys into Secret %s of namespace %s, without which the images cannot be checked", policyType, secret, c.options.Namespace)
-	default:
-		return fmt.Errorf("policy.rootOfTrust: policyType %s is not known", quote(string(policyType)))
+	root, err := readRootOfTrust(&spec.Policy.RootOfTrust)
+	if err != nil {
+		return inside("policy.rootOfTrust", err)
 	}
-	c.addPolicy(name, assayv1alpha1.TrustPolicySpec{
-		Scopes:         scopes,
-		SignedIdentity: signed,
-		Keys:           []assayv1alpha1.TrustedKey{{Name: "openpgp", SecretRef: &assayv1alpha1.KeySourceRef{Name: secret}}},
-	})
+	invalid, cannot := root.validate()
+	if invalid != nil {
+		return inside("policy.rootOfTrust", invalid)
+	}
+	if cannot != nil {
+		c.leaveAllOpen(where, scopes, fmt.Sprintf("the root of trust is not carried over: %v", cannot))
+		return nil
+	}
+	keys := c.newKeyList(where)
+	keys.addRoot(root)
+	c.addPolicy(name, assayv1alpha1.TrustPolicySpec{Scopes: scopes, SignedIdentity: signed, Keys: keys.keys, Signers: keys.signers})
 	return nil
+}
+
+func (c *Converter) leaveAllOpen(where string, scopes []assayv1alpha1.Scope, why string) {
+	for _, scope := range scopes {
+		c.leaveOpen(where, string(scope), why, false)
+	}
+}
+
+// readRootOfTrust reads the one root of trust that the type of the policy names.
+func readRootOfTrust(in *configv1.PolicyRootOfTrust) (*sigstoreRoot, error) {
+	if count(in.PublicKey != nil, in.FulcioCAWithRekor != nil, in.PKI != nil) > 1 {
+		return nil, errors.New("exactly one of publicKey, fulcioCAWithRekor and pki is needed")
+	}
+	missing := fmt.Errorf("policyType %s needs its root", quote(string(in.PolicyType)))
+	switch in.PolicyType {
+	case configv1.PublicKeyRootOfTrust:
+		if in.PublicKey == nil || len(in.PublicKey.KeyData) == 0 {
+			return nil, missing
+		}
+		return &sigstoreRoot{keys: newPEMSource("", in.PublicKey.KeyData), rekor: newPEMSource("", in.PublicKey.RekorKeyData)}, nil
+	case configv1.FulcioCAWithRekorRootOfTrust:
+		f := in.FulcioCAWithRekor
+		if f == nil {
+			return nil, missing
+		}
+		return &sigstoreRoot{rekor: newPEMSource("", f.RekorKeyData), fulcio: &fulcioRoot{
+			ca: newPEMSource("", f.FulcioCAData), issuer: f.FulcioSubject.OIDCIssuer, email: f.FulcioSubject.SignedEmail,
+		}}, nil
+	case configv1.PKIRootOfTrust:
+		p := in.PKI
+		if p == nil {
+			return nil, missing
+		}
+		return &sigstoreRoot{pki: &pkiRoot{
+			roots:         newPEMSource("", p.CertificateAuthorityRootsData),
+			intermediates: newPEMSource("", p.CertificateAuthorityIntermediatesData),
+			email:         p.PKICertificateSubject.Email, hostname: p.PKICertificateSubject.Hostname,
+		}}, nil
+	default:
+		return nil, fmt.Errorf("policyType %s is not known", quote(string(in.PolicyType)))
+	}
 }
 
 // readScopes returns the scopes that a TrustPolicy can have, each once.
