@@ -171,6 +171,10 @@ test-monitoring: ## Test the alerts and the dashboard with Prometheus's own code
 test-sigstore: ## Compare the verification of sigstore bundles with that of sigstore-go, in a module of its own (ASSAY_DIFFERENTIAL_INPUTS=1000000).
 	@cd test/sigstore && $(GO) vet ./... && $(GO) test -timeout 0 ./...
 
+.PHONY: test-cosign
+test-cosign: ## Verify what cosign 3 and 2 sign, and run the commands of docs/from-cosign.md, in a module of its own.
+	@$(WITH_CONTROLPLANE) cd test/cosign && $(GO) vet ./... && $(GO) test -count 1 -timeout 30m ./...
+
 # One package after the other: they compile the same program, and the second finds it done.
 # What is compiled is not known to the cache of test results, so that is not used.
 .PHONY: test-image
@@ -279,7 +283,7 @@ fmt-check: ## Fail if Go code is not formatted.
 lint: ## Run the linters (.golangci.yml) over every module.
 	$(GOLANGCI_LINT) run ./...
 	cd bench && $(LINT_MODULE) --build-tags $(BENCH_TAGS) ./...
-	set -e; for module in hack/reference hack/release test test/engines test/kstatus test/monitoring test/names test/sigstore; do \
+	set -e; for module in hack/reference hack/release test test/cosign test/engines test/kstatus test/monitoring test/names test/sigstore; do \
 		(cd $$module && $(LINT_MODULE) ./...); \
 	done
 
