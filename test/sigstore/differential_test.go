@@ -23,8 +23,15 @@ import (
 	"github.com/assay-project/assay/internal/sigstore"
 )
 
-// inputsVariable says how many changed bundles are compared.
-const inputsVariable = "ASSAY_DIFFERENTIAL_INPUTS"
+const (
+	// inputsVariable is how many changed bundles are compared.
+	inputsVariable = "ASSAY_DIFFERENTIAL_INPUTS"
+	// seedVariable makes the changes those of an earlier run, which has printed its seed.
+	seedVariable = "ASSAY_DIFFERENTIAL_SEED"
+	// blockSize is how many of them are a test of their own. With the same seed, -run repeats a block, or runs those
+	// that another machine or an earlier run has left.
+	blockSize = 10_000
+)
 
 // seed is a genuine bundle with what it is checked against.
 type seed struct {
@@ -137,15 +144,35 @@ func TestSeeds(t *testing.T) {
 // TestDifferential changes genuine bundles at random, and expects Assay to accept none that sigstore-go
 // refuses, and to refuse none that it accepts but for the reasons in stricter.
 func TestDifferential(t *testing.T) {
-	inputs, start := 5000, time.Now().UnixNano()
-	if text, ok := os.LookupEnv(inputsVariable); ok {
-		var err error
-		if inputs, err = strconv.Atoi(text); err != nil {
-			t.Fatal(err)
-		}
+	inputs := fromEnvironment(t, inputsVariable, 5000)
+	start := fromEnvironment(t, seedVariable, int(time.Now().UnixNano()))
+	t.Logf("%d inputs from %s=%d", inputs, seedVariable, start)
+	all := seeds(t)
+	for block := 0; block*blockSize < inputs; block++ {
+		t.Run(strconv.Itoa(block), func(t *testing.T) {
+			t.Parallel()
+			m := &mutator{rand.New(rand.NewPCG(uint64(start), uint64(block))), all}
+			differ(t, m, min(blockSize, inputs-block*blockSize))
+		})
 	}
-	t.Logf("%d inputs from seed %d", inputs, start)
-	m := &mutator{rand.New(rand.NewPCG(uint64(start), 0)), seeds(t)}
+}
+
+func fromEnvironment(t *testing.T, variable string, otherwise int) int {
+	t.Helper()
+	text, ok := os.LookupEnv(variable)
+	if !ok {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s: %v", variable, err)
+	}
+	return n
+}
+
+// differ compares a number of inputs.
+func differ(t *testing.T, m *mutator, inputs int) {
+	t.Helper()
 	now := time.Now()
 	accepted, reasons := 0, make(map[string]int)
 	for range inputs {

@@ -8,8 +8,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,8 +53,8 @@ func own(t testing.TB) []seed {
 		"own message, 2":  st.Message(st.Bundle03, content, message, material(message, v2(st.HashedRekord2(t, content, message, member, certificate)))),
 	}
 	var all []seed
-	for name, bundle := range bundles {
-		all = append(all, seed{name, st.JSON(t, bundle), digest[:], trust, st.Issuer, st.Email})
+	for _, name := range slices.Sorted(maps.Keys(bundles)) {
+		all = append(all, seed{name, st.JSON(t, bundles[name]), digest[:], trust, st.Issuer, st.Email})
 	}
 	return all
 }
