@@ -190,8 +190,17 @@ BENCH_TAGS := containers_image_openpgp
 BENCH_FLAGS ?=
 
 .PHONY: bench-verify
-bench-verify: ## Compare the time of verification with containers/image and bare crypto; figures go to bench/out/verify.json.
+bench-verify: ## Compare the time of verification with containers/image, sigstore-go and bare crypto; figures of the first go to bench/out/verify.json.
 	@cd bench && $(GO) run -tags $(BENCH_TAGS) ./verify $(BENCH_FLAGS)
+	@$(MAKE) --no-print-directory bench-sigstore
+
+# How often each is measured, and how long.
+SIGSTORE_BENCH_FLAGS ?= -count 5 -benchtime 1s
+
+.PHONY: bench-sigstore
+bench-sigstore: ## Compare the time of bundles with sigstore-go and bare crypto, and measure the largest content (SIGSTORE_BENCH_FLAGS=).
+	@cd test/sigstore && $(GO) test -run '^$$' -bench . $(SIGSTORE_BENCH_FLAGS) .
+	@$(GO) test -run '^$$' -bench 'Authenticate|Largest' $(SIGSTORE_BENCH_FLAGS) ./internal/sigstore
 
 .PHONY: bench-scale
 bench-scale: ## Measure the operator with 10,000 images beside a bare client; figures go to bench/out/scale.json (ten minutes).
