@@ -37,6 +37,9 @@ var kustomizations = map[string]map[string]int{
 	"samples": {"Secret": 1, "ConfigMap": 1, "TrustPolicy": 4, "Image": 16},
 
 	"samples-registries": {"RegistryConfig": 2},
+	"samples-sigstore": {
+		"ServiceAccount": 1, "Role": 1, "RoleBinding": 1, "ConfigMap": 1, "CronJob": 1,
+	},
 }
 
 // components are the folders of config/ that go on top of one of those. All of them are in

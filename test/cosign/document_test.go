@@ -11,6 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	batchv1 "k8s.io/api/batch/v1"
+	"sigs.k8s.io/yaml"
+
 	"github.com/assay-project/assay/internal/testenv/controlplane"
 	"github.com/assay-project/assay/internal/testenv/controlplane/assets"
 	"github.com/assay-project/assay/internal/testenv/fixture"
@@ -76,6 +79,27 @@ func TestDocument(t *testing.T) {
 	if output, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v:\n%s", err, output)
 	}
+}
+
+// TestRootJob expects cosign to know the flags with which the sample fetches a trusted root.
+func TestRootJob(t *testing.T) {
+	root, err := manager.Root(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "config", "samples-sigstore", "cronjob.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var job batchv1.CronJob
+	if err := yaml.UnmarshalStrict(text, &job); err != nil {
+		t.Fatal(err)
+	}
+	containers := job.Spec.JobTemplate.Spec.Template.Spec.InitContainers
+	if len(containers) != 1 {
+		t.Fatalf("%d init containers", len(containers))
+	}
+	newImage(t).must(t, "cosign3", append(containers[0].Args, "--help")...)
 }
 
 // startCluster starts an API server with Assay's types, and a manager. The programs of the image are found before all
