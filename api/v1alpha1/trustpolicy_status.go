@@ -58,6 +58,13 @@ type SignerStatus struct {
 	// +required
 	Name EntryName `json:"name"`
 
+	// expires is when the last CA certificate of a signer of kind pki expires. It is absent for
+	// fulcio, where a certificate has to be valid when the signature was made.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	Expires *metav1.Time `json:"expires,omitempty"`
+
 	// usable is true when signatures by the signer can be verified now.
 	// +required
 	Usable bool `json:"usable"`

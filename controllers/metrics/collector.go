@@ -36,7 +36,7 @@ var (
 		"Images that cannot be verified for how they are stored (Undecodable: a value cannot be read or written back; OverBudget: too many signatures to keep).",
 		[]string{"fault"}, nil)
 	keysDesc = prometheus.NewDesc("assay_keys",
-		"Trusted keys by the time that is left until they expire (expired, 7d, 30d, 90d, later, never); a key in two policies counts twice.",
+		"Trusted keys and signers by the time that is left until they expire (expired, 7d, 30d, 90d, later, never); a key in two policies counts twice.",
 		[]string{"expires"}, nil)
 	policiesDesc = prometheus.NewDesc("assay_trustpolicies",
 		"TrustPolicies by the status of their Ready condition (True, False; Pending before it is written).",
@@ -165,6 +165,12 @@ func (c *Collector) collectPolicies(ctx context.Context, ch chan<- prometheus.Me
 		for _, key := range list.Items[i].Status.Keys {
 			if key.Fingerprint != "" {
 				keys[expiryState(key.Expires, now)]++
+			}
+		}
+		for _, signer := range list.Items[i].Status.Signers {
+			// As for keys, an entry whose source cannot be read is none.
+			if signer.Usable || signer.Expires != nil {
+				keys[expiryState(signer.Expires, now)]++
 			}
 		}
 	}

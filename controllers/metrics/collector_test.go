@@ -47,6 +47,10 @@ func TestCollector(t *testing.T) {
 	policy.Status.Keys = append(policy.Status.Keys,
 		assayv1alpha1.KeyStatus{Fingerprint: "F"}, assayv1alpha1.KeyStatus{Fingerprint: "F"},
 		assayv1alpha1.KeyStatus{Reason: assayv1alpha1.ReasonSourceNotFound})
+	inAWeek := metav1.NewTime(now.Add(6 * 24 * time.Hour))
+	policy.Status.Signers = []assayv1alpha1.SignerStatus{
+		{Name: "pki", Usable: true, Expires: &inAWeek}, {Name: "fulcio", Usable: true}, {Name: "missing", Reason: assayv1alpha1.ReasonSourceNotFound},
+	}
 	broken := &assayv1alpha1.TrustPolicy{ObjectMeta: metav1.ObjectMeta{Name: "broken"}}
 	broken.Status.Conditions = []metav1.Condition{
 		{Type: assayv1alpha1.ReadyCondition, Status: metav1.ConditionFalse},
@@ -95,14 +99,14 @@ assay_image_imports{reason="StoreUnavailable"} 0
 assay_image_imports{reason="TooLarge"} 0
 assay_image_imports{reason="TooManySignatures"} 0
 assay_image_imports{reason="Unauthorized"} 1
-# HELP assay_keys Trusted keys by the time that is left until they expire (expired, 7d, 30d, 90d, later, never); a key in two policies counts twice.
+# HELP assay_keys Trusted keys and signers by the time that is left until they expire (expired, 7d, 30d, 90d, later, never); a key in two policies counts twice.
 # TYPE assay_keys gauge
 assay_keys{expires="30d"} 1
-assay_keys{expires="7d"} 1
+assay_keys{expires="7d"} 2
 assay_keys{expires="90d"} 1
 assay_keys{expires="expired"} 1
 assay_keys{expires="later"} 1
-assay_keys{expires="never"} 2
+assay_keys{expires="never"} 3
 # HELP assay_oldest_probe_age_seconds Age of the oldest lastProbeTime of any signature. Well above the recheck interval, verdicts are no longer confirmed.
 # TYPE assay_oldest_probe_age_seconds gauge
 assay_oldest_probe_age_seconds 3600

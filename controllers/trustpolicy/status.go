@@ -154,6 +154,7 @@ func signerStatuses(policy *trust.Policy, now time.Time) (signers []assayv1alpha
 		entry := assayv1alpha1.SignerStatus{Name: assayv1alpha1.EntryName(source.Name), Usable: true}
 		status := policy.SignerStatus(source.Name, now)
 		nextChange = earlier(nextChange, status.NextChange)
+		entry.Expires = optionalTime(status.Expires)
 		if status.Err != nil {
 			entry.Usable = false
 			entry.Reason, entry.Message = status.Err.Reason, safetext.Truncate(status.Err.Detail, maxMessageLength)

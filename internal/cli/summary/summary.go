@@ -81,10 +81,10 @@ type Policy struct {
 	Images *assayv1alpha1.ImageCounts `json:"images,omitempty"`
 }
 
-// Key is a trusted key that needs attention, or a source without a key.
+// Key is a trusted key or signer that needs attention, or a source without a key.
 type Key struct {
 	Policy string `json:"policy"`
-	// Name is the name of the entry in the policy's spec.keys.
+	// Name is the name of the entry in the policy's spec.keys or spec.signers.
 	Name        string `json:"name"`
 	Source      string `json:"source,omitempty"`
 	Fingerprint string `json:"fingerprint,omitempty"`
@@ -182,6 +182,15 @@ func (s *Status) addPolicy(p *assayv1alpha1.TrustPolicy, o Options) {
 			Policy: p.Name, Name: string(k.Name), Source: k.Source, Fingerprint: string(k.Fingerprint), UserID: k.UserID,
 			Expires: k.Expires, Reason: k.Reason, Message: k.Message,
 		})
+	}
+	for i := range p.Status.Signers {
+		signer := &p.Status.Signers[i]
+		soon := signer.Expires != nil && signer.Expires.Sub(o.Now) <= o.ExpiringWithin
+		if !signer.Usable || soon {
+			s.Keys = append(s.Keys, Key{
+				Policy: p.Name, Name: string(signer.Name), Expires: signer.Expires, Reason: signer.Reason, Message: signer.Message,
+			})
+		}
 	}
 }
 

@@ -55,6 +55,11 @@ func TestSummarize(t *testing.T) {
 		policy("z", "", key("never", 0, ""), key("far", 31*day, ""), key("soon", 30*day, ""), key("lost", 0, "RevocationLost"), key("part", 0, "KeyDataSkipped")),
 		policy("y", "False", key("gone", -day, "KeyExpired"), key("broken", 0, "SourceNotFound")),
 	}
+	near, far := metav1.NewTime(now.Add(20*day)), metav1.NewTime(now.Add(40*day))
+	policies[0].Status.Signers = []assayv1alpha1.SignerStatus{
+		{Name: "near", Usable: true, Expires: &near}, {Name: "later", Usable: true, Expires: &far}, {Name: "good", Usable: true},
+		{Name: "rootless", Reason: "RootsUnavailable", Message: "m"},
+	}
 	want := Status{
 		Images: ImageCounts{Total: 7, Verified: 2, Refused: 3, Unknown: 1, Pending: 1},
 		Reasons: []ReasonCount{
@@ -66,10 +71,12 @@ func TestSummarize(t *testing.T) {
 		},
 		Keys: []Key{
 			{Policy: "y", Name: "gone", Fingerprint: "Fgone", Expires: policies[1].Status.Keys[0].Expires, Reason: "KeyExpired"},
+			{Policy: "z", Name: "near", Expires: &near},
 			{Policy: "z", Name: "soon", Fingerprint: "Fsoon", Expires: policies[0].Status.Keys[2].Expires},
 			{Policy: "y", Name: "broken", Fingerprint: "Fbroken", Reason: "SourceNotFound"},
 			{Policy: "z", Name: "lost", Fingerprint: "Flost", Reason: "RevocationLost"},
 			{Policy: "z", Name: "part", Fingerprint: "Fpart", Reason: "KeyDataSkipped"},
+			{Policy: "z", Name: "rootless", Reason: "RootsUnavailable", Message: "m"},
 		},
 		Unverified: []Image{images[1], images[0]},
 		Omitted:    3,

@@ -89,6 +89,7 @@ func (f *signerFile) status(now time.Time) verify.KeyStatus {
 	case f.authority.PKI != nil:
 		reason = assayv1alpha1.ReasonCertificateExpired
 		status.NextChange, err = validity(f.authority.PKI.Roots, now)
+		status.Expires = lastExpiry(f.authority.PKI.Roots)
 	case !f.roots.roots.Authorities():
 		err = errors.New("the trusted root names no certificate authority that can be used")
 	case !f.roots.roots.Logs():
@@ -114,4 +115,15 @@ func validity(certificates []*x509.Certificate, now time.Time) (next time.Time, 
 		}
 	}
 	return next, err
+}
+
+// lastExpiry returns when the last of the certificates expires.
+func lastExpiry(certificates []*x509.Certificate) time.Time {
+	var last time.Time
+	for _, c := range certificates {
+		if c.NotAfter.After(last) {
+			last = c.NotAfter
+		}
+	}
+	return last
 }

@@ -430,20 +430,25 @@ func TestSignerStatus(t *testing.T) {
 		now    time.Time
 		reason string
 		next   time.Time
+		// expires is that of the last CA certificate.
+		expires time.Time
 	}{
-		"trusted root": {newSigner(t, fulcio("a"), i.root()), later, "", time.Time{}},
-		"PEM files":    {newSigner(t, fulcio("a"), i.private()), later, "", time.Time{}},
-		"no log":       {newSigner(t, fulcio("a"), without("tlogs")), later, "RootsUnavailable", time.Time{}},
-		"no authority": {newSigner(t, fulcio("a"), without("certificateAuthorities")), later, "RootsUnavailable", time.Time{}},
-		"company":      {newSigner(t, pki("a", st.Email, ""), i.company()), later, "", ca.NotAfter},
-		"not yet":      {newSigner(t, pki("a", st.Email, ""), i.company()), ca.NotBefore.Add(-time.Hour), "CertificateExpired", ca.NotBefore},
-		"no longer":    {newSigner(t, pki("a", st.Email, ""), i.company()), ca.NotAfter.Add(time.Hour), "CertificateExpired", time.Time{}},
+		"trusted root": {newSigner(t, fulcio("a"), i.root()), later, "", time.Time{}, time.Time{}},
+		"PEM files":    {newSigner(t, fulcio("a"), i.private()), later, "", time.Time{}, time.Time{}},
+		"no log":       {newSigner(t, fulcio("a"), without("tlogs")), later, "RootsUnavailable", time.Time{}, time.Time{}},
+		"no authority": {newSigner(t, fulcio("a"), without("certificateAuthorities")), later, "RootsUnavailable", time.Time{}, time.Time{}},
+		"company":      {newSigner(t, pki("a", st.Email, ""), i.company()), later, "", ca.NotAfter, ca.NotAfter},
+		"not yet":      {newSigner(t, pki("a", st.Email, ""), i.company()), ca.NotBefore.Add(-time.Hour), "CertificateExpired", ca.NotBefore, ca.NotAfter},
+		"no longer":    {newSigner(t, pki("a", st.Email, ""), i.company()), ca.NotAfter.Add(time.Hour), "CertificateExpired", time.Time{}, ca.NotAfter},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			got := Format{}.NewTrust([]verify.NamedKeyFile{tt.file}).Keys(tt.file.File, tt.now)
 			if len(got) != 1 || got[0].Fingerprint != "" || !got[0].NextChange.Equal(tt.next) {
 				t.Fatalf("%+v, want one status that changes at %s", got, tt.next)
+			}
+			if !got[0].Expires.Equal(tt.expires) {
+				t.Errorf("expires %s, want %s", got[0].Expires, tt.expires)
 			}
 			reason := ""
 			if got[0].Err != nil {
