@@ -38,7 +38,11 @@ func (p *patternPolicy) addPatterns(patterns []string, deep bool) {
 		if wider {
 			p.converter.note(true, p.where, "pattern %s becomes scope %s, which also covers the repositories further below", quote(pattern), quote(scope))
 		}
-		if len(p.scopes) < maxScopes && !slices.Contains(p.scopes, assayv1alpha1.Scope(scope)) {
+		switch {
+		case slices.Contains(p.scopes, assayv1alpha1.Scope(scope)):
+		case len(p.scopes) == maxScopes:
+			p.converter.note(true, p.where, "pattern %s is left out: a TrustPolicy has at most %d scopes", quote(pattern), maxScopes)
+		default:
 			p.scopes = append(p.scopes, assayv1alpha1.Scope(scope))
 		}
 	}
@@ -114,28 +118,60 @@ func (p *patternPolicy) secretKey(namespace, secret, key string, log *assayv1alp
 // most specific scope apply.
 func (c *Converter) conjoin() (policies []assayv1alpha1.TrustPolicy, notes []Note) {
 	policies = slices.Clone(c.policies)
+	holders := map[assayv1alpha1.Scope][]int{}
+	scopes := make(map[int]*scopeSet, len(c.conjunctive))
 	for _, i := range c.conjunctive {
-		scopes := slices.Clone(policies[i].Spec.Scopes)
-		for _, j := range c.conjunctive {
-			for _, scope := range c.policies[j].Spec.Scopes {
-				if !slices.Contains(scopes, scope) && covered(scope, c.policies[i].Spec.Scopes) {
-					scopes = append(scopes, scope)
+		scopes[i] = newScopeSet(policies[i].Spec.Scopes)
+		for _, scope := range policies[i].Spec.Scopes {
+			holders[scope] = append(holders[scope], i)
+		}
+	}
+	done := map[assayv1alpha1.Scope]bool{}
+	for _, i := range c.conjunctive {
+		for _, scope := range c.policies[i].Spec.Scopes {
+			if done[scope] {
+				continue
+			}
+			done[scope] = true
+			for _, parent := range parents(string(scope)) {
+				for _, wider := range holders[assayv1alpha1.Scope(parent)] {
+					scopes[wider].add(scope)
 				}
 			}
 		}
-		if len(scopes) > maxScopes {
+	}
+	for _, i := range c.conjunctive {
+		if scopes[i].full {
 			notes = append(notes, Note{Where: "TrustPolicy " + policies[i].Name, Lost: true,
-				Text: "more specific scopes of other policies are not added, because there are too many; its keys are not asked for there"})
-			continue
+				Text: "it does not get all of the more specific scopes of other policies, because there are too many; its keys are not asked for there"})
 		}
-		policies[i].Spec.Scopes = scopes
+		policies[i].Spec.Scopes = scopes[i].list
 	}
 	return policies, notes
 }
 
-// covered reports whether one of the wider scopes covers what a scope covers.
-func covered(scope assayv1alpha1.Scope, wider []assayv1alpha1.Scope) bool {
-	return slices.ContainsFunc(parents(string(scope)), func(parent string) bool {
-		return slices.Contains(wider, assayv1alpha1.Scope(parent))
-	})
+// scopeSet is the scopes of a TrustPolicy, in order, and no more than it can have.
+type scopeSet struct {
+	list []assayv1alpha1.Scope
+	has  map[assayv1alpha1.Scope]bool
+	full bool
+}
+
+func newScopeSet(scopes []assayv1alpha1.Scope) *scopeSet {
+	s := &scopeSet{list: slices.Clone(scopes), has: map[assayv1alpha1.Scope]bool{}}
+	for _, scope := range scopes {
+		s.has[scope] = true
+	}
+	return s
+}
+
+func (s *scopeSet) add(scope assayv1alpha1.Scope) {
+	switch {
+	case s.has[scope]:
+	case len(s.list) == maxScopes:
+		s.full = true
+	default:
+		s.has[scope] = true
+		s.list = append(s.list, scope)
+	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/policyconvert"
 )
@@ -19,6 +20,9 @@ func FuzzConvert(f *testing.F) {
 	f.Add([]byte(docker("Registry.Example.com:5000/app", signedBy("/keys/none.asc", `,"signedIdentity":{"type":"matchExact"}`))))
 	f.Add([]byte(`{"default":[{"type":"reject"}],"transports":{"docker":{"":[{"type":"reject"}],"a.example":[{"type":"insecureAcceptAnything"}]}}}`))
 	f.Add([]byte(clusterImagePolicy("ClusterImagePolicy", "name: team", "PublicKey", "matchPolicy: MatchRepository")))
+	f.Add([]byte(sigstoreSigned(`"fulcio":{"caPath":"/keys/ca.pem","oidcIssuer":"https://a.example","subjectEmail":"a@b.example"},"rekorPublicKeyPath":"/k"`)))
+	f.Add([]byte(controller("a", "a.example/**", withKey(staticKey)) + controller("b", "a.example/team/*", exactly)))
+	f.Add([]byte(kyverno(attestors("{count: 2, entries: [{keys: {publicKeys: $KEY}}, {keyless: {issuer: 'https://a', subject: 'https://b/c*'}}]}"))))
 	f.Add([]byte(aliasBomb()))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c := policyconvert.New(options())
@@ -48,6 +52,14 @@ func FuzzConvert(f *testing.F) {
 			for _, key := range p.Spec.Keys {
 				if len(key.Name) > 63 || (key.Inline == "") == (key.SecretRef == nil) {
 					t.Errorf("key %+v", key)
+				}
+			}
+			for _, signer := range p.Spec.Signers {
+				if len(signer.Name) > 63 || (signer.Fulcio == nil) == (signer.PKI == nil) {
+					t.Errorf("signer %+v", signer)
+				}
+				if f := signer.Fulcio; f != nil && (f.OIDCIssuer == "" || f.Subject == (assayv1alpha1.FulcioSubject{}) || f.Subject.URIPrefix != "") {
+					t.Errorf("signer %+v", f)
 				}
 			}
 			matcher(t, p.Spec.SignedIdentity)

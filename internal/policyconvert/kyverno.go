@@ -34,6 +34,8 @@ type kyvernoImages struct {
 	Required                 *bool             `json:"required"`
 	ImageRegistryCredentials json.RawMessage   `json:"imageRegistryCredentials"`
 	UseCache                 *bool             `json:"useCache"`
+	CosignOCI11              *bool             `json:"cosignOCI11"`
+	Validate                 json.RawMessage   `json:"validate"`
 }
 
 type kyvernoSet struct {
@@ -175,6 +177,9 @@ func (c *Converter) addKyvernoImages(where, name string, images *kyvernoImages) 
 	}
 	if len(images.Attestations) > 0 {
 		c.note(true, where, "attestations is not carried over: Assay verifies signatures of images, not attestations")
+	}
+	if len(images.Validate) > 0 {
+		c.note(true, where, "validate is not carried over: a TrustPolicy has no conditions")
 	}
 	if images.FailureAction == "Audit" {
 		c.note(false, where, "its failureAction is Audit: --enforcement Audit does the same")

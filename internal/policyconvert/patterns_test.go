@@ -4,6 +4,8 @@
 package policyconvert_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"fmt"
 	"strings"
 	"testing"
@@ -12,6 +14,8 @@ import (
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/policyconvert"
+	st "github.com/assay-project/assay/internal/sigstore/sigstoretest"
+	"github.com/assay-project/assay/internal/verify"
 )
 
 // digestAlone is the note about every policy that compares no names.
@@ -64,7 +68,7 @@ func TestConvertPolicyController(t *testing.T) {
 		},
 		"a URI, and a root of its own": {
 			text: one("a.example/app@sha256:**", "{keyless: {trustRootRef: corp, identities: [{issuer: 'https://oidc.example', subject: 'https://git.example/o/r/.github/workflows/x.yml@refs/heads/main'}]}}"),
-			policies: []string{"a: a.example/app fulcio https://oidc.example (ConfigMap corp trusted_root.json) " +
+			policies: []string{"a: a.example/app fulcio https://oidc.example (ConfigMap trustroot-corp trusted_root.json) " +
 				"https://git.example/o/r/.github/workflows/x.yml@refs/heads/main"},
 			notes: []string{"TrustRoot corp", digestAlone},
 		},
@@ -164,6 +168,11 @@ func TestConvertKyverno(t *testing.T) {
 			text:     kyverno(attestors("{entries: [{keys: {publicKeys: $KEY, rekor: {url: 'https://r.example', pubkey: $KEY}}}]}")),
 			policies: []string{"a-r: a.example/team key key=(one) log (one)"}, notes: []string{digestAlone},
 		},
+		"a log without a scheme is not the public one": {
+			text:     kyverno(attestors("{entries: [{keys: {publicKeys: $KEY, rekor: {url: rekor.corp.example}}}]}")),
+			policies: []string{"a-r: a.example/team key key=(one) log (ConfigMap rekor.corp.example-root trusted_root.json)"},
+			notes:    []string{"create configmap", digestAlone},
+		},
 		"a key in a Secret": {
 			text:     kyverno(attestors("{entries: [{keys: {publicKeys: 'k8s://kyverno/release', rekor: {ignoreTlog: true, url: x}}}]}")),
 			policies: []string{"a-r: a.example/team key release=(Secret release cosign.pub)"},
@@ -217,9 +226,9 @@ func TestConvertKyverno(t *testing.T) {
 		"Notary":                     {text: kyverno("type: Notary, " + attestors("{entries: [{certificates: {cert: x}}]}")), notes: []string{"!signatures of Notary"}},
 		"annotations of the element": {text: kyverno("annotations: {a: b}, " + attestors("{entries: ["+key+"]}")), notes: []string{"!annotations are not carried over"}},
 		"skipped images": {
-			text:     kyverno("skipImageReferences: ['a.example/team/x*'], failureAction: Audit, required: false, " + attestors("{entries: ["+key+"]}")),
+			text:     kyverno("skipImageReferences: ['a.example/team/x*'], validate: {deny: {}}, failureAction: Audit, required: false, " + attestors("{entries: ["+key+"]}")),
 			policies: []string{"a-r: a.example/team key key=(one)"},
-			notes:    []string{"!skipImageReferences", "--enforcement Audit", "!required: false", digestAlone},
+			notes:    []string{"!skipImageReferences", "!validate is not", "--enforcement Audit", "!required: false", digestAlone},
 		},
 		"attestations alone": {text: kyverno("imageReferences: ['a.example/*'], attestations: [{type: x}]"), notes: []string{"!attestations is not carried over"}},
 		"a rule of another kind, and one with conditions": {
@@ -264,5 +273,60 @@ func TestConvertPatternIdentity(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, policies[0].Spec); diff != "" {
 		t.Errorf("spec (-want +got):\n%s", diff)
+	}
+}
+
+// TestPatternSemantics checks that converted policies decide as the originals do about images that several match.
+func TestPatternSemantics(t *testing.T) {
+	wide, narrow := st.NewKey(t, elliptic.P256()), st.NewKey(t, elliptic.P256())
+	policy := func(name, glob string, key *ecdsa.PrivateKey) string {
+		return controller(name, glob, fmt.Sprintf("{ctlog: {}, key: {data: %q}}", st.PublicPEM(t, key)))
+	}
+	policies, _ := convert(t, policy("wide", "a.example/**", wide)+policy("narrow", "a.example/team/**", narrow))
+	sign := func(key *ecdsa.PrivateKey, repository string) verify.Signature {
+		payload := st.Payload(t, imageDigest.String(), repository)
+		return verify.Signature{Type: "sigstore", Content: st.Blob(t, payload, st.Sign(t, key, payload), nil)}
+	}
+	tests := map[string]struct {
+		image      string
+		signatures []verify.Signature
+		want       string
+	}{
+		"the wide one":               {"a.example/app:v1", []verify.Signature{sign(wide, "a.example/app")}, "Verified"},
+		"the other key":              {"a.example/app:v1", []verify.Signature{sign(narrow, "a.example/app")}, "UntrustedKey"},
+		"another repository":         {"a.example/app:v1", []verify.Signature{sign(wide, "a.example/other")}, "IdentityMismatch"},
+		"both match, one key signed": {"a.example/team/app:v1", []verify.Signature{sign(narrow, "a.example/team/app")}, "UntrustedKey"},
+		"both match, both signed":    {"a.example/team/app:v1", []verify.Signature{sign(narrow, "a.example/team/app"), sign(wide, "a.example/team/app")}, "Verified"},
+		"neither matches":            {"b.example/app:v1", []verify.Signature{sign(wide, "b.example/app")}, "NoTrustPolicy"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := check(t, policies, tt.image, tt.signatures...); got != tt.want {
+				t.Errorf("reason %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestConvertManyScopes says what does not fit into a TrustPolicy.
+func TestConvertManyScopes(t *testing.T) {
+	var globs, policies strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&globs, "{glob: a.example/g%d},", i)
+		policies.WriteString(controller(fmt.Sprintf("narrow-%d", i), fmt.Sprintf("b.example/n%d/**", i), withKey(staticKey)))
+	}
+	many := strings.Replace(controller("many", "GLOB", withKey(staticKey)), `{glob: "GLOB"}`, globs.String(), 1)
+	converted, notes := convert(t, many+controller("wide", "b.example/**", withKey(staticKey))+policies.String())
+	left, full := 0, 0
+	for _, note := range notes {
+		switch {
+		case strings.Contains(note.Text, "at most 256 scopes") && note.Lost:
+			left++
+		case strings.Contains(note.Text, "because there are too many") && note.Lost && note.Where == "TrustPolicy wide":
+			full++
+		}
+	}
+	if len(converted[0].Spec.Scopes) != 256 || len(converted[1].Spec.Scopes) != 256 || left != 300-256 || full != 1 {
+		t.Errorf("%d and %d scopes, %d notes about patterns and %d about scopes", len(converted[0].Spec.Scopes), len(converted[1].Spec.Scopes), left, full)
 	}
 }

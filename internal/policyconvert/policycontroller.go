@@ -186,19 +186,27 @@ func (p *patternPolicy) controllerLog(log *controllerLog) *assayv1alpha1.Transpa
 	case log.TrustRootRef == "" && log.URL == "":
 		return nil
 	case log.TrustRootRef != "":
-		return &assayv1alpha1.TransparencyLog{TrustedRoot: p.root(objectName(log.TrustRootRef), "TrustRoot "+printable(log.TrustRootRef))}
+		return &assayv1alpha1.TransparencyLog{TrustedRoot: p.rootOf(log.TrustRootRef)}
 	default:
 		return &assayv1alpha1.TransparencyLog{TrustedRoot: p.controllerRoot(log.URL)}
 	}
 }
 
+// rootOf returns the trusted root that a TrustRoot of policy-controller stands for.
+func (p *patternPolicy) rootOf(name string) *assayv1alpha1.TrustSource {
+	return p.root(unique(map[string]bool{}, "trustroot-"+objectName(name), maxObjectName), "TrustRoot "+printable(name))
+}
+
 // controllerRoot returns the trusted root of the instance with a URL, empty for the public one.
 func (p *patternPolicy) controllerRoot(address string) *assayv1alpha1.TrustSource {
-	parsed, err := url.Parse(address)
-	if err != nil || parsed.Host == "" || strings.HasSuffix(parsed.Host, ".sigstore.dev") {
+	host := address
+	if parsed, err := url.Parse(address); err == nil && parsed.Host != "" {
+		host = parsed.Host
+	}
+	if host == "" || strings.HasSuffix(host, ".sigstore.dev") {
 		return p.root(publicRoot, "sigstore's public instance")
 	}
-	return p.root(objectName(parsed.Host)+"-root", quote(address))
+	return p.root(unique(map[string]bool{}, objectName(host)+"-root", maxObjectName), quote(address))
 }
 
 func (p *patternPolicy) addControllerKeyless(a *controllerAuthority) error {
@@ -223,7 +231,7 @@ func (p *patternPolicy) addControllerKeyless(a *controllerAuthority) error {
 	}
 	var root *assayv1alpha1.TrustSource
 	if keyless.TrustRootRef != "" {
-		root = p.root(objectName(keyless.TrustRootRef), "TrustRoot "+printable(keyless.TrustRootRef))
+		root = p.rootOf(keyless.TrustRootRef)
 	} else {
 		root = p.controllerRoot(keyless.URL)
 	}
