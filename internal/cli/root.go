@@ -69,7 +69,7 @@ func NewCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "assay",
 		Short:         "Verify the signatures of container images",
-		Long:          "Assay verifies OpenPGP signatures of container images (containers-signature(5)), in a\ncluster as an operator that records verdicts on Images, or on the command line from files.",
+		Long:          "Assay verifies OpenPGP signatures (containers-signature(5)) and sigstore signatures of\ncontainer images, in a cluster as an operator that records verdicts on Images, or on the\ncommand line from files.",
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
