@@ -102,9 +102,9 @@ func TestRootJob(t *testing.T) {
 	newImage(t).must(t, "cosign3", append(containers[0].Args, "--help")...)
 }
 
-// startCluster starts an API server with Assay's types, and a manager. The programs of the image are found before all
+// startCluster starts an API server with Assay's types, and a manager with further flags. The programs of the image are found before all
 // others.
-func startCluster(t *testing.T, root string, i *image) {
+func startCluster(t *testing.T, root string, i *image, args ...string) {
 	t.Helper()
 	kubernetes, err := assets.Locate(assets.DefaultVersion)
 	if err != nil {
@@ -122,14 +122,12 @@ func startCluster(t *testing.T, root string, i *image) {
 	bin := filepath.Join(i.folder, "bin")
 	t.Setenv("PATH", strings.Join([]string{bin, kubernetes, os.Getenv("PATH")}, string(filepath.ListSeparator)))
 	t.Setenv("KUBECONFIG", plane.Kubeconfig())
-	for _, args := range [][]string{
+	for _, command := range [][]string{
 		{"apply", "--server-side", "-k", filepath.Join(root, "config", "crd")},
 		{"create", "namespace", manager.Namespace},
 		{"wait", "--for=condition=Established", "--all", "crd", "--timeout=60s"},
 	} {
-		if output, err := exec.CommandContext(t.Context(), "kubectl", args...).CombinedOutput(); err != nil {
-			t.Fatalf("kubectl %q: %v:\n%s", args, err, output)
-		}
+		kubectl(t, "", command...)
 	}
-	fixture.StartManager(t, filepath.Join(bin, "assay"), plane.Kubeconfig())
+	fixture.StartManager(t, filepath.Join(bin, "assay"), plane.Kubeconfig(), args...)
 }
