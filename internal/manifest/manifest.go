@@ -75,6 +75,22 @@ type Info struct {
 	MediaType string
 	// Digest is the SHA-256 digest of the image.
 	Digest digest.Digest
+	// Children are the manifests of an index, in its order. There are none for other kinds, and
+	// for an index that has more than MaxChildren.
+	Children []Child
+}
+
+// MaxChildren bounds the children of an index that are returned. The largest indexes of public
+// images have about 40, with attestations.
+const MaxChildren = 128
+
+// Child is a manifest that an index lists.
+type Child struct {
+	// Digest is as the index states it, empty if that is not a valid digest.
+	Digest digest.Digest
+	// IsAttestation is set for a child whose platform is unknown/unknown, which no node runs:
+	// build tools store attestations so. A child without a platform is none.
+	IsAttestation bool
 }
 
 // Digest returns the digest of the image: SHA-256 of the manifest's bytes, or of the signed payload
@@ -101,7 +117,11 @@ func Inspect(manifest []byte) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	return Info{MediaType: s.kind, Digest: digest.SHA256.FromBytes(s.named)}, nil
+	info := Info{MediaType: s.kind, Digest: digest.SHA256.FromBytes(s.named)}
+	if s.has&hasManifests != 0 && len(s.children) <= MaxChildren {
+		info.Children = s.children
+	}
+	return info, nil
 }
 
 // read parses as much of a manifest as its kind and digest require.

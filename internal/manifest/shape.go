@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/assay-project/assay/internal/strictjson"
 )
 
@@ -62,6 +64,7 @@ type shape struct {
 	configMediaType string
 	has             essential
 	signatures      signatures
+	children        []Child // no more than MaxChildren+1
 
 	kind  string // a media type
 	named []byte // the bytes that the digest of the image covers
@@ -90,13 +93,15 @@ func (s *shape) member(name string, previousEnd int) (err error) {
 		s.mediaType, err = s.d.String()
 	case "config":
 		s.has |= hasConfig
-		s.configMediaType, err = s.descriptor()
+		var config descriptor
+		config, err = s.descriptor()
+		s.configMediaType = config.mediaType
 	case "layers":
 		s.has |= hasLayers
 		err = s.list(s.skipDescriptor)
 	case "manifests":
 		s.has |= hasManifests
-		err = s.list(s.skipDescriptor)
+		err = s.list(s.child)
 	case "fsLayers":
 		s.has |= hasFSLayers
 		err = s.list(func() error { return s.object(fsLayerMembers, s.skip) })
@@ -137,20 +142,62 @@ func (s *shape) list(element func() error) error {
 	return s.d.Array(element)
 }
 
-// descriptor reads a content descriptor, OCI's or Docker's, and returns its media type.
-func (s *shape) descriptor() (mediaType string, err error) {
+// descriptor is a content descriptor, OCI's or Docker's.
+type descriptor struct {
+	mediaType string
+	digest    string
+	os        string
+	arch      string
+}
+
+// descriptor reads a content descriptor. Only the media type must be a string; what else is not
+// counts as empty.
+func (s *shape) descriptor() (d descriptor, err error) {
 	err = s.object(descriptorMembers, func(name string) error {
 		switch {
 		case name == "mediaType":
-			mediaType, err = s.d.String()
+			d.mediaType, err = s.d.String()
+			return err
+		case name == "digest" && s.d.Kind() == strictjson.String:
+			d.digest, err = s.d.String()
 			return err
 		case name == "platform" && s.d.Kind() == strictjson.Object:
-			return s.object(platformMembers, s.skip)
+			return s.platform(&d)
 		default:
 			return s.d.Skip()
 		}
 	})
-	return mediaType, err
+	return d, err
+}
+
+// platform reads the platform of a descriptor.
+func (s *shape) platform(d *descriptor) error {
+	return s.object(platformMembers, func(name string) (err error) {
+		switch {
+		case name == "os" && s.d.Kind() == strictjson.String:
+			d.os, err = s.d.String()
+		case name == "architecture" && s.d.Kind() == strictjson.String:
+			d.arch, err = s.d.String()
+		default:
+			err = s.d.Skip()
+		}
+		return err
+	})
+}
+
+// child reads a descriptor in an index.
+func (s *shape) child() error {
+	const unknown = "unknown"
+	d, err := s.descriptor()
+	if err != nil || len(s.children) > MaxChildren {
+		return err
+	}
+	child := Child{Digest: digest.Digest(d.digest), IsAttestation: d.os == unknown && d.arch == unknown}
+	if child.Digest.Validate() != nil {
+		child.Digest = ""
+	}
+	s.children = append(s.children, child)
+	return nil
 }
 
 func (s *shape) skipDescriptor() error {

@@ -81,6 +81,12 @@ func (f *imageFacts) indexHint() string {
 	return "; the image is an index of images by platform: sign the index itself, whose digest Pods name"
 }
 
+// Digest returns the digest of the image, for which signatures are accepted. It is empty when the
+// image does not tell it, or contradicts itself.
+func (in Image) Digest() digest.Digest {
+	return compareDigests(in).digest
+}
+
 func referenceDigest(ref reference.Named) digest.Digest {
 	if digested, ok := ref.(reference.Digested); ok {
 		return digested.Digest()

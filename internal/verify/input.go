@@ -71,6 +71,8 @@ type Manifest struct {
 	Index bool
 	// Err says why the bytes are not acceptable; nil when they are.
 	Err error
+	// Children are the manifests of an index: see manifest.Info.
+	Children []manifest.Child
 }
 
 // ParseManifest computes the digest of a manifest. mediaType is what the Image calls it;
@@ -93,7 +95,8 @@ func ParseManifest(raw []byte, mediaType string) (m Manifest) {
 	if mediaType != "" && manifestKind(mediaType) != manifestKind(info.MediaType) {
 		return Manifest{Err: errors.New("dockerImageManifestMediaType names another kind of manifest than dockerImageManifest holds")}
 	}
-	return Manifest{Digest: info.Digest, Index: info.MediaType == manifest.MediaTypeOCIIndex || info.MediaType == manifest.MediaTypeDockerList}
+	index := info.MediaType == manifest.MediaTypeOCIIndex || info.MediaType == manifest.MediaTypeDockerList
+	return Manifest{Digest: info.Digest, Index: index, Children: info.Children}
 }
 
 // manifestKind treats the media types of Docker schema 1 manifests as one: clients call
