@@ -23,6 +23,7 @@ import (
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/controllers/allowlist"
+	"github.com/assay-project/assay/controllers/discovery"
 	"github.com/assay-project/assay/controllers/image"
 	"github.com/assay-project/assay/controllers/importer"
 	statemetrics "github.com/assay-project/assay/controllers/metrics"
@@ -31,6 +32,7 @@ import (
 	"github.com/assay-project/assay/controllers/trustpolicy"
 	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/registry"
+	"github.com/assay-project/assay/internal/references"
 	"github.com/assay-project/assay/internal/signature"
 	"github.com/assay-project/assay/internal/trust"
 	"github.com/assay-project/assay/internal/verdictcache"
@@ -50,6 +52,10 @@ type Options struct {
 	AllowlistTTL time.Duration
 	// Network is the way to registries and lookaside stores. Its clock is Clock.
 	Network *registry.Network
+	// ImageRetention is how long a discovered Image is kept that no workload uses.
+	ImageRetention time.Duration
+	// Resolver looks up tags; nil asks registries by way of Network.
+	Resolver discovery.Resolver
 	// Clock returns the present time; nil is the real clock.
 	Clock clock.PassiveClock
 }
@@ -101,6 +107,13 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	o.Network.Observe, o.Network.Clock = importer.ObserveRequest, o.Clock
 	configs := &importer.Configs{Client: mgr.GetClient(), Namespace: o.Namespace, Network: o.Network}
 	planner := &importer.Planner{Configs: configs, Trust: store}
+	if o.Resolver == nil {
+		o.Resolver = planner
+	}
+	watcher, err := references.NewWatcher(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return err
+	}
 
 	for _, reconciler := range []interface{ SetupWithManager(ctrl.Manager) error }{
 		// Decides about Images at once when trust changes, before anything is written.
@@ -121,6 +134,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		&importer.Reconciler{Client: mgr.GetClient(), Planner: planner, Recorder: recorder, Clock: o.Clock},
 		// Reports on the hosts of RegistryConfigs.
 		&registryconfig.Reconciler{Client: mgr.GetClient(), Configs: configs, Recorder: recorder, Clock: o.Clock},
+		// Makes Images for what workloads refer to.
+		&discovery.Reconciler{
+			Client: mgr.GetClient(), References: watcher, Trust: store, Resolver: o.Resolver, Recorder: recorder,
+			Clock: o.Clock, Retention: o.ImageRetention,
+		},
 	} {
 		if err := reconciler.SetupWithManager(mgr); err != nil {
 			return err

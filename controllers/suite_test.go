@@ -9,16 +9,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
@@ -39,6 +42,8 @@ var (
 	testClient client.Client
 	// cachedClient is the running operator's.
 	cachedClient client.Client
+	// testTags are the tags of all registries.
+	testTags = &tagMap{digests: map[string]digest.Digest{}, asked: map[string]int{}}
 )
 
 // TestMain runs the tests against an API server with the CRDs and a running operator.
@@ -66,7 +71,7 @@ func startOperator(ctx context.Context) (<-chan error, error) {
 		return nil, err
 	}
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, rbacv1.AddToScheme, imagev1.AddToScheme, assayv1alpha1.AddToScheme, eventsv1AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, imagev1.AddToScheme, assayv1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return nil, err
 		}
@@ -82,6 +87,7 @@ func startOperator(ctx context.Context) (<-chan error, error) {
 	}
 	if err := controllers.Setup(ctx, mgr, controllers.Options{
 		Namespace: testNamespace, RecheckInterval: time.Hour, Workers: 2, AllowlistTTL: time.Hour, Network: testNetwork(),
+		ImageRetention: 168 * time.Hour, Resolver: testTags,
 	}); err != nil {
 		return nil, err
 	}
@@ -116,5 +122,7 @@ func newTestManager() (ctrl.Manager, error) {
 		NewCache: imagecache.New,
 		Metrics:  metricsserver.Options{BindAddress: "0"},
 		Cache:    options,
+		// Tests run controllers beside those of the operator.
+		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
 	})
 }

@@ -112,6 +112,12 @@ type TrustPolicySpec struct {
 	// +optional
 	// +kubebuilder:default=Enforce
 	Enforcement Enforcement `json:"enforcement,omitempty"`
+
+	// discovery says whether Assay makes an Image for each image in the scopes that a workload
+	// refers to. Where several TrustPolicies apply to an image, one that says Disabled decides.
+	// +optional
+	// +kubebuilder:default=Enabled
+	Discovery Discovery `json:"discovery,omitempty"`
 }
 
 // ExpiredKeysPolicy says what becomes of signatures by a key that has expired.

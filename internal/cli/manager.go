@@ -46,6 +46,13 @@ const (
 	minAllowlistTTL     = 10 * time.Minute
 )
 
+// Bounds of --image-retention. An Image that is needed again has to be fetched again, so a short time
+// costs more than it saves.
+const (
+	defaultImageRetention = 168 * time.Hour
+	minImageRetention     = time.Hour
+)
+
 // gcPercent is GOGC if the environment does not set it. An idle operator would keep the heap that
 // it needed under load, and a cluster has better uses for that memory.
 const gcPercent = 50
@@ -69,6 +76,7 @@ type managerOptions struct {
 	allowlistTTL      time.Duration
 	registryAddresses []string
 	network           *registry.Network
+	imageRetention    time.Duration
 	zap               zap.Options
 }
 
@@ -108,6 +116,8 @@ func newManagerCommand() *cobra.Command {
 		"how long the allowlist is valid without renewal by an operator; 0 for no expiry")
 	flags.StringSliceVar(&o.registryAddresses, "registry-allowed-addresses", nil,
 		"`CIDR` of registries and stores that are contacted although they are on the local host or link, for development; may be repeated")
+	flags.DurationVar(&o.imageRetention, "image-retention", defaultImageRetention,
+		"how long a discovered Image is kept after the last workload has stopped using it")
 	addLogFlags(cmd, &o.zap)
 	return cmd
 }
@@ -132,6 +142,7 @@ func (o *managerOptions) run(ctx context.Context, log logr.Logger) error {
 		Workers:         o.workers,
 		AllowlistTTL:    o.allowlistTTL,
 		Network:         o.network,
+		ImageRetention:  o.imageRetention,
 	}); err != nil {
 		return err
 	}
@@ -149,6 +160,9 @@ func (o *managerOptions) complete() error {
 	}
 	if o.allowlistTTL != 0 && o.allowlistTTL < minAllowlistTTL {
 		return usagef("--allowlist-ttl must be 0 or at least %s", minAllowlistTTL)
+	}
+	if o.imageRetention < minImageRetention {
+		return usagef("--image-retention must be at least %s", minImageRetention)
 	}
 	if o.workers < 1 {
 		return usagef("--workers must be at least 1")

@@ -211,6 +211,8 @@ func TestDecodeStatus(t *testing.T) {
 		"unwritable time": `{"digest":"sha256:a","conditions":[{"type":"Verified","lastTransitionTime":"0000-01-01T00:00:00+23:59"}]}`,
 		"integer":         `{"digest":"sha256:a","conditions":[{"observedGeneration":1e30}]}`,
 		"large number":    `{"digest":"sha256:a","import":{"stores":[{"signatures":2147483648}]}}`,
+		"no time":         `{"digest":"sha256:a","unusedSince":"yesterday"}`,
+		"tags":            `{"digest":"sha256:a","tags":{"name":"v1"}}`,
 		"a text":          `"sha256:a"`,
 		"too large":       `{"digest":"sha256:a","conditions":[{"message":"` + strings.Repeat("a", imagejson.MaxStatus) + `"}]}`,
 		"twice":           `{"digest":"sha256:a","digest":"sha256:b"}`,

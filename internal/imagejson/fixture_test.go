@@ -65,7 +65,8 @@ var full = `{
     "import": {
       "result": "Imported", "lastTime": "2026-01-02T03:04:05Z", "configuration": "c", "lastHandledRecheckRequest": "now",
       "stores": [{"url": "https://registry.example.com/v2/shop/app", "result": "Imported", "signatures": 2, "message": "m"}, null]
-    }
+    },
+    "unusedSince": "2026-01-02T03:04:05Z", "tags": [{"name": "v1"}, null, {"name": "v2", "zone": 1}]
   }
 }`
 
@@ -78,8 +79,8 @@ func images() map[string]string {
 		"full":              full,
 		"empty":             `{}`,
 		"nulls":             `{"metadata":null,"dockerImageReference":null,"dockerImageManifest":null,"signatures":null,"status":null}`,
-		"nulls inside":      `{"metadata":{"name":null,"generation":null,"creationTimestamp":null,"finalizers":null,"annotations":null},"signatures":[null,{"metadata":null,"type":null,"content":null,"conditions":null,"signedClaims":null,"created":null,"issuedBy":null,"issuedTo":null}],"status":{"conditions":[null],"policies":null,"import":null}}`,
-		"empty inside":      `{"metadata":{"finalizers":[],"annotations":{}},"dockerImageManifest":"","signatures":[{"metadata":{"labels":{},"finalizers":[]},"content":"","conditions":[],"signedClaims":{},"issuedBy":{},"issuedTo":{}}],"status":{"conditions":[],"policies":[],"import":{"stores":[]}}}`,
+		"nulls inside":      `{"metadata":{"name":null,"generation":null,"creationTimestamp":null,"finalizers":null,"annotations":null},"signatures":[null,{"metadata":null,"type":null,"content":null,"conditions":null,"signedClaims":null,"created":null,"issuedBy":null,"issuedTo":null}],"status":{"conditions":[null],"policies":null,"import":null,"unusedSince":null,"tags":null}}`,
+		"empty inside":      `{"metadata":{"finalizers":[],"annotations":{}},"dockerImageManifest":"","signatures":[{"metadata":{"labels":{},"finalizers":[]},"content":"","conditions":[],"signedClaims":{},"issuedBy":{},"issuedTo":{}}],"status":{"conditions":[],"policies":[],"import":{"stores":[]},"tags":[]}}`,
 		"no signatures":     `{"metadata":{"name":"a"},"signatures":[]}`,
 		"unknown members":   `{"spec":{"a":[{}]},"metadata":{"name":"a","zone":1},"signatures":[{"content":"YQ==","verified":true,"metadata":{"x":[]}}]}`,
 		"escaped names":     `{"met\u0061data":{"n\u0061me":"a","annotations":{"assay.dev\/recheck":"x"}}}`,

@@ -13,7 +13,7 @@ import (
 
 var statusMembers = []string{
 	"observedGeneration", "conditions", "verified", "reason", "digest", "signatureSummary",
-	"lastHandledRecheckRequest", "policies", "import",
+	"lastHandledRecheckRequest", "policies", "import", "unusedSince", "tags",
 }
 
 // status reads the status of an Image. One that cannot be read is empty and no fault: it is
@@ -41,6 +41,12 @@ func (d *decoder) status(field string) imagev1.ImageStatus {
 			status.Policies = d.policies(name)
 		case "import":
 			status.Import = d.imported(name)
+		case "unusedSince":
+			if t, ok := d.writableTime(name); ok {
+				status.UnusedSince = &t
+			}
+		case "tags":
+			status.Tags = d.tags(name)
 		}
 	})
 	if d.fault != nil {
@@ -147,4 +153,23 @@ func (d *decoder) stores(field string) []imagev1.ImportStore {
 		return []imagev1.ImportStore{}
 	}
 	return stores
+}
+
+var tagMembers = []string{"name"}
+
+func (d *decoder) tags(field string) []imagev1.ImageTag {
+	var tags []imagev1.ImageTag
+	present := d.array(field, func() {
+		var t imagev1.ImageTag
+		d.charge(elementCost)
+		if d.broken() {
+			return
+		}
+		d.object("", tagMembers, func(int) { t.Name = d.sharedString("name") })
+		tags = append(tags, t)
+	})
+	if present && tags == nil {
+		return []imagev1.ImageTag{}
+	}
+	return tags
 }

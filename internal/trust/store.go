@@ -180,6 +180,15 @@ func (t *Snapshot) ScopeFor(ref reference.Named) string {
 	return scope
 }
 
+// IsDiscovered reports whether Images are made for an image that workloads refer to: policies
+// apply to it, and none of them says otherwise.
+func (t *Snapshot) IsDiscovered(ref reference.Named) bool {
+	found, _ := t.lookup(ref)
+	return len(found) > 0 && !slices.ContainsFunc(found, func(p *Policy) bool {
+		return p.Spec.Discovery == assayv1alpha1.DiscoveryDisabled
+	})
+}
+
 func (t *Snapshot) lookup(ref reference.Named) (policies []*Policy, scope string) {
 	if ref == nil {
 		return nil, ""

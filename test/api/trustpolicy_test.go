@@ -323,6 +323,7 @@ unnamedSignatures: Reject
 requiredSignatures: 1
 expiredKeys: Reject
 enforcement: Enforce
+discovery: Enabled
 `
 	tests := map[string]struct {
 		edit string
@@ -335,7 +336,8 @@ enforcement: Enforce
 			`{signedIdentity: {matchPolicy: MatchExact}, requiredSignatures: 2, expiredKeys: AcceptSignaturesBeforeExpiry, enforcement: Audit}`,
 			`{signedIdentity: {matchPolicy: MatchExact}, requiredSignatures: 2, expiredKeys: AcceptSignaturesBeforeExpiry, enforcement: Audit}`,
 		},
-		"warn": {`enforcement: Warn`, `enforcement: Warn`},
+		"warn":         {`enforcement: Warn`, `enforcement: Warn`},
+		"no discovery": {`discovery: Disabled`, `discovery: Disabled`},
 		"sources": {
 			`keys: [{name: a.b-1, inline: x}, {name: b, configMapRef: {name: c, key: d.asc}}, {name: c, secretRef: {name: e}, inline: null}]`,
 			`keys: [{name: a.b-1, inline: x}, {name: b, configMapRef: {name: c, key: d.asc}}, {name: c, secretRef: {name: e}}]`,

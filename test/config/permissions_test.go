@@ -43,10 +43,35 @@ func TestManagerPermissions(t *testing.T) {
 			{verb: "patch", group: "image.openshift.io", resource: "images", subresource: "status"},
 			{verb: "update", group: "image.openshift.io", resource: "images", subresource: "verdict"},
 		}},
-		"makes and removes no images": {false, []access{
+		"makes images of what workloads refer to, and removes them": {true, []access{
 			{verb: "create", group: "image.openshift.io", resource: "images"},
-			{verb: "update", group: "image.openshift.io", resource: "images"},
 			{verb: "delete", group: "image.openshift.io", resource: "images"},
+		}},
+		"reads workloads": {true, []access{
+			{verb: "list", resource: "namespaces"},
+			{verb: "watch", resource: "pods"},
+			{verb: "list", resource: "replicationcontrollers"},
+			{verb: "watch", group: "apps", resource: "deployments"},
+			{verb: "list", group: "apps", resource: "replicasets"},
+			{verb: "watch", group: "apps", resource: "statefulsets"},
+			{verb: "list", group: "apps", resource: "daemonsets"},
+			{verb: "watch", group: "batch", resource: "jobs"},
+			{verb: "list", group: "batch", resource: "cronjobs"},
+		}},
+		"changes no workloads": {false, []access{
+			{verb: "create", resource: "pods"},
+			{verb: "delete", resource: "pods"},
+			{verb: "patch", resource: "pods"},
+			{verb: "update", resource: "pods", subresource: "ephemeralcontainers"},
+			{verb: "create", resource: "pods", subresource: "exec"},
+			{verb: "get", resource: "pods", subresource: "log"},
+			{verb: "patch", resource: "namespaces"},
+			{verb: "patch", group: "apps", resource: "deployments"},
+			{verb: "update", group: "apps", resource: "daemonsets"},
+			{verb: "create", group: "batch", resource: "jobs"},
+		}},
+		"replaces no images": {false, []access{
+			{verb: "update", group: "image.openshift.io", resource: "images"},
 			{verb: "deletecollection", group: "image.openshift.io", resource: "images"},
 		}},
 		"reads policies and adds their status": {true, []access{

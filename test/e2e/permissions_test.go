@@ -11,12 +11,16 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/allowlist"
 	"github.com/assay-project/assay/internal/testenv/fixture"
@@ -120,6 +124,7 @@ func exercise(s *scenario) {
 		err := s.admin.Get(ctx, client.ObjectKeyFromObject(stray), stray)
 		return client.IgnoreNotFound(err) == nil && err != nil, fmt.Sprint(err)
 	})
+	s.discover()
 	s.breakFence()
 	// A deleted Image is removed from the allowlist.
 	if err := s.admin.Delete(s.Context(), s.image("good")); err != nil {
@@ -200,4 +205,35 @@ func TestPermissionsOfPolicies(t *testing.T) {
 			s.awaitListed("last", true)
 		})
 	}
+}
+
+// discover has the operator make an Image for a workload, and delete one that no workload has used
+// for long.
+func (s *scenario) discover() {
+	s.Helper()
+	labels := map[string]string{"app": s.name}
+	web := &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: s.name},
+		Spec: appsv1.DeploymentSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{
+				Containers: []corev1.Container{{Name: "web", Image: s.repository() + "@" + s.digest("web").String()}},
+			}},
+		},
+	}
+	s.create(web)
+	key := client.ObjectKey{Name: "sha256-" + s.digest("web").Encoded()}
+	image := &imagev1.Image{}
+	s.eventually("the workload's Image", func(ctx context.Context) (bool, string) {
+		err := s.admin.Get(ctx, key, image)
+		return err == nil && image.Status.Reason == assayv1alpha1.ReasonNoSignatures, fmt.Sprint(err, image.Status.Reason)
+	})
+	if err := s.admin.Delete(s.Context(), web); err != nil {
+		s.Fatal(err)
+	}
+	s.eventually("the unused Image to be gone", func(ctx context.Context) (bool, string) {
+		patch := client.RawPatch(types.MergePatchType, []byte(`{"status":{"unusedSince":"2020-01-01T00:00:00Z"}}`))
+		err := s.admin.Status().Patch(ctx, image, patch)
+		return apierrors.IsNotFound(err), fmt.Sprint(err)
+	})
 }

@@ -400,6 +400,20 @@ type ImageStatus struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
 	Policies []AppliedPolicy `json:"policies,omitempty"`
+
+	// unusedSince is since when no workload has referred to an image that Assay discovered.
+	// After the time that --image-retention sets, the Image is deleted.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?Z$`
+	UnusedSince *metav1.Time `json:"unusedSince,omitempty"`
+
+	// tags are those by which workloads refer to the image, as the registry resolved them last.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Tags []ImageTag `json:"tags,omitempty"`
 }
 
 // AppliedPolicy is a TrustPolicy that was applied to an image, and what came of it.

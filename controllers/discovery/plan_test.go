@@ -1,0 +1,330 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package discovery
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+)
+
+var now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+const retention = 168 * time.Hour
+
+// entry returns the entry of an image of repository registry.example.com/<name>.
+func entry(name string) string {
+	return "registry.example.com/" + name + "@" + digest.FromString(name).String()
+}
+
+// by is a reference by digest, used in namespaces.
+func by(name string, namespaces ...string) usage {
+	return usage{entry: entry(name), namespaces: namespaces}
+}
+
+// fact is an Image of the operator's own that has no verdict yet.
+func fact(name string, change ...func(*imageFacts)) *imageFacts {
+	f := &imageFacts{name: name, entry: entry(name), discovered: true, created: now}
+	for _, c := range change {
+		c(f)
+	}
+	return f
+}
+
+func verified(f *imageFacts)  { f.evaluated, f.verified = true, true }
+func refused(f *imageFacts)   { f.evaluated = true }
+func byPerson(f *imageFacts)  { f.discovered = false }
+func requested(f *imageFacts) { f.keep = true }
+func unused(ago time.Duration) func(*imageFacts) {
+	return func(f *imageFacts) { f.unusedSince = now.Add(-ago) }
+}
+func indexOf(children ...string) func(*imageFacts) {
+	return func(f *imageFacts) {
+		for _, child := range children {
+			f.children = append(f.children, entry(child))
+		}
+	}
+}
+func tagged(tags ...string) func(*imageFacts) { return func(f *imageFacts) { f.tags = tags } }
+
+func imagesOf(facts ...*imageFacts) *images {
+	x := newImages()
+	for _, f := range facts {
+		x.byName[f.name] = f
+		x.byEntry[f.entry] = append(x.byEntry[f.entry], f.name)
+	}
+	return x
+}
+
+// outline is what a plan does, for comparisons.
+type outline struct {
+	Create, LookUp, Clear, Mark, Remove, Retag []string
+	Excess                                     map[string]int
+	Wait                                       time.Duration
+}
+
+func outlineOf(p *plan) outline {
+	short := func(entries []string) (names []string) {
+		for _, e := range entries {
+			name, _, _ := strings.Cut(strings.TrimPrefix(e, "registry.example.com/"), "@")
+			names = append(names, name)
+		}
+		return names
+	}
+	names := func(facts []*imageFacts) (names []string) {
+		for _, f := range facts {
+			names = append(names, f.name)
+		}
+		return names
+	}
+	o := outline{
+		Create: short(p.create), LookUp: short(p.lookUp), Clear: names(p.clear), Mark: names(p.mark), Remove: names(p.remove), Wait: p.wait,
+	}
+	for _, r := range p.retag {
+		o.Retag = append(o.Retag, r.image.name+" "+strings.Join(r.tags, " "))
+	}
+	if len(p.excess) > 0 {
+		o.Excess = p.excess
+	}
+	return o
+}
+
+func TestDecide(t *testing.T) {
+	arrived := func(u usage, arrival uint64, isNew bool) usage {
+		u.arrival, u.isNew = arrival, isNew
+		return u
+	}
+	byTag := func(name, tag, resolved string, namespaces ...string) usage {
+		u := usage{tag: "registry.example.com/" + name + ":" + tag, namespaces: namespaces}
+		if resolved != "" {
+			u.entry = entry(resolved)
+		}
+		return u
+	}
+	cases := map[string]struct {
+		usages     []usage
+		images     []*imageFacts
+		incomplete bool
+		unusedFrom map[string]time.Time
+		want       outline
+	}{
+		"nothing": {},
+		"a new image": {
+			usages: []usage{by("app", "shop")}, want: outline{Create: []string{"app"}},
+		},
+		"it is there": {
+			usages: []usage{by("app", "shop")}, images: []*imageFacts{fact("app")},
+		},
+		"a person's Image of it is there": {
+			usages: []usage{by("app", "shop")}, images: []*imageFacts{fact("app", byPerson)},
+		},
+		"idle or out of scope": {
+			usages: []usage{by("app")},
+		},
+		"two references to one image": {
+			usages: []usage{by("app", "shop"), byTag("app", "v1", "app", "test")}, want: outline{Create: []string{"app"}, LookUp: []string{"app:v1"}},
+		},
+		"what is new goes first": {
+			usages: []usage{
+				arrived(by("old", "shop"), 1, false), arrived(by("newer", "shop"), 4, true), arrived(by("new", "shop"), 3, true), arrived(by("older", "shop"), 0, false),
+			},
+			want: outline{Create: []string{"new", "newer", "older", "old"}},
+		},
+		"namespaces take turns": {
+			usages: []usage{
+				arrived(by("a1", "a"), 1, true), arrived(by("a2", "a"), 2, true), arrived(by("a3", "a"), 3, true), arrived(by("b1", "b"), 4, true), arrived(by("ab", "a", "b"), 5, true),
+			},
+			want: outline{Create: []string{"a1", "b1", "a2", "ab", "a3"}},
+		},
+		"the namespace with less goes first": {
+			usages: []usage{arrived(by("a1", "a"), 1, true), arrived(by("a2", "a"), 2, true), arrived(by("b1", "b"), 4, true)},
+			images: []*imageFacts{fact("a1", refused)},
+			want:   outline{Create: []string{"b1", "a2"}},
+		},
+		"an unresolved tag": {
+			usages: []usage{byTag("app", "v1", "", "shop"), by("x", "shop")}, want: outline{Create: []string{"x"}, LookUp: []string{"app:v1"}},
+		},
+		"a resolved tag": {
+			usages: []usage{byTag("app", "v1", "app", "shop"), byTag("app", "v0", "app")}, images: []*imageFacts{fact("app", tagged("v0", "v1"))},
+			want: outline{LookUp: []string{"app:v1"}},
+		},
+		"a tag has moved": {
+			usages: []usage{byTag("app", "v1", "app2", "shop")},
+			images: []*imageFacts{fact("app", tagged("v1")), fact("app2")},
+			want:   outline{LookUp: []string{"app:v1"}, Retag: []string{"app ", "app2 v1"}, Wait: unusedGrace},
+		},
+		"not all is known": {
+			images: []*imageFacts{fact("app", tagged("v1"), unused(2*retention)), fact("b")}, incomplete: true,
+		},
+		"unused for a moment": {
+			images: []*imageFacts{fact("app")}, want: outline{Wait: unusedGrace},
+		},
+		"unused for a while": {
+			images: []*imageFacts{fact("app")}, unusedFrom: map[string]time.Time{"app": now.Add(-unusedGrace)}, want: outline{Mark: []string{"app"}},
+		},
+		"unused from a time to come": {
+			images: []*imageFacts{fact("app")}, unusedFrom: map[string]time.Time{"app": now.Add(retention)}, want: outline{Wait: unusedGrace},
+		},
+		"unused and marked": {
+			images: []*imageFacts{fact("app", unused(time.Hour)), fact("b", unused(2*time.Hour))}, want: outline{Wait: retention - 2*time.Hour},
+		},
+		"unused for long": {
+			images: []*imageFacts{fact("app", unused(retention))}, want: outline{Remove: []string{"app"}},
+		},
+		"used again": {
+			usages: []usage{by("app")}, images: []*imageFacts{fact("app", unused(2*retention))}, incomplete: true, want: outline{Clear: []string{"app"}},
+		},
+		"a person's Image is not garbage": {
+			images: []*imageFacts{fact("app", byPerson, unused(2*retention))}, unusedFrom: map[string]time.Time{"app": now.Add(-retention)},
+		},
+		"one that was asked for is not": {
+			images: []*imageFacts{fact("app", requested)}, unusedFrom: map[string]time.Time{"app": now.Add(-retention)},
+		},
+		"an index that is not verified": {
+			usages: []usage{by("index", "shop")}, images: []*imageFacts{fact("index", refused, indexOf("amd64", "arm64")), fact("arm64")},
+			want: outline{Create: []string{"amd64"}},
+		},
+		"an index that has no verdict": {
+			usages: []usage{by("index", "shop")}, images: []*imageFacts{fact("index", indexOf("amd64"))},
+		},
+		"an index that is verified": {
+			usages: []usage{by("index", "shop")}, images: []*imageFacts{fact("index", verified, indexOf("amd64", "arm64")), fact("arm64")},
+			want: outline{Wait: unusedGrace},
+		},
+		"an index that is idle": {
+			usages: []usage{by("index")}, images: []*imageFacts{fact("index", refused, indexOf("amd64", "arm64")), fact("arm64", unused(time.Hour))},
+			want: outline{Clear: []string{"arm64"}},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			in := func() *input {
+				return &input{now: now, usages: c.usages, images: imagesOf(c.images...), isComplete: !c.incomplete, unusedFrom: c.unusedFrom, retention: retention}
+			}
+			if diff := cmp.Diff(c.want, outlineOf(decide(in()))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			reversed := in()
+			reversed.usages = slices.Clone(reversed.usages)
+			slices.Reverse(reversed.usages)
+			got := outlineOf(decide(reversed))
+			slices.Sort(got.LookUp)
+			want := c.want
+			want.LookUp = slices.Sorted(slices.Values(want.LookUp))
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("the order of the references counts (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// An index with too many children derives nothing, so that they need no Images.
+func TestManyChildren(t *testing.T) {
+	var children []string
+	for n := range maxChildren + 1 {
+		children = append(children, fmt.Sprint("child", n))
+	}
+	in := &input{now: now, usages: []usage{by("index", "shop")}, isComplete: true, images: imagesOf(fact("index", refused, indexOf(children...)))}
+	if p := decide(in); len(p.create) > 0 {
+		t.Errorf("creates %d Images", len(p.create))
+	}
+	in.images = imagesOf(fact("index", refused, indexOf(children[:maxChildren]...)))
+	if p := decide(in); len(p.create) != maxChildren {
+		t.Errorf("creates %d Images", len(p.create))
+	}
+}
+
+// One namespace that refers to very many images takes nothing from another.
+func TestFlood(t *testing.T) {
+	in := &input{now: now, isComplete: true, images: newImages()}
+	for n := range 3 * maxUnverified {
+		u := by(fmt.Sprint("flood", n), "flood")
+		u.arrival, u.isNew = uint64(n), true
+		in.usages = append(in.usages, u)
+	}
+	late := by("app", "shop")
+	late.arrival, late.isNew = 1e6, true
+	in.usages = append(in.usages, late)
+	p := decide(in)
+	if len(p.create) != maxUnverified+1 || slices.Index(p.create, entry("app")) > 1 {
+		t.Errorf("creates %d Images, the other namespace's at %d", len(p.create), slices.Index(p.create, entry("app")))
+	}
+	if want := map[string]int{"flood": 2 * maxUnverified}; !cmp.Equal(p.excess, want) || p.counts.excess != 2*maxUnverified {
+		t.Errorf("excess %v, counted %d", p.excess, p.counts.excess)
+	}
+
+	// Those that there are count, until they are verified.
+	in.images = imagesOf()
+	for n := range maxUnverified {
+		f := fact(fmt.Sprint("flood", n), refused)
+		in.images.byName[f.name], in.images.byEntry[f.entry] = f, []string{f.name}
+	}
+	if p := decide(in); !slices.Equal(p.create, []string{entry("app")}) {
+		t.Errorf("creates %d Images", len(p.create))
+	}
+	for n := range 20 {
+		verified(in.images.byName[fmt.Sprint("flood", n)])
+	}
+	if p := decide(in); len(p.create) != 21 || p.counts.verified != 20 || p.counts.unverified != maxUnverified-20 {
+		t.Errorf("creates %d Images, counts %+v", len(p.create), p.counts)
+	}
+}
+
+// Many namespaces together leave room for the first images of others, and no more than a number
+// of Images is ever made.
+func TestTotal(t *testing.T) {
+	in := &input{now: now, isComplete: true, images: newImages()}
+	const crowd = maxTotal/maxUnverified + 10
+	for n := range crowd * maxUnverified {
+		u := by(fmt.Sprint(n), fmt.Sprint("crowd", n%crowd))
+		u.arrival = uint64(n)
+		in.usages = append(in.usages, u)
+	}
+	p := decide(in)
+	if len(p.create) != maxTotal-reserve {
+		t.Fatalf("creates %d Images", len(p.create))
+	}
+	for _, e := range p.create {
+		in.images.byName[e], in.images.byEntry[e] = &imageFacts{name: e, entry: e, discovered: true}, []string{e}
+	}
+	for n := range 2 * smallShare {
+		in.usages = append(in.usages, by(fmt.Sprint("app", n), "shop"))
+	}
+	if p := decide(in); len(p.create) != smallShare || p.excess["shop"] != smallShare {
+		t.Errorf("creates %d Images, excess %d", len(p.create), p.excess["shop"])
+	}
+}
+
+// An index counts as verified when its children are, so that it does not take the room of others.
+func TestCountsOfIndexes(t *testing.T) {
+	old := fact("old", func(f *imageFacts) { f.created = now.Add(-time.Hour) })
+	in := &input{now: now, isComplete: true, images: imagesOf(
+		fact("index", refused, indexOf("a", "b")), fact("a", verified), fact("b", verified),
+		fact("other", refused, indexOf("a", "c")), fact("c", refused), fact("new"), old,
+	)}
+	in.usages = []usage{by("index", "shop"), by("other", "shop"), by("new", "shop"), by("old", "shop"), {tag: "registry.example.com/app:v1", namespaces: []string{"shop"}}}
+	want := counts{verified: 1, unverified: 3, pending: 2, unresolved: 1, oldestPending: old.created}
+	if diff := cmp.Diff(want, decide(in).counts, cmp.AllowUnexported(counts{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func BenchmarkDecide(b *testing.B) {
+	in := &input{now: now, isComplete: true, images: newImages()}
+	for n := range 10_000 {
+		f := fact(fmt.Sprint(n), verified)
+		in.images.byName[f.name], in.images.byEntry[f.entry] = f, []string{f.name}
+		in.usages = append(in.usages, by(f.name, fmt.Sprint("namespace", n%100)))
+	}
+	for b.Loop() {
+		if p := decide(in); p.counts.verified != 10_000 {
+			b.Fatal(p.counts)
+		}
+	}
+}
