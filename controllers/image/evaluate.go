@@ -54,6 +54,8 @@ type Evaluation struct {
 	Now     metav1.Time
 	Verdict verify.Verdict
 	Took    time.Duration
+
+	index verdictcache.Index
 }
 
 // Evaluate decides about an Image and records the verdict. It returns nil for an Image that
@@ -88,6 +90,7 @@ func (e *Evaluator) Evaluate(ctx context.Context, name types.NamespacedName,
 	evaluation := &Evaluation{
 		Image: image, Trust: snapshot, Now: now,
 		Verdict: e.Verifier.Check(gather(cached, ref, snapshot, now.Time)),
+		index:   indexOf(cached, ref),
 	}
 	evaluation.Took = e.Clock.Since(started)
 	e.Verdicts.Record(image.Name, evaluation.forAllowlist())
@@ -104,6 +107,7 @@ func (e *Evaluator) Current(image *imagev1.Image, snapshot *trust.Snapshot) bool
 func (e *Evaluation) forAllowlist() verdictcache.Verdict {
 	verdict := verdictcache.Verdict{
 		UID: e.Image.UID, ResourceVersion: e.Image.ResourceVersion, Revision: e.Trust.Revision(), RecheckAt: e.Verdict.RecheckAt,
+		Index: e.index,
 	}
 	if e.Verdict.Outcome == verify.Verified {
 		verdict.Entry, verdict.Scope = e.entry()
@@ -132,6 +136,27 @@ func (e *Evaluation) entry() (entry, scope string) {
 		return "", ""
 	}
 	return canonical.String(), scope
+}
+
+// indexOf returns what an Image lists whose manifest is an index. It is empty for other Images,
+// and where the digest of the manifest's bytes is not the one that the Image states.
+func indexOf(cached *imagecache.Image, ref verify.Reference) verdictcache.Index {
+	if len(cached.Manifest.Children) == 0 || cached.Fault != nil || ref.Named == nil {
+		return verdictcache.Index{}
+	}
+	stated := verify.Image{Name: cached.Name, Reference: ref, Manifest: cached.Manifest}.Digest()
+	if stated == "" || stated != cached.Manifest.Digest {
+		return verdictcache.Index{}
+	}
+	digested, err := reference.WithDigest(reference.TrimNamed(ref.Named), stated)
+	if err != nil {
+		return verdictcache.Index{}
+	}
+	canonical, err := imageref.Canonical(digested)
+	if err != nil {
+		return verdictcache.Index{}
+	}
+	return verdictcache.Index{Name: canonical.String(), Children: cached.Manifest.Children}
 }
 
 // stripedMutex locks by name. Names share locks, which bounds their number. The zero value is

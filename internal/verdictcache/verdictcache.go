@@ -38,6 +38,8 @@ type Verdict struct {
 	Entry string
 	// Scope is the one by whose policies the Image was evaluated.
 	Scope string
+	// Index is what an index lists, whether or not it is verified.
+	Index Index
 	// RecheckAt is when the clock alone may change the verdict; zero for never.
 	RecheckAt time.Time
 }
@@ -54,7 +56,8 @@ func (c *Cache) Record(name string, verdict Verdict) {
 	defer c.mu.Unlock()
 	before, ok := c.byName[name]
 	c.byName[name] = verdict
-	if !ok || before.UID != verdict.UID || before.Entry != verdict.Entry || before.Scope != verdict.Scope {
+	// The children of one index do not change.
+	if !ok || before.UID != verdict.UID || before.Entry != verdict.Entry || before.Scope != verdict.Scope || before.Index.Name != verdict.Index.Name {
 		c.Notify()
 	}
 }
@@ -126,17 +129,18 @@ func (v *Verdict) isDue(now time.Time) bool {
 	return !v.RecheckAt.IsZero() && now.After(v.RecheckAt.Add(time.Second))
 }
 
-// Entries returns the entries of verified Images, in any order and possibly more than once.
-// An Image that was evaluated by another scope than the one that holds for its digest has
-// none: hasScope reports which entries are scopes themselves.
+// Entries returns the entries of verified Images and what follows from them for indexes and their
+// children, in any order and possibly more than once. What is derived is derived anew each time,
+// so it goes with the verdict that it was derived from. hasScope reports which entries are scopes
+// themselves: only Images that were evaluated by these are listed by such an entry.
 func (c *Cache) Entries(hasScope func(entry string) bool) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	entries := make([]string, 0, len(c.byName))
 	for _, verdict := range c.byName {
-		if verdict.Entry != "" && (verdict.Scope == verdict.Entry || !hasScope(verdict.Entry)) {
+		if verdict.isVerified(hasScope) {
 			entries = append(entries, verdict.Entry)
 		}
 	}
-	return entries
+	return append(entries, derive(c.byName, hasScope)...)
 }

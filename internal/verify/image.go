@@ -72,13 +72,13 @@ func compareDigests(in Image) imageFacts {
 	return f
 }
 
-// indexHint is what messages about missing signatures add for a list of images. The signature of an
-// image in it says nothing about the list.
+// indexHint is what messages about missing signatures add for a list of images: it is admitted when
+// it is verified itself, or every image in it is.
 func (f *imageFacts) indexHint() string {
 	if !f.index {
 		return ""
 	}
-	return "; the image is an index of images by platform: sign the index itself, whose digest Pods name"
+	return "; the image is an index of images by platform: sign the index itself, or every image that it lists"
 }
 
 // Digest returns the digest of the image, for which signatures are accepted. It is empty when the

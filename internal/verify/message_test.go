@@ -126,12 +126,12 @@ func TestMessages(t *testing.T) {
 				in.Image.Signatures[0].Content = alice.sign(payload(otherDigest, appReference))
 			},
 			image: "the signature is for " + otherDigest.String() + ", and the image is " + appDigest.String() +
-				"; the image is an index of images by platform: sign the index itself, whose digest Pods name",
+				"; the image is an index of images by platform: sign the index itself, or every image that it lists",
 		},
 		"an index without signatures": {
 			change: func(in *verify.Input) { in.Image.Manifest.Index, in.Image.Signatures = true, nil },
 			image: "the image has no signatures; TrustPolicy team requires 1" +
-				"; the image is an index of images by platform: sign the index itself, whose digest Pods name",
+				"; the image is an index of images by platform: sign the index itself, or every image that it lists",
 		},
 		"keys of another format": {
 			change: func(in *verify.Input) {
