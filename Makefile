@@ -52,6 +52,9 @@ export DEMO_EXIT
 export CGO_ENABLED := 0
 
 INSTALL_CONTROLPLANE := $(GO) run ./hack/install-controlplane $(if $(K8S_VERSION),-version $(K8S_VERSION))
+# The tests also run Kubernetes' controllers.
+INSTALL_TEST_CONTROLPLANE := $(INSTALL_CONTROLPLANE) -controller-manager
+WITH_TEST_CONTROLPLANE = KUBEBUILDER_ASSETS="$$($(INSTALL_TEST_CONTROLPLANE))" && export KUBEBUILDER_ASSETS &&
 # Prefix of a command that needs etcd and kube-apiserver.
 WITH_CONTROLPLANE = KUBEBUILDER_ASSETS="$$($(INSTALL_CONTROLPLANE))" && export KUBEBUILDER_ASSETS &&
 
@@ -108,8 +111,8 @@ clean: ## Remove what was built here. The control plane and Go's caches stay.
 ##@ Test
 
 .PHONY: setup-envtest
-setup-envtest: ## Install etcd, kube-apiserver and kubectl for the demo and the tests, and print where (K8S_VERSION=1.37.2).
-	@$(INSTALL_CONTROLPLANE)
+setup-envtest: ## Install etcd, kube-apiserver, kubectl and kube-controller-manager for the tests, and print where (K8S_VERSION=1.37.2).
+	@$(INSTALL_TEST_CONTROLPLANE)
 
 # Tests below test read config and build the program. The cache of test results knows nothing of files outside of their
 # modules, so that it is not used.
@@ -117,15 +120,15 @@ TEST_MODULE := $(GO) test -C test -count 1
 
 .PHONY: test
 test: ## Run all tests, those that need an API server included.
-	@$(WITH_CONTROLPLANE) $(GO) test ./... && $(TEST_MODULE) ./...
+	@$(WITH_TEST_CONTROLPLANE) $(GO) test ./... && $(TEST_MODULE) ./...
 
 .PHONY: test-e2e
 test-e2e: ## Run the tests of the program as a cluster runs it: configuration, permissions, replicas, faults, admission.
-	@$(WITH_CONTROLPLANE) $(TEST_MODULE) ./...
+	@$(WITH_TEST_CONTROLPLANE) $(TEST_MODULE) ./...
 
 .PHONY: test-race
 test-race: ## Run all tests with the race detector. Needs a C compiler.
-	@$(WITH_CONTROLPLANE) export CGO_ENABLED=1 && $(GO) test -race ./... && $(TEST_MODULE) -race ./...
+	@$(WITH_TEST_CONTROLPLANE) export CGO_ENABLED=1 && $(GO) test -race ./... && $(TEST_MODULE) -race ./...
 
 .PHONY: test-coverage
 test-coverage: ## Check that the packages a verdict depends on are covered by their own tests (COVER_MIN=95).

@@ -27,16 +27,12 @@ type program struct {
 	ldflags string
 }
 
-// programs lists the contents of an assets directory. Symbol tables are left out: they
-// would double the size of the files. A bare build of a Kubernetes program calls itself
-// v0.0.0-master, so it gets the version that the release process would stamp.
+// strip leaves out symbol tables, which would double the size of the files.
+const strip = "-s -w"
+
+// programs lists the contents of a complete assets directory.
 func programs(version string) []program {
-	const strip = "-s -w"
-	stamp := strip
-	parts := strings.Split(version, ".")
-	for _, kv := range []string{"gitVersion=v" + version, "gitMajor=" + parts[0], "gitMinor=" + parts[1], "gitTreeState=clean"} {
-		stamp += " -X k8s.io/component-base/version." + kv
-	}
+	stamp := stampVersion(version)
 	return []program{
 		{name: assets.Etcd, pkg: "go.etcd.io/etcd/server/v3", ldflags: strip},
 		{name: assets.APIServer, pkg: "k8s.io/kubernetes/cmd/kube-apiserver", ldflags: stamp},
@@ -44,8 +40,23 @@ func programs(version string) []program {
 	}
 }
 
-// build compiles the programs from their modules and moves them to target.
-func (in *installer) build(ctx context.Context, target string) error {
+func controllerManager(version string) program {
+	return program{name: assets.ControllerManager, pkg: "k8s.io/kubernetes/cmd/kube-controller-manager", ldflags: stampVersion(version)}
+}
+
+// stampVersion returns the ldflags of a Kubernetes program. A bare build calls itself
+// v0.0.0-master, so it gets the version that the release process would stamp.
+func stampVersion(version string) string {
+	stamp := strip
+	parts := strings.Split(version, ".")
+	for _, kv := range []string{"gitVersion=v" + version, "gitMajor=" + parts[0], "gitMinor=" + parts[1], "gitTreeState=clean"} {
+		stamp += " -X k8s.io/component-base/version." + kv
+	}
+	return stamp
+}
+
+// build compiles programs from their modules and moves them to target.
+func (in *installer) build(ctx context.Context, target string, list []program) error {
 	// The same file system as target's, so that a rename can move the result.
 	work, err := os.MkdirTemp(filepath.Dir(target), ".assay-build-")
 	if err != nil {
@@ -53,24 +64,28 @@ func (in *installer) build(ctx context.Context, target string) error {
 	}
 	defer func() { _ = os.RemoveAll(work) }()
 
-	in.log.printf("Building etcd, kube-apiserver and kubectl %s from source. This happens once; it takes", in.version)
+	names := make([]string, len(list))
+	for i, p := range list {
+		names[i] = p.name
+	}
+	in.log.printf("Building %s %s from source. This happens once; it takes", strings.Join(names, ", "), in.version)
 	in.log.printf("5 to 15 minutes on two cores, less with a warm Go build cache.")
 	modules, err := in.modules(ctx, work)
 	if err != nil {
 		return err
 	}
-	for _, p := range programs(in.version) {
+	for _, p := range list {
 		if err := in.compile(ctx, modules, p, filepath.Join(work, p.name)); err != nil {
 			return err
 		}
 	}
-	if err := in.verify(ctx, work); err != nil {
+	if err := in.verify(ctx, work, names); err != nil {
 		return fmt.Errorf("the programs built do not run: %w", err)
 	}
 	if err := os.MkdirAll(target, 0o755); err != nil {
 		return err
 	}
-	for _, p := range programs(in.version) {
+	for _, p := range list {
 		if err := os.Rename(filepath.Join(work, p.name), filepath.Join(target, p.name)); err != nil {
 			return err
 		}

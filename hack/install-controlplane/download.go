@@ -54,7 +54,7 @@ func (in *installer) download(ctx context.Context) (string, error) {
 	if !assets.Complete(dir) {
 		return "", fmt.Errorf("setup-envtest's %q lacks a program", dir)
 	}
-	return dir, in.verify(ctx, dir)
+	return dir, in.verify(ctx, dir, assets.Programs())
 }
 
 // probe checks that the index is reachable.

@@ -180,7 +180,7 @@ func TestVerify(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			err := (&installer{version: "1.37.2", log: quiet()}).verify(t.Context(), dir)
+			err := (&installer{version: "1.37.2", log: quiet()}).verify(t.Context(), dir, assets.Programs())
 			switch {
 			case tc.want == "" && err != nil:
 				t.Error(err)
@@ -201,5 +201,26 @@ func TestRunUsesWhatIsThere(t *testing.T) {
 	t.Setenv(assets.EnvDir, dir)
 	if got, err := run(t.Context(), assets.DefaultVersion, false); err != nil || got != dir {
 		t.Errorf("run = %q, %v; want %q", got, err, dir)
+	}
+}
+
+// TestControllerManager checks that the directory is left alone where kube-controller-manager is
+// there, and that one of another series is found out.
+func TestControllerManager(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, assets.ControllerManager)
+	if err := os.WriteFile(path, []byte("#!/bin/sh\necho Kubernetes v1.36.1\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := addControllerManager(t.Context(), assets.DefaultVersion, dir); err != nil {
+		t.Error(err)
+	}
+	names := []string{assets.ControllerManager}
+	if err := (&installer{version: "1.36.4", log: quiet()}).verify(t.Context(), dir, names); err != nil {
+		t.Error(err)
+	}
+	err := (&installer{version: "1.37.2", log: quiet()}).verify(t.Context(), dir, names)
+	if err == nil || !strings.Contains(err.Error(), `want "Kubernetes v1.37." in it`) {
+		t.Errorf("verify = %v, want it to name the version", err)
 	}
 }

@@ -4,7 +4,7 @@
 // Command install-controlplane makes sure that etcd, kube-apiserver and kubectl are on this
 // machine and prints the directory that holds them, alone on standard output.
 //
-//	go run ./hack/install-controlplane [-version 1.37.2] [-build]
+//	go run ./hack/install-controlplane [-version 1.37.2] [-build] [-controller-manager]
 //
 // It takes the first of these that works:
 //
@@ -14,6 +14,9 @@
 //  3. a build from the Go modules pinned in hack/controlplane, which needs a Go
 //     module proxy and nothing else. With a cold build cache it takes five to
 //     fifteen minutes on two cores; progress goes to standard error.
+//
+// With -controller-manager, kube-controller-manager is built beside them if it is not there. It is
+// in no download, and only tests need it.
 //
 // Programs enter the store by rename once they are complete and have run, and one
 // lock per store keeps two invocations apart, so that neither an interrupt nor a
@@ -29,6 +32,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -53,10 +57,14 @@ type installer struct {
 func main() {
 	version := flag.String("version", assets.DefaultVersion, "Kubernetes `version` to install")
 	build := flag.Bool("build", false, "build from source without trying setup-envtest's download")
+	withControllers := flag.Bool("controller-manager", false, "also build kube-controller-manager")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	dir, err := run(ctx, *version, *build)
+	if err == nil && *withControllers {
+		err = addControllerManager(ctx, *version, dir)
+	}
 	interrupted := ctx.Err() != nil
 	stop()
 	switch {
@@ -103,10 +111,34 @@ func run(ctx context.Context, version string, buildOnly bool) (string, error) {
 		}
 		in.log.printf("setup-envtest has no download here (%v)", err)
 	}
-	if err := in.build(ctx, target); err != nil {
+	if err := in.build(ctx, target, programs(version)); err != nil {
 		return "", err
 	}
 	return target, nil
+}
+
+// addControllerManager builds kube-controller-manager into the directory of the other programs, if
+// it is not there.
+func addControllerManager(ctx context.Context, version, dir string) error {
+	if assets.Has(dir, assets.ControllerManager) {
+		return nil
+	}
+	root, err := repositoryRoot()
+	if err != nil {
+		return err
+	}
+	in := &installer{version: version, root: root, log: newProgress(os.Stderr)}
+	defer in.log.close()
+	unlock, err := lockStore(ctx, filepath.Dir(dir), in.log)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	// The previous holder of the lock may have built it.
+	if assets.Has(dir, assets.ControllerManager) {
+		return nil
+	}
+	return in.build(ctx, dir, []program{controllerManager(version)})
 }
 
 // repositoryRoot walks up from the working directory to the one that holds
@@ -128,9 +160,9 @@ func repositoryRoot() (string, error) {
 	}
 }
 
-// verify asks every program in dir for its version. kube-apiserver and kubectl must name the
-// Kubernetes series asked for; any etcd will do.
-func (in *installer) verify(ctx context.Context, dir string) error {
+// verify asks programs in dir for their version. Those of Kubernetes must name the series asked for;
+// any etcd will do.
+func (in *installer) verify(ctx context.Context, dir string, names []string) error {
 	minor, err := assets.Minor(in.version)
 	if err != nil {
 		return err
@@ -143,8 +175,12 @@ func (in *installer) verify(ctx context.Context, dir string) error {
 		{assets.Etcd, []string{"--version"}, "etcd Version: "},
 		{assets.APIServer, []string{"--version"}, "Kubernetes v" + minor + "."},
 		{assets.Kubectl, []string{"version", "--client"}, "Client Version: v" + minor + "."},
+		{assets.ControllerManager, []string{"--version"}, "Kubernetes v" + minor + "."},
 	}
 	for _, want := range wants {
+		if !slices.Contains(names, want.program) {
+			continue
+		}
 		ctx, cancel := context.WithTimeout(ctx, versionTimeout)
 		cmd := exec.CommandContext(ctx, filepath.Join(dir, want.program), want.args...)
 		out, err := cmd.CombinedOutput()

@@ -57,7 +57,7 @@ func (in *installer) pinModules(ctx context.Context, dir string, meter *buildMet
 		return err
 	}
 	list := in.goCommand(ctx, dir, "list", "-mod=mod", "-deps", "-f", "")
-	for _, p := range programs(in.version) {
+	for _, p := range append(programs(in.version), controllerManager(in.version)) {
 		list.Args = append(list.Args, p.pkg)
 	}
 	return in.runMetered(meter, list)

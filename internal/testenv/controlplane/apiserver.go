@@ -104,12 +104,11 @@ func auditArgs(dir, log string) ([]string, error) {
 	}, nil
 }
 
-// apiServerReady checks readiness, which includes RBAC's bootstrap roles, and the namespaces that
-// the API server creates a moment later.
-func apiServerReady(address string, pki *pki) func(context.Context) error {
+// apiServerClient returns a client that authenticates as the administrator.
+func apiServerClient(pki *pki) *http.Client {
 	roots := x509.NewCertPool()
 	roots.AddCert(pki.ca.certificate)
-	client := &http.Client{Transport: &http.Transport{
+	return &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		TLSClientConfig: &tls.Config{
 			RootCAs:      roots,
@@ -117,6 +116,12 @@ func apiServerReady(address string, pki *pki) func(context.Context) error {
 			MinVersion:   tls.VersionTLS12,
 		},
 	}}
+}
+
+// apiServerReady checks readiness, which includes RBAC's bootstrap roles, and the namespaces that
+// the API server creates a moment later.
+func apiServerReady(address string, pki *pki) func(context.Context) error {
+	client := apiServerClient(pki)
 	return func(ctx context.Context) error {
 		if err := getOK(ctx, client, "https://"+address+"/readyz"); err != nil {
 			return err

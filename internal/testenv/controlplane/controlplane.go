@@ -5,10 +5,11 @@
 // tests and benchmarks.
 //
 // The API server works as in a cluster: RBAC, admission with ValidatingAdmissionPolicies, service
-// account tokens, API priority and fairness, audit. Without a controller manager and kubelets,
-// three things are missing: nothing creates a namespace's default service account, so the
-// ServiceAccount admission plugin is off (it would refuse Pods); nothing completes the deletion of
-// a namespace or collects garbage; and Pods stay Pending.
+// account tokens, API priority and fairness, audit. There are no kubelets, so Pods stay Pending.
+// Controllers run on request only (ControlPlane.ControllerManager). Without them nothing creates a
+// namespace's default service account, so the ServiceAccount admission plugin is off (it would
+// refuse Pods); nothing makes the Pods of a Deployment; and nothing completes the deletion of a
+// namespace or collects garbage.
 //
 // # Isolation
 //
@@ -66,8 +67,7 @@ type Options struct {
 	// AuditLog is a file for one line of JSON (audit.k8s.io/v1 Event, level Metadata) per request,
 	// written before the client receives the answer. Empty means no audit.
 	AuditLog string
-	// LogDir is a directory, created if needed, that keeps etcd.log and kube-apiserver.log after
-	// Stop. If it is empty, Stop removes them with the data.
+	// LogDir is a directory, created if needed, that keeps the logs of the components after Stop. If it is empty, Stop removes them with the data.
 	LogDir string
 	// StartTimeout bounds the start of each component; zero means DefaultStartTimeout.
 	StartTimeout time.Duration
@@ -78,6 +78,9 @@ type ControlPlane struct {
 	// Etcd and APIServer can be stopped, killed and started one by one. They keep their data,
 	// addresses and certificates.
 	Etcd, APIServer *Component
+	// ControllerManager is kube-controller-manager with the controllers of workloads, namespaces,
+	// service accounts and garbage. It does not run until its Start.
+	ControllerManager *Component
 
 	dir     *dataDir
 	pki     *pki
@@ -135,7 +138,11 @@ func (c *ControlPlane) start(ctx context.Context, opts Options) error {
 	if err := c.startAPIServer(ctx, opts); err != nil {
 		return err
 	}
-	return c.writeAdminKubeconfig()
+	if err := c.writeAdminKubeconfig(); err != nil {
+		return err
+	}
+	c.ControllerManager, err = c.newControllerManager(opts)
+	return err
 }
 
 // portAttempts is the number of ports to try. Another process may take a free port before the API
@@ -159,7 +166,7 @@ func (c *ControlPlane) startAPIServer(ctx context.Context, opts Options) error {
 	}
 }
 
-// Stop ends both processes and removes the data. It may be called more than once; every call
+// Stop ends all processes and removes the data. It may be called more than once; every call
 // returns after completion, with the same error.
 func (c *ControlPlane) Stop() error {
 	c.stopping.Do(func() {
@@ -167,7 +174,7 @@ func (c *ControlPlane) Stop() error {
 			c.release()
 		}
 		var errs []error
-		for _, component := range []*Component{c.APIServer, c.Etcd} {
+		for _, component := range []*Component{c.ControllerManager, c.APIServer, c.Etcd} {
 			if component != nil {
 				errs = append(errs, component.retire())
 			}

@@ -23,6 +23,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -39,7 +40,12 @@ const (
 	Kubectl   = "kubectl"
 )
 
-// Programs returns the names of all programs in an assets directory.
+// ControllerManager is the name of kube-controller-manager. It may be beside the others:
+// hack/install-controlplane -controller-manager puts it there. It is none of Programs, because
+// setup-envtest does not download it.
+const ControllerManager = "kube-controller-manager"
+
+// Programs returns the names of all programs that an assets directory needs to be complete.
 func Programs() []string { return []string{Etcd, APIServer, Kubectl} }
 
 // EnvDir is the environment variable that names an assets directory and goes
@@ -88,13 +94,13 @@ func Dir(version string) (string, error) {
 
 // Complete reports whether dir holds every program as an executable regular file.
 func Complete(dir string) bool {
-	for _, name := range Programs() {
-		info, err := os.Stat(filepath.Join(dir, name))
-		if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(Programs(), func(name string) bool { return !Has(dir, name) })
+}
+
+// Has reports whether dir holds a program as an executable regular file.
+func Has(dir, name string) bool {
+	info, err := os.Stat(filepath.Join(dir, name))
+	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0
 }
 
 // Minor returns the MAJOR.MINOR part of a MAJOR.MINOR.PATCH version.
