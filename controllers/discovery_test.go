@@ -186,7 +186,7 @@ func TestDiscovery(t *testing.T) {
 	if len(image.Finalizers) > 0 || image.DockerImageReference != f.digested("pod") {
 		t.Errorf("got %+v", image.ObjectMeta)
 	}
-	f.verdict(image.Name, metav1.ConditionFalse, assayv1alpha1.ReasonNoSignatures)
+	f.verdict(image.Name, metav1.ConditionUnknown, assayv1alpha1.ReasonSignaturesUnavailable)
 
 	// An ephemeral container, and a new version in a template.
 	pod.Spec.EphemeralContainers = []corev1.EphemeralContainer{{EphemeralContainerCommon: corev1.EphemeralContainerCommon{Name: "debug", Image: f.digested("ephemeral")}}}
@@ -234,7 +234,7 @@ func TestDiscoveryNames(t *testing.T) {
 	if err := testClient.Get(f.ctx, client.ObjectKey{Name: name}, &image); err != nil || image.DockerImageReference != second {
 		t.Errorf("Image %s: %v", name, err)
 	}
-	f.verdict(name, metav1.ConditionFalse, assayv1alpha1.ReasonNoSignatures)
+	f.verdict(name, metav1.ConditionUnknown, assayv1alpha1.ReasonSignaturesUnavailable)
 }
 
 // Policies and namespaces opt out, and in.

@@ -151,8 +151,8 @@ func TestDeployment(t *testing.T) {
 	}})
 	s.create(s.deployment("web", "app", "sidecar"))
 	s.awaitDiscovered("app", "sidecar")
-	s.awaitVerdict("app", assayv1alpha1.ReasonNoSignatures)
-	s.awaitVerdict("sidecar", assayv1alpha1.ReasonNoSignatures)
+	s.awaitVerdict("app", assayv1alpha1.ReasonSignaturesUnavailable)
+	s.awaitVerdict("sidecar", assayv1alpha1.ReasonSignaturesUnavailable)
 	s.eventually("the refusal of the Pod", func(ctx context.Context) (bool, string) {
 		var sets appsv1.ReplicaSetList
 		if err := s.admin.List(ctx, &sets, client.InNamespace(s.name), client.MatchingLabels{"app": "web"}); err != nil || len(sets.Items) != 1 {
@@ -190,7 +190,7 @@ func TestDeployment(t *testing.T) {
 	other.Spec.Template.Spec.Containers[0].Image = canary.reference("app")
 	s.create(other)
 	canary.awaitDiscovered("app")
-	canary.awaitVerdict("app", assayv1alpha1.ReasonNoSignatures)
+	canary.awaitVerdict("app", assayv1alpha1.ReasonSignaturesUnavailable)
 	for _, w := range s.writes()[before:] {
 		if w.name != canary.discovered("app") && w.name != canary.name {
 			t.Errorf("a write after a restart: %+v", w)
@@ -239,7 +239,7 @@ func TestKilledWhileDiscovering(t *testing.T) {
 	s.startManager()
 	s.awaitDiscovered(images...)
 	for _, image := range images {
-		s.awaitVerdict(image, assayv1alpha1.ReasonNoSignatures)
+		s.awaitVerdict(image, assayv1alpha1.ReasonSignaturesUnavailable)
 	}
 	made := 0
 	for _, w := range s.writes() {
