@@ -4,6 +4,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -55,7 +56,8 @@ func (r *Repository) Attachments(ctx context.Context, d digest.Digest) (Found, e
 		return found, err
 	}
 	for i := range referrers {
-		if len(found.Signatures) >= MaxSignatures {
+		// Those that turn out to be no signatures cost a request as well.
+		if len(found.Signatures) >= MaxSignatures || i >= MaxSignatures {
 			found.More = true
 			return found, nil
 		}
@@ -72,7 +74,10 @@ func (r *Repository) cosignTag(ctx context.Context, d digest.Digest) (Found, err
 	data, _, err := r.get(ctx, "/v2/"+r.name+"/manifests/"+d.Algorithm().String()+"-"+d.Encoded()+".sig", accept, maxAttachment)
 	switch {
 	case err == nil:
-		return found, r.cosignLayers(ctx, data, &found)
+		if manifest, ok := r.parseAttachment(data, &found); ok {
+			err = r.cosignLayers(ctx, manifest, &found)
+		}
+		return found, err
 	case codeOf(err) == NotFound:
 		return found, nil
 	default:
@@ -83,13 +88,16 @@ func (r *Repository) cosignTag(ctx context.Context, d digest.Digest) (Found, err
 // errEnough ends a list of referrers that is long enough.
 var errEnough = errors.New("enough referrers")
 
-// referrers lists the attachments that are signatures.
+// referrers lists the attachments that are signatures, and after them those that may be.
 func (r *Repository) referrers(ctx context.Context, d digest.Digest) ([]ocispec.Descriptor, error) {
-	var signatures []ocispec.Descriptor
+	var signatures, untyped []ocispec.Descriptor
 	seen := 0
 	collect := func(page []ocispec.Descriptor) error {
 		for i := range page {
-			if isSignature(&page[i]) {
+			switch {
+			case isUntyped(&page[i]):
+				untyped = append(untyped, page[i])
+			case isSignature(page[i].ArtifactType, page[i].Annotations):
 				signatures = append(signatures, page[i])
 			}
 			seen++
@@ -115,7 +123,7 @@ func (r *Repository) referrers(ctx context.Context, d digest.Digest) ([]ocispec.
 	}
 	switch {
 	case err == nil, errors.Is(err, errEnough), errors.Is(err, errdef.ErrTooManyPages):
-		return signatures, nil
+		return append(signatures, untyped...), nil
 	case errors.As(err, &response) && response.StatusCode == http.StatusNotFound, errors.Is(err, errdef.ErrNotFound):
 		return nil, nil
 	case errors.Is(err, errdef.ErrSizeExceedsLimit):
@@ -144,12 +152,18 @@ func (r *Repository) library() *remote.Repository {
 	}
 }
 
-func isSignature(d *ocispec.Descriptor) bool {
+// isUntyped reports whether a list of referrers leaves open what an attachment is. Some registries
+// list the media type of the configuration in any case, which is empty for bundles.
+func isUntyped(d *ocispec.Descriptor) bool {
+	return d.ArtifactType == "" || d.ArtifactType == ocispec.MediaTypeEmptyJSON
+}
+
+func isSignature(artifactType string, annotations map[string]string) bool {
 	switch {
-	case d.ArtifactType == typeCosign, d.ArtifactType == typeNotary:
+	case artifactType == typeCosign, artifactType == typeNotary:
 		return true
-	case strings.HasPrefix(d.ArtifactType, typeBundle):
-		predicate := d.Annotations[predicateAnnotation]
+	case strings.HasPrefix(artifactType, typeBundle):
+		predicate := annotations[predicateAnnotation]
 		return predicate == "" || predicate == predicateSign
 	default:
 		return false
@@ -162,26 +176,35 @@ func (r *Repository) referrer(ctx context.Context, d *ocispec.Descriptor, found 
 	if err != nil {
 		return r.skippable(err, found)
 	}
-	switch d.ArtifactType {
+	manifest, ok := r.parseAttachment(data, found)
+	if !ok {
+		return nil
+	}
+	artifactType := d.ArtifactType
+	if isUntyped(d) {
+		// OCI distribution specification, "Listing Referrers": the type of the configuration
+		// stands in for an artifactType that is absent.
+		artifactType = cmp.Or(manifest.ArtifactType, manifest.Config.MediaType)
+		if !isSignature(artifactType, manifest.Annotations) {
+			return nil
+		}
+	}
+	switch artifactType {
 	case typeCosign:
-		return r.cosignLayers(ctx, data, found)
+		return r.cosignLayers(ctx, manifest, found)
 	case typeNotary:
-		return r.layers(ctx, data, found, TypeNotation, func(mediaType string) bool {
+		return r.layers(ctx, manifest, found, TypeNotation, func(mediaType string) bool {
 			return mediaType == "application/jose+json" || mediaType == "application/cose"
 		})
 	default:
-		return r.layers(ctx, data, found, TypeSigstore, func(mediaType string) bool {
+		return r.layers(ctx, manifest, found, TypeSigstore, func(mediaType string) bool {
 			return strings.HasPrefix(mediaType, typeBundle)
 		})
 	}
 }
 
 // layers adds the first layer of a wanted media type, which is the signature itself.
-func (r *Repository) layers(ctx context.Context, data []byte, found *Found, signatureType string, wanted func(mediaType string) bool) error {
-	manifest, ok := r.parseAttachment(data, found)
-	if !ok {
-		return nil
-	}
+func (r *Repository) layers(ctx context.Context, manifest *ocispec.Manifest, found *Found, signatureType string, wanted func(mediaType string) bool) error {
 	for i := range manifest.Layers {
 		if !wanted(manifest.Layers[i].MediaType) {
 			continue
@@ -198,11 +221,7 @@ func (r *Repository) layers(ctx context.Context, data []byte, found *Found, sign
 }
 
 // cosignLayers adds every signature of an attachment of cosign.
-func (r *Repository) cosignLayers(ctx context.Context, data []byte, found *Found) error {
-	manifest, ok := r.parseAttachment(data, found)
-	if !ok {
-		return nil
-	}
+func (r *Repository) cosignLayers(ctx context.Context, manifest *ocispec.Manifest, found *Found) error {
 	for i := range manifest.Layers {
 		layer := &manifest.Layers[i]
 		mediaType, _, err := mime.ParseMediaType(layer.MediaType)

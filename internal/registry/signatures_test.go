@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -137,10 +138,27 @@ func (a attached) blob(mediaType, content, annotations string) string {
 
 // manifest adds a manifest, and returns its descriptor as a referrer.
 func (a attached) manifest(artifactType, annotations string, layers ...string) string {
-	content := `{"schemaVersion":2,"mediaType":"` + ociManifest + `","artifactType":"` + artifactType + `","config":{},"layers":[` + strings.Join(layers, ",") + `]}`
+	return a.add(artifactType, annotations, `{"schemaVersion":2,"mediaType":"`+ociManifest+`","artifactType":"`+artifactType+`","config":{"mediaType":"`+emptyType+`"},`+
+		`"annotations":`+annotations+`,"layers":[`+strings.Join(layers, ",")+`]}`)
+}
+
+// configured adds a manifest that has the type of its configuration alone.
+func (a attached) configured(configType string, layers ...string) string {
+	return a.add(configType, `{}`, `{"schemaVersion":2,"config":{"mediaType":"`+configType+`"},"layers":[`+strings.Join(layers, ",")+`]}`)
+}
+
+func (a attached) add(artifactType, annotations, content string) string {
 	d := digest.FromString(content)
 	a["/v2/team/app/manifests/"+d.String()] = text(ociManifest, content)
 	return fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d,"artifactType":%q,"annotations":%s}`, ociManifest, d, len(content), artifactType, annotations)
+}
+
+var typeAndRest = regexp.MustCompile(`"artifactType":.*`)
+
+// retyped is the descriptor of a referrer by a registry that reads neither the artifactType nor the
+// annotations of manifests.
+func retyped(descriptor, listed string) string {
+	return typeAndRest.ReplaceAllString(descriptor, fmt.Sprintf(`"artifactType":%q}`, listed))
 }
 
 func index(descriptors ...string) http.HandlerFunc {
@@ -152,6 +170,7 @@ func index(descriptors ...string) http.HandlerFunc {
 }
 
 const (
+	emptyType     = "application/vnd.oci.empty.v1+json"
 	simpleSigning = "application/vnd.dev.cosign.simplesigning.v1+json"
 	bundle        = "application/vnd.dev.sigstore.bundle.v0.3+json"
 	cosignType    = "application/vnd.dev.cosign.artifact.sig.v1+json"
@@ -213,6 +232,32 @@ func TestAttachments(t *testing.T) {
 				`{"artifactType":"`+bundle+`","digest":"`+testDigest.String()+`","size":3,"annotations":{"dev.sigstore.bundle.predicateType":"https://slsa.dev/provenance/v1"}}`,
 				a.manifest(bundle, `{"dev.sigstore.bundle.predicateType":"https://sigstore.dev/cosign/sign/v1"}`, a.blob(bundle, `{"bundle":1}`, `{}`)))
 		}, want: []registry.Signature{bundled}},
+		"listed by an empty configuration": {build: func(a attached) {
+			a[referrersPath] = index(retyped(a.manifest(bundle, `{}`, a.blob(bundle, `{"bundle":1}`, `{}`)), emptyType))
+		}, want: []registry.Signature{bundled}},
+		"listed without a type": {build: func(a attached) {
+			a[referrersPath] = index(
+				retyped(a.manifest(notary, `{}`, a.blob("application/jose+json", "envelope", `{}`)), ""),
+				retyped(a.configured(cosignType, a.blob(simpleSigning, "one", signAnn)), ""))
+		}, want: []registry.Signature{{Type: "notation", Content: []byte("envelope")}, cosigned(t, "one", signAnn)}},
+		"typed ones first": {build: func(a attached) {
+			a[referrersPath] = index(
+				retyped(a.manifest(notary, `{}`, a.blob("application/jose+json", "envelope", `{}`)), emptyType),
+				a.manifest(bundle, `{}`, a.blob(bundle, `{"bundle":1}`, `{}`)))
+		}, want: []registry.Signature{bundled, {Type: "notation", Content: []byte("envelope")}}},
+		"others without a type": {build: func(a attached) {
+			layer := a.blob(bundle, `{"bundle":1}`, `{}`)
+			a[referrersPath] = index(
+				retyped(a.manifest("application/spdx+json", `{}`, layer), emptyType),
+				retyped(a.manifest("", `{}`, layer), emptyType),
+				retyped(a.manifest(bundle, `{"dev.sigstore.bundle.predicateType":"https://slsa.dev/provenance/v1"}`, layer), emptyType))
+		}},
+		"no manifest without a type": {build: func(a attached) {
+			a[referrersPath] = index(a.add("", `{}`, `[]`))
+		}, skipped: []registry.Code{registry.Malformed}},
+		"too large without a type": {build: func(a attached) {
+			a[referrersPath] = index(a.add("", `{}`, `{"a":"`+strings.Repeat("a", 1<<20)+`"}`))
+		}, skipped: []registry.Code{registry.TooLarge}},
 		"one is gone": {build: func(a attached) {
 			a[referrersPath] = index(`{"artifactType":"`+bundle+`","digest":"`+testDigest.String()+`","size":3}`, a.manifest(bundle, `{}`, a.blob(bundle, `{"bundle":1}`, `{}`)))
 		}, want: []registry.Signature{bundled}, skipped: []registry.Code{registry.NotFound}},
@@ -269,28 +314,34 @@ func TestAttachments(t *testing.T) {
 // TestManyAttachments checks that what a registry lists costs no more than what is used of it.
 func TestManyAttachments(t *testing.T) {
 	a := attached{}
-	var referrers, layers []string
+	var referrers, layers, untyped []string
 	for i := range 2000 {
 		layers = append(layers, a.blob(simpleSigning, fmt.Sprint(i), `{}`))
 	}
 	for i := range 2000 {
 		referrers = append(referrers, a.manifest(bundle, `{}`, a.blob(bundle, fmt.Sprint(i), `{}`)))
+		untyped = append(untyped, retyped(a.manifest("application/spdx+json", `{}`, a.blob(bundle, fmt.Sprint(i), `{}`)), emptyType))
 	}
-	for name, build := range map[string]func(attached){
-		"referrers": func(a attached) { a[referrersPath] = index(referrers...) },
-		"layers": func(a attached) {
+	for name, tt := range map[string]struct {
+		count int
+		build func(attached)
+	}{
+		"referrers": {128, func(a attached) { a[referrersPath] = index(referrers...) }},
+		"untyped":   {0, func(a attached) { a[referrersPath] = index(untyped[:1000]...) }},
+		"both":      {3, func(a attached) { a[referrersPath] = index(append(untyped[:1000:1000], referrers[:3]...)...) }},
+		"layers": {128, func(a attached) {
 			a[sigTagPath] = text(ociManifest, `{"layers":[`+strings.Join(layers[:1000], ",")+`]}`)
-		},
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			answers := attached{}
 			for path, answer := range a {
 				answers[path] = answer
 			}
-			build(answers)
+			tt.build(answers)
 			s := serve(t, pages(answers))
 			found, err := s.repository(network(), registry.Credential{}).Attachments(t.Context(), testDigest)
-			if err != nil || len(found.Signatures) != 128 || !found.More {
+			if err != nil || len(found.Signatures) != tt.count || !found.More {
 				t.Errorf("%d signatures, more: %t, %v", len(found.Signatures), found.More, err)
 			}
 			if n := len(s.seen()); n > 2*128+4 {

@@ -15,8 +15,7 @@ import (
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
-// TestImport expects the manager to fetch what cosign has attached to an image in a registry, and to verify it. The
-// registry in memory lists bundles by the type of their empty configuration, by which import does not recognize them.
+// TestImport expects the manager to fetch what cosign has attached to an image in a registry, and to verify it.
 func TestImport(t *testing.T) {
 	root, err := manager.Root(t.Context())
 	if err != nil {
@@ -24,15 +23,16 @@ func TestImport(t *testing.T) {
 	}
 	startCluster(t, root, newImage(t), "--registry-allowed-addresses=127.0.0.0/8")
 	for n, name := range slices.Sorted(maps.Keys(signers)) {
-		if signers[name].bundle {
-			continue
-		}
 		t.Run(name, func(t *testing.T) {
 			i, signer := newImage(t), signers[name]
 			i.must(t, signer.program, "generate-key-pair")
 			sign := append([]string{"sign", "--yes", "--key", "cosign.key", "--tlog-upload=false"}, signer.flags...)
 			i.must(t, signer.program, append(sign, i.digest.String())...)
-			kubectl(t, i.objects(t, n), "apply", "-f", "-")
+			unnamed := "Reject"
+			if signer.bundle {
+				unnamed = "Accept"
+			}
+			kubectl(t, i.objects(t, n, unnamed), "apply", "-f", "-")
 			image := "image/" + i.name()
 			kubectl(t, "", "wait", "--for=condition=Verified", image, "--timeout=180s")
 			count := kubectl(t, "", "get", image, "-o", "jsonpath={.signatures[*].type}")
@@ -47,7 +47,7 @@ func TestImport(t *testing.T) {
 func (i *image) name() string { return strings.Replace(i.digest.DigestStr(), ":", "-", 1) }
 
 // objects are an Image without signatures that asks for those of the registry, and what it takes to trust them.
-func (i *image) objects(t *testing.T, n int) string {
+func (i *image) objects(t *testing.T, n int, unnamed string) string {
 	t.Helper()
 	key, err := os.ReadFile(i.path("cosign.pub"))
 	if err != nil {
@@ -62,6 +62,7 @@ spec:
   scopes: [%[2]q]
   keys: [{name: release, inline: %[3]q}]
   signedIdentity: {matchPolicy: MatchRepository}
+  unnamedSignatures: %[6]s
 ---
 apiVersion: assay.dev/v1alpha1
 kind: RegistryConfig
@@ -77,7 +78,7 @@ metadata:
   name: %[4]s
   annotations: {assay.dev/import: "true"}
 dockerImageReference: %[5]s
-`, n, i.tag.RegistryStr(), key, i.name(), i.digest)
+`, n, i.tag.RegistryStr(), key, i.name(), i.digest, unnamed)
 }
 
 // kubectl runs kubectl and returns what it prints.
