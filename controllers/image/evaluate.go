@@ -19,6 +19,7 @@ import (
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/imageref"
+	"github.com/assay-project/assay/internal/refusals"
 	"github.com/assay-project/assay/internal/trust"
 	"github.com/assay-project/assay/internal/verdictcache"
 	"github.com/assay-project/assay/internal/verify"
@@ -45,6 +46,9 @@ type Evaluator struct {
 
 	// evaluating keeps two workers from evaluating one Image at the same time.
 	evaluating stripedMutex
+	// refused remembers refused signatures, so that an Image that is written again and again does
+	// not have them verified each time.
+	refused refusals.Cache
 }
 
 // Evaluation is a verdict with what it was made from.
@@ -71,6 +75,7 @@ func (e *Evaluator) Evaluate(ctx context.Context, name types.NamespacedName,
 		return nil, err
 	} else if err != nil || !cached.DeletionTimestamp.IsZero() {
 		e.Verdicts.Forget(name.Name)
+		e.refused.Forget(name.Name)
 		return nil, nil
 	}
 	image := &cached.Image
@@ -87,11 +92,15 @@ func (e *Evaluator) Evaluate(ctx context.Context, name types.NamespacedName,
 		return nil, ErrBusy
 	}
 	started := e.Clock.Now()
+	in := gather(cached, ref, snapshot, now.Time)
+	memory := e.refused.Of(image.Name)
+	in.Refusals = memory
 	evaluation := &Evaluation{
 		Image: image, Trust: snapshot, Now: now,
-		Verdict: e.Verifier.Check(gather(cached, ref, snapshot, now.Time)),
+		Verdict: e.Verifier.Check(in),
 		index:   indexOf(cached, ref),
 	}
+	memory.Keep()
 	evaluation.Took = e.Clock.Since(started)
 	e.Verdicts.Record(image.Name, evaluation.forAllowlist())
 	return evaluation, nil

@@ -28,8 +28,9 @@ func gather(image *imagecache.Image, ref verify.Reference, snapshot *trust.Snaps
 			Manifest:   image.Manifest,
 			Signatures: make([]verify.Signature, len(image.Signatures)),
 		},
-		Policies:    snapshot.PoliciesFor(ref.Named),
-		RevokedKeys: snapshot.RevokedKeys(),
+		Policies:      snapshot.PoliciesFor(ref.Named),
+		RevokedKeys:   snapshot.RevokedKeys(),
+		RevokedKeysID: snapshot.RevokedKeysID(),
 	}
 	if image.Fault != nil {
 		in.Image.Err = image.Fault

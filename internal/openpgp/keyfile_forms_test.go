@@ -42,6 +42,22 @@ func TestFilesOneAfterTheOther(t *testing.T) {
 	}
 }
 
+// TestDistributionKeys: a file as distributions ship it, with text before each key and a
+// post-quantum key behind the others, verifies what each key has signed.
+func TestDistributionKeys(t *testing.T) {
+	old, postQuantum := pgp.RSA(testKeyTime, 2048, "rsa2048"), pgp.MLDSA87(testKeyTime, "distribution")
+	file := parse(t, []byte("These keys sign the packages.\n\nKey 1, in use since 2009:\n"), pgp.Armor(publicLabel, old.Simple("key 1")),
+		[]byte("\nKey 2: post-quantum, from 2026 on\n  fingerprint: see below\n"), pgp.Armor(publicLabel, postQuantum.Simple("key 2")), []byte("-- \n"))
+	if len(file.Certificates) != 2 || len(file.Problems) > 0 || file.KeysSkipped {
+		t.Fatalf("%d keys, problems %q", len(file.Certificates), file.Problems)
+	}
+	for _, k := range []*pgp.Key{old, postQuantum} {
+		if _, err := verify(NewKeyringFromFiles(file), k.Message(k.Standard(pgp.TypeBinary, testKeyTime+1), []byte("x")), Options{Now: testNow}); err != nil {
+			t.Errorf("key of algorithm %d: %v", k.Algorithm, err)
+		}
+	}
+}
+
 // TestSkippedBlocksAreNamed: what hides a key is named, and the other keys are read.
 func TestSkippedBlocksAreNamed(t *testing.T) {
 	a, b := pgp.Armor(publicLabel, testAlice.Simple("alice")), pgp.Armor(publicLabel, testBob.Simple("bob"))

@@ -66,6 +66,8 @@ type Policy struct {
 	// Scopes are those that can be read, each once and in canonical form.
 	Scopes []imageref.Scope
 
+	// id is different for every policy that a process reads, and for every state of one.
+	id      uint64
 	formats []verify.Format
 	matcher *imageref.Matcher
 	err     error
@@ -89,11 +91,17 @@ type Keys struct {
 	rootsErrs map[string]*RootsError
 }
 
+// lastID is the last number that nextID returned.
+var lastID atomic.Uint64
+
+// nextID returns a number that this process has not used before, and never 0.
+func nextID() uint64 { return lastID.Add(1) }
+
 // newPolicy prepares a policy.
 func newPolicy(policy *assayv1alpha1.TrustPolicy, sources, signers []Source, formats []verify.Format) *Policy {
 	p := &Policy{
 		Name: policy.Name, UID: policy.UID, Generation: policy.Generation,
-		Spec: policy.Spec.DeepCopy(), Sources: sources, Signers: signers, formats: formats,
+		Spec: policy.Spec.DeepCopy(), Sources: sources, Signers: signers, formats: formats, id: nextID(),
 	}
 	var errs []error
 	for i, text := range p.Spec.Scopes {
@@ -139,6 +147,7 @@ func (p *Policy) apply(scope string) verify.Policy {
 	keys := p.Keys()
 	return verify.Policy{
 		Name:               p.Name,
+		ID:                 p.id,
 		Scope:              scope,
 		Trust:              keys.Trust,
 		UnavailableKeys:    keys.Unavailable,

@@ -43,7 +43,9 @@ type Snapshot struct {
 	policies    map[string]*Policy
 	byScope     imageref.Index[*Policy]
 	revokedKeys map[string]string
-	contents    contentCache
+	// revokedID is another one for other revokedKeys.
+	revokedID uint64
+	contents  contentCache
 }
 
 // Invalidate makes the next snapshot be read from the cache: a TrustPolicy, Secret or
@@ -95,6 +97,10 @@ func (s *Store) build(ctx context.Context, previous *Snapshot) (*Snapshot, error
 			return nil, fmt.Errorf("TrustPolicy %s: %w", item.Name, err)
 		}
 		next.add(policy)
+	}
+	next.revokedID = previous.revokedID
+	if next.revokedID == 0 || !maps.Equal(previous.revokedKeys, next.revokedKeys) {
+		next.revokedID = nextID()
 	}
 	return next, nil
 }
@@ -154,6 +160,9 @@ func (t *Snapshot) Policies() []*Policy {
 // RevokedKeys returns the fingerprints that any policy lists in revokedKeys, in upper-case
 // hexadecimal, each with the name of the first such policy. It must not be changed.
 func (t *Snapshot) RevokedKeys() map[string]string { return t.revokedKeys }
+
+// RevokedKeysID returns a number that is another one for other RevokedKeys, and never 0.
+func (t *Snapshot) RevokedKeysID() uint64 { return t.revokedID }
 
 // PoliciesFor returns the policies that apply to an image: all that have the most specific
 // scope that covers it. None apply without a reference. Keys that nobody has needed yet are

@@ -42,7 +42,10 @@ func (v *Verifier) Check(in Input) Verdict {
 	policies := sortedByName(in.Policies)
 
 	img := compareDigests(in.Image)
-	c := checker{Verifier: v, now: in.Now, image: img, policies: policies, revokedKeys: in.RevokedKeys}
+	c := checker{Verifier: v, now: in.Now, image: img, policies: policies, revokedKeys: in.RevokedKeys, trustID: in.RevokedKeysID}
+	if in.canRecall() {
+		c.refusals = in.Refusals
+	}
 
 	verdict := Verdict{Digest: img.digest, Signatures: make([]SignatureVerdict, len(in.Image.Signatures))}
 	results := c.checkSignatures(in.Image.Signatures)

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/assay-project/assay/internal/imageref"
+	"github.com/assay-project/assay/internal/refusals"
 	"github.com/assay-project/assay/internal/verify"
 )
 
@@ -43,8 +44,17 @@ func FuzzCheck(f *testing.F) {
 		if without.Outcome == verify.Verified || without.Signatures[0].Outcome == verify.Verified {
 			t.Fatalf("verified without a policy: %+v", without)
 		}
-		in.Policies = []verify.Policy{{Name: "fuzz", Trust: keys, Identity: rule}}
+		in.Policies = []verify.Policy{{Name: "fuzz", Trust: keys, Identity: rule, ID: 1}}
 		v := check(in)
+		var cache refusals.Cache
+		for range 2 {
+			memory := cache.Of(name)
+			in.Refusals, in.RevokedKeysID = memory, 1
+			if diff := cmp.Diff(v, check(in)); diff != "" {
+				t.Fatalf("the verdict differs from one with a memory:\n%s", diff)
+			}
+			memory.Keep()
+		}
 		for _, each := range []*verify.Verdict{&without, &v} {
 			checkMessages(t, each)
 			if each.RecoveredPanics != 0 {

@@ -26,6 +26,22 @@ type Input struct {
 	// hexadecimal, each with the name of such a policy. No signature by them is accepted,
 	// whatever a key file says.
 	RevokedKeys map[string]string
+	// RevokedKeysID differs for different RevokedKeys; 0 if nothing is known about that.
+	RevokedKeysID uint64
+	// Refusals is what is remembered of the image; nil for nothing. The verdict does not depend
+	// on it. It is not used unless RevokedKeysID and the ID of every policy are set.
+	Refusals Refusals
+}
+
+// canRecall reports whether the refusals that are remembered can be told from those that trust
+// in another state has led to.
+func (in *Input) canRecall() bool {
+	for i := range in.Policies {
+		if in.Policies[i].ID == 0 {
+			return false
+		}
+	}
+	return in.Refusals != nil && in.RevokedKeysID != 0
 }
 
 // Image is what the decision needs of an Image.

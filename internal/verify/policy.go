@@ -17,6 +17,9 @@ import (
 type Policy struct {
 	// Name of the TrustPolicy, and the scope by which it applies.
 	Name, Scope string
+	// ID differs for policies that could come to different results about a signature, be it the
+	// same policy with other keys; 0 if nothing is known about that.
+	ID uint64
 	// Label is what messages call the policy; empty means "TrustPolicy <name>".
 	Label string
 	// Trust is what the policy trusts in each format, by Format.Name.

@@ -22,6 +22,12 @@ type checker struct {
 
 	// cost is what authenticating signatures has cost so far, by Circumstances.Spend.
 	cost int
+
+	// refusals is nil where nothing is remembered. trustID and trustKey identify what the refusal
+	// of any signature depends on; the latter is computed when it is first needed.
+	refusals Refusals
+	trustID  uint64
+	trustKey []byte
 }
 
 // maxCost bounds what authenticating the signatures of one image costs, in microseconds by
@@ -88,12 +94,12 @@ const maxHeavySteps = 8
 func (c *checker) checkSignatures(signatures []Signature) []signatureResult {
 	results := make([]signatureResult, len(signatures))
 	for i := range signatures {
-		results[i] = c.checkSignature(&signatures[i], &c.noBudget)
+		results[i] = c.checkOrRecall(&signatures[i], &c.noBudget)
 	}
 	budget := NewBudget()
 	for i := range signatures {
 		if results[i].deferred && budget.steps > 0 {
-			results[i] = c.checkSignature(&signatures[i], budget)
+			results[i] = c.checkOrRecall(&signatures[i], budget)
 		}
 	}
 	return results
