@@ -225,6 +225,29 @@ func TestManySignatures(t *testing.T) {
 	wantError(t, writes["merge patch"](t, operator, reversed), "")
 }
 
+// TestSignaturesOfOneName verifies that the operator can write its verdicts on as many signatures as the API takes that
+// somebody has given one name, and that nobody else can.
+func TestSignaturesOfOneName(t *testing.T) {
+	image := &imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: "one-name"}}
+	for n := range 128 {
+		s := signature("one")
+		s.Content = fmt.Appendf(nil, "%s%04d", strings.Repeat("x", 8000), n)
+		image.Signatures = append(image.Signatures, s)
+	}
+	if err := admin.Create(t.Context(), image); err != nil {
+		t.Fatal(err)
+	}
+	for i := range image.Signatures {
+		content := image.Signatures[i].Content
+		image.Signatures[i] = withVerdict(image.Signatures[i])
+		image.Signatures[i].Content = content
+	}
+	wantError(t, writes["merge patch"](t, operator, image), "")
+	wantError(t, writes["merge patch"](t, editor, image), "image-integrity")
+	image.Signatures[127].Content = []byte("other")
+	wantError(t, writes["merge patch"](t, operator, image), aboutContent)
+}
+
 // TestShards writes what admission reads, as the editor, who may write ConfigMaps, and as somebody with the permission.
 func TestShards(t *testing.T) {
 	project(t, state(), 1)
@@ -237,6 +260,11 @@ func TestShards(t *testing.T) {
 	attempts := map[string]func(context.Context, *user) error{
 		"create": func(ctx context.Context, u *user) error {
 			return u.Create(ctx, shards.Encode(t, state(), operatorNamespace, 2)[1], client.DryRunAll)
+		},
+		"create without the label": func(ctx context.Context, u *user) error {
+			bare := shards.Encode(t, state(), operatorNamespace, 2)[1]
+			bare.Labels = nil
+			return u.Create(ctx, bare, client.DryRunAll)
 		},
 		"update": func(ctx context.Context, u *user) error {
 			forged := stored.DeepCopy()
