@@ -69,9 +69,14 @@ var edits = map[string]struct {
 	"drop the whole verdict":         {func(i *imagev1.Image) { i.Signatures[0] = signature("one") }, "", false},
 	"constrain the key":              {func(i *imagev1.Image) { i.Signatures[2].IssuedTo = &imagev1.SignatureSubject{PublicKeyID: "0x01"} }, "", false},
 	"empty fields of a typed client": {func(i *imagev1.Image) { i.Signatures[2].IssuedBy = &imagev1.SignatureIssuer{} }, "", false},
-	"replace, with another name":     {func(i *imagev1.Image) { i.Signatures[0] = signature("other") }, "", false},
-	"duplicate, without a verdict":   {func(i *imagev1.Image) { i.Signatures = append(i.Signatures, signature("one")) }, "", false},
-	"set the first manifest media":   {func(i *imagev1.Image) { i.DockerImageManifestMediaType = "a/b" }, "", false},
+	"ask for no key":                 {func(i *imagev1.Image) { i.Signatures[0].IssuedTo.PublicKeyID = "" }, "", false},
+	"ask for another key, no verdict": {func(i *imagev1.Image) {
+		i.Signatures[0] = signature("one")
+		i.Signatures[0].IssuedTo = &imagev1.SignatureSubject{PublicKeyID: "0x01"}
+	}, "", false},
+	"replace, with another name":   {func(i *imagev1.Image) { i.Signatures[0] = signature("other") }, "", false},
+	"duplicate, without a verdict": {func(i *imagev1.Image) { i.Signatures = append(i.Signatures, signature("one")) }, "", false},
+	"set the first manifest media": {func(i *imagev1.Image) { i.DockerImageManifestMediaType = "a/b" }, "", false},
 
 	"forge conditions":        {func(i *imagev1.Image) { i.Signatures[2].Conditions = i.Signatures[0].Conditions }, aboutVerdict, false},
 	"forge a reason":          {func(i *imagev1.Image) { i.Signatures[0].Conditions[0].Reason = "Forged" }, aboutVerdict, false},
@@ -83,6 +88,7 @@ var edits = map[string]struct {
 	"forge an issuer":         {func(i *imagev1.Image) { i.Signatures[2].IssuedBy = i.Signatures[0].IssuedBy }, aboutVerdict, false},
 	"forge an issuer's group": {func(i *imagev1.Image) { i.Signatures[0].IssuedBy.Organization = "Forged" }, aboutVerdict, false},
 	"forge a subject":         {func(i *imagev1.Image) { i.Signatures[0].IssuedTo.CommonName = "Forged" }, aboutVerdict, false},
+	"ask for another key":     {func(i *imagev1.Image) { i.Signatures[0].IssuedTo.PublicKeyID = "0x01" }, aboutVerdict, false},
 	"add with a verdict":      {func(i *imagev1.Image) { i.Signatures = append(i.Signatures, withVerdict(signature("four"))) }, aboutVerdict, false},
 	"rename with the verdict": {func(i *imagev1.Image) { i.Signatures[0].Name = "renamed" }, aboutVerdict, false},
 	"unname with the verdict": {func(i *imagev1.Image) { i.Signatures[0].Name = "" }, aboutVerdict, false},
