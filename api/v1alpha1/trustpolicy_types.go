@@ -156,6 +156,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="!self.matches('^[*].*[.]([0-9]+|0x[0-9a-f]*)(:[0-9]+)?$')",message="a wildcard stands for the subdomains of a domain, and an IP address has none"
 // +kubebuilder:validation:XValidation:rule="!self.matches('^(localhost|[^/]*[.][^/]*|[[][^/]*[]]):443($|/)|^docker[.]io:80($|/)|^[^/]*:(6553[6-9]|655[4-9][0-9]|65[6-9][0-9]{2}|6[6-9][0-9]{3}|[7-9][0-9]{4})($|/)')",message="a port is at most 65535, and the default port 443 is left out"
 // +kubebuilder:validation:XValidation:rule="!self.matches('^([[]|([^/:]*[.])?([0-9]+|0x[0-9a-f]*)($|[:/]))') || [self.split('/')[0]].all(h, [h.startsWith('[') ? h.split(']')[0].substring(1) : h.split(':')[0]].all(a, isIP(a) && ip.isCanonical(a)))",message="a host that is an IP address is written as four decimal numbers without leading zeros, or in brackets as RFC 5952 says"
+// +kubebuilder:validation:XValidation:rule="self.split('/')[0].split(':')[0].size() <= 253",message="a host has at most 253 characters"
 type Scope string
 
 // EntryName is the name of an entry in spec.keys, for messages and status.

@@ -24,6 +24,10 @@ const (
 	httpPort = "80"
 
 	maxPort = 65535
+
+	// maxHost is the longest host in bytes (RFC 1035 section 2.3.4). Without a bound, the domains of one host alone
+	// could cost more than a policy may spend on a Pod.
+	maxHost = 253
 )
 
 // dockerHubAliases are the other hosts of Docker Hub: the name that container tools have always
@@ -71,6 +75,9 @@ func canonicalHost(host string) (string, error) {
 		}
 	case dockerHubAliases[name]:
 		name = dockerHub
+	}
+	if len(name) > maxHost {
+		return "", fmt.Errorf("its host is longer than %d characters", maxHost)
 	}
 	return joinPort(name, port), nil
 }

@@ -10,6 +10,9 @@ import (
 	"github.com/assay-project/assay/internal/imageref"
 )
 
+// longHost is as long as a host can be.
+var longHost = strings.Repeat("a", 250) + ".io"
+
 func TestCanonical(t *testing.T) {
 	tests := map[string]string{
 		"busybox":                                    "docker.io/library/busybox",
@@ -38,6 +41,7 @@ func TestCanonical(t *testing.T) {
 		"[1:0:0:2:0:0:0:3]:5000/app":                 "[1:0:0:2::3]:5000/app",
 		"[::]/app":                                   "[::]/app",
 		"sha256:5000/app":                            "sha256:5000/app",
+		longHost + ":65535/app":                      longHost + ":65535/app",
 	}
 	for in, want := range tests {
 		t.Run(in, func(t *testing.T) {
@@ -71,6 +75,7 @@ func TestNoCanonicalForm(t *testing.T) {
 		"a\u3002io/b":                           "want [host[:port]/]path[:tag][@digest]",
 		"a%2eio/b":                              "want [host[:port]/]path[:tag][@digest]",
 		"my_host.example.com/b":                 "host names have no underscore",
+		"a" + longHost + "/b":                   "its host is longer than 253 characters",
 		"sha256:" + digestA[7:]:                 "is the ID of an image, not a name",
 		"sha256:ab":                             "is the ID of an image, not a name",
 		"sha512:ab@" + digestA:                  "is the ID of an image, not a name",

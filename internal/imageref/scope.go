@@ -69,11 +69,11 @@ func canonicalWildcard(s string) (Scope, error) {
 		return Scope{}, fmt.Errorf("scope %s: a wildcard is written *.example.com, in lower case and without a path", quote(s))
 	}
 	// A host of several labels stands for those below the domain.
-	host, err := canonicalHost("any." + m[1] + m[2])
+	host, err := canonicalHost("x." + m[1] + m[2])
 	if err != nil {
 		return Scope{}, fmt.Errorf("scope %s: %w", quote(s), err)
 	}
-	return Scope{"*" + strings.TrimPrefix(host, "any")}, nil
+	return Scope{"*" + strings.TrimPrefix(host, "x")}, nil
 }
 
 // canonicalScope is for scopes other than wildcards.

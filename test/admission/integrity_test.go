@@ -69,9 +69,14 @@ var edits = map[string]struct {
 	"drop the whole verdict":         {func(i *imagev1.Image) { i.Signatures[0] = signature("one") }, "", false},
 	"constrain the key":              {func(i *imagev1.Image) { i.Signatures[2].IssuedTo = &imagev1.SignatureSubject{PublicKeyID: "0x01"} }, "", false},
 	"empty fields of a typed client": {func(i *imagev1.Image) { i.Signatures[2].IssuedBy = &imagev1.SignatureIssuer{} }, "", false},
-	"replace, with another name":     {func(i *imagev1.Image) { i.Signatures[0] = signature("other") }, "", false},
-	"duplicate, without a verdict":   {func(i *imagev1.Image) { i.Signatures = append(i.Signatures, signature("one")) }, "", false},
-	"set the first manifest media":   {func(i *imagev1.Image) { i.DockerImageManifestMediaType = "a/b" }, "", false},
+	"ask for no key":                 {func(i *imagev1.Image) { i.Signatures[0].IssuedTo.PublicKeyID = "" }, "", false},
+	"ask for another key, no verdict": {func(i *imagev1.Image) {
+		i.Signatures[0] = signature("one")
+		i.Signatures[0].IssuedTo = &imagev1.SignatureSubject{PublicKeyID: "0x01"}
+	}, "", false},
+	"replace, with another name":   {func(i *imagev1.Image) { i.Signatures[0] = signature("other") }, "", false},
+	"duplicate, without a verdict": {func(i *imagev1.Image) { i.Signatures = append(i.Signatures, signature("one")) }, "", false},
+	"set the first manifest media": {func(i *imagev1.Image) { i.DockerImageManifestMediaType = "a/b" }, "", false},
 
 	"forge conditions":        {func(i *imagev1.Image) { i.Signatures[2].Conditions = i.Signatures[0].Conditions }, aboutVerdict, false},
 	"forge a reason":          {func(i *imagev1.Image) { i.Signatures[0].Conditions[0].Reason = "Forged" }, aboutVerdict, false},
@@ -83,6 +88,7 @@ var edits = map[string]struct {
 	"forge an issuer":         {func(i *imagev1.Image) { i.Signatures[2].IssuedBy = i.Signatures[0].IssuedBy }, aboutVerdict, false},
 	"forge an issuer's group": {func(i *imagev1.Image) { i.Signatures[0].IssuedBy.Organization = "Forged" }, aboutVerdict, false},
 	"forge a subject":         {func(i *imagev1.Image) { i.Signatures[0].IssuedTo.CommonName = "Forged" }, aboutVerdict, false},
+	"ask for another key":     {func(i *imagev1.Image) { i.Signatures[0].IssuedTo.PublicKeyID = "0x01" }, aboutVerdict, false},
 	"add with a verdict":      {func(i *imagev1.Image) { i.Signatures = append(i.Signatures, withVerdict(signature("four"))) }, aboutVerdict, false},
 	"rename with the verdict": {func(i *imagev1.Image) { i.Signatures[0].Name = "renamed" }, aboutVerdict, false},
 	"unname with the verdict": {func(i *imagev1.Image) { i.Signatures[0].Name = "" }, aboutVerdict, false},
@@ -225,6 +231,29 @@ func TestManySignatures(t *testing.T) {
 	wantError(t, writes["merge patch"](t, operator, reversed), "")
 }
 
+// TestSignaturesOfOneName verifies that the operator can write its verdicts on as many signatures as the API takes that
+// somebody has given one name, and that nobody else can.
+func TestSignaturesOfOneName(t *testing.T) {
+	image := &imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: "one-name"}}
+	for n := range 128 {
+		s := signature("one")
+		s.Content = fmt.Appendf(nil, "%s%04d", strings.Repeat("x", 8000), n)
+		image.Signatures = append(image.Signatures, s)
+	}
+	if err := admin.Create(t.Context(), image); err != nil {
+		t.Fatal(err)
+	}
+	for i := range image.Signatures {
+		content := image.Signatures[i].Content
+		image.Signatures[i] = withVerdict(image.Signatures[i])
+		image.Signatures[i].Content = content
+	}
+	wantError(t, writes["merge patch"](t, operator, image), "")
+	wantError(t, writes["merge patch"](t, editor, image), "image-integrity")
+	image.Signatures[127].Content = []byte("other")
+	wantError(t, writes["merge patch"](t, operator, image), aboutContent)
+}
+
 // TestShards writes what admission reads, as the editor, who may write ConfigMaps, and as somebody with the permission.
 func TestShards(t *testing.T) {
 	project(t, state(), 1)
@@ -237,6 +266,11 @@ func TestShards(t *testing.T) {
 	attempts := map[string]func(context.Context, *user) error{
 		"create": func(ctx context.Context, u *user) error {
 			return u.Create(ctx, shards.Encode(t, state(), operatorNamespace, 2)[1], client.DryRunAll)
+		},
+		"create without the label": func(ctx context.Context, u *user) error {
+			bare := shards.Encode(t, state(), operatorNamespace, 2)[1]
+			bare.Labels = nil
+			return u.Create(ctx, bare, client.DryRunAll)
 		},
 		"update": func(ctx context.Context, u *user) error {
 			forged := stored.DeepCopy()

@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -38,14 +39,7 @@ var modes = map[string]struct{ enforce, warn, audit, unlisted outcome }{
 
 func TestModes(t *testing.T) {
 	project(t, state(), 2)
-	t.Cleanup(func() {
-		if err := install(cleanupContext(t), "enforce"); err != nil {
-			t.Fatal(err)
-		}
-		waitForOutcome(t, enforced+"/app:v1", denied)
-		waitForOutcome(t, "elsewhere.example.com/app:v1", admitted)
-		waitFor(t, "the policy for workloads", func() bool { return warnedAbout(t, "Deployment", "elsewhere.example.com/app:v1") == "" })
-	})
+	restoreEnforce(t)
 	for mode, want := range modes {
 		t.Run(mode, func(t *testing.T) {
 			if err := install(t.Context(), mode); err != nil {
@@ -65,6 +59,58 @@ func TestModes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// restoreEnforce puts back the mode that the other tests need, at the end of a test.
+func restoreEnforce(t *testing.T) {
+	t.Helper()
+	t.Cleanup(func() {
+		if err := install(cleanupContext(t), "enforce"); err != nil {
+			t.Fatal(err)
+		}
+		waitForOutcome(t, enforced+"/app:v1", denied)
+		waitForOutcome(t, "elsewhere.example.com/app:v1", admitted)
+		waitFor(t, "the policy for workloads", func() bool { return warnedAbout(t, "Deployment", "elsewhere.example.com/app:v1") == "" })
+	})
+}
+
+// TestWarnings verifies that what one image is called does not keep the warning about another one from the client, and
+// neither does a Pod that is too large to evaluate.
+func TestWarnings(t *testing.T) {
+	project(t, state(), 2)
+	restoreEnforce(t)
+	if err := install(t.Context(), "warn"); err != nil {
+		t.Fatal(err)
+	}
+	waitForOutcome(t, enforced+"/app:v1", warning)
+	warn := "image " + enforced + "/app:v1 has no sha256 digest"
+	for _, name := range []string{"a\x01", "a\tb", "a\nb", "a\r\nb", "\x1b[31mred", "a\x7f", "a\u0085b", "a\u2028b", "a\u202eb", "\u00e9", strings.Repeat("a", 5000) + "\x00"} {
+		for _, object := range []client.Object{
+			podOf("default", container(enforced+"/app:v1"), func(s *corev1.PodSpec) { places["second container"](s, enforced+"/"+name) }),
+			podOf("default", container(enforced+"/"+name), func(s *corev1.PodSpec) { places["second container"](s, enforced+"/app:v1") }),
+		} {
+			editor.warnings.take()
+			wantError(t, create(t.Context(), object), "")
+			if said := editor.warnings.take(); !strings.Contains(said, warn) || !strings.Contains(said, "is not an image reference") {
+				t.Errorf("beside %q: the warning is %q", name, said)
+			}
+		}
+	}
+	editor.warnings.take()
+	wantError(t, create(t.Context(), manyContainers(enforced+"/app@"+verified, 3000)), "")
+	if said := editor.warnings.take(); !strings.Contains(said, "cost limit exceeded") {
+		t.Errorf("a Pod that is too large to evaluate: the warning is %q", said)
+	}
+}
+
+// manyContainers returns a Pod of so many containers with one image.
+func manyContainers(image string, count int) *corev1.Pod {
+	return podOf("default", func(s *corev1.PodSpec) {
+		s.Containers = nil
+		for n := range count {
+			s.Containers = append(s.Containers, corev1.Container{Name: "c" + strconv.Itoa(n), Image: image})
+		}
+	})
 }
 
 // testNoList checks of a mode that refuses nobody that it also does so while the operator has not written a list yet.

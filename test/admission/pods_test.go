@@ -41,6 +41,7 @@ var forms = map[string]struct{ image, refusal string }{
 	"verified, short name":                 {"busybox@" + verified, ""},
 	"verified, short name with tag":        {"busybox:1.36@" + verified, ""},
 	"verified, Docker Hub without library": {"docker.io/busybox@" + verified, ""},
+	"no scope, host of 253 characters":     {strings.Repeat("a", 239) + ".elsewhere.com:5000/app:v1", ""},
 	"verified, tag of 128 characters":      {enforced + "/app:" + strings.Repeat("a", 128) + "@" + verified, ""},
 	"verified, port 80":                    {"plain.example.com:80/app@" + verified, ""},
 	"verified, Docker Hub in full":         {"docker.io/library/busybox@" + verified, ""},
@@ -102,6 +103,9 @@ var forms = map[string]struct{ image, refusal string }{
 	"path in upper case":                 {enforced + "/App:v1", noReference},
 	"lines":                              {enforced + "/app\n" + enforced + "/app@" + verified, noReference},
 	"too long":                           {enforced + "/" + strings.Repeat("a/", 500) + "app:v1", noReference},
+	"host of 254 characters":             {strings.Repeat("a", 237) + ".wild.example.com/app@" + verified, noReference},
+	"host of 400 labels":                 {strings.Repeat("a.", 400) + "wild.example.com/app@" + verified, noReference},
+	"two ports":                          {"registry.example.com:5000:443/shop/app@" + verified, noReference},
 	"image ID":                           {unverified, isID},
 	"image ID, digest of a verified one": {verified, isID},
 	"image ID, short":                    {"sha256:1b", isID},
@@ -187,6 +191,21 @@ func TestUpdates(t *testing.T) {
 			wantError(t, editor.Patch(t.Context(), changed, client.MergeFrom(pod.DeepCopy()), client.DryRunAll), tc.refusal)
 		})
 	}
+}
+
+// TestLargePods verifies that a Pod of a thousand containers that was admitted can be changed as long as its images stay,
+// so that nothing keeps its finalizers from being removed. Another image is evaluated.
+func TestLargePods(t *testing.T) {
+	project(t, state(), 1)
+	pod := manyContainers("elsewhere.example.com/app:v1", 1000)
+	if err := editor.Create(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	changed := pod.DeepCopy()
+	changed.Labels = map[string]string{"changed": "yes"}
+	wantError(t, editor.Patch(t.Context(), changed, client.MergeFrom(pod.DeepCopy()), client.DryRunAll), "")
+	changed.Spec.Containers[999].Image = enforced + "/app:v1"
+	wantError(t, editor.Patch(t.Context(), changed, client.MergeFrom(pod.DeepCopy()), client.DryRunAll), "image-verification")
 }
 
 // TestValidUntil evaluates Pods with an allowlist that has expired: nothing of it counts for new Pods.

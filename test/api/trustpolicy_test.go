@@ -159,6 +159,7 @@ func TestScopes(t *testing.T) {
 		subnames = "an IP address has none"
 		port     = "a port is at most 65535"
 		address  = "a host that is an IP address"
+		long     = "a host has at most 253 characters"
 	)
 	tests := map[string]struct {
 		scope   string
@@ -183,6 +184,10 @@ func TestScopes(t *testing.T) {
 		"wildcard":                       {"*.example.com", ""},
 		"wildcard with port":             {"*.example.com:5000", ""},
 		"wildcard of top-level domain":   {"*.com", ""},
+		"host of 253 characters":         {strings.Repeat("a", 245) + ".example:5000/team", ""},
+		"wildcard of 253 characters":     {"*." + strings.Repeat("a", 243) + ".example:5000", ""},
+		"host of 254 characters":         {strings.Repeat("a", 246) + ".example/team", long},
+		"wildcard of 254 characters":     {"*." + strings.Repeat("a", 244) + ".example", long},
 		"scheme":                         {"https://registry.example.com", form},
 		"slash at the end":               {"registry.example.com/team/", form},
 		"slash after the registry":       {"registry.example.com/", form},

@@ -49,20 +49,25 @@ func TestSyntax(t *testing.T) {
 const (
 	verified   = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
 	unverified = "sha256:2222222222222222222222222222222222222222222222222222222222222222"
+	// changed is of an Image that was verified under another reference.
+	changed = "sha256:4444444444444444444444444444444444444444444444444444444444444444"
 )
 
-func image(reference, status string) map[string]any {
+// image returns an Image of generation 2, with a verdict on a generation.
+func image(reference, status string, observed int) map[string]any {
 	return map[string]any{
+		"metadata":             map[string]any{"generation": 2},
 		"dockerImageReference": reference,
-		"status":               map[string]any{"conditions": []any{map[string]any{"type": "Verified", "status": status}}},
+		"status":               map[string]any{"conditions": []any{map[string]any{"type": "Verified", "status": status, "observedGeneration": observed}}},
 	}
 }
 
 // inventory is Gatekeeper's inventory of the Images.
 var inventory = map[string]any{"inventory": map[string]any{"cluster": map[string]any{"image.openshift.io/v1": map[string]any{
 	"Image": map[string]any{
-		strings.ReplaceAll(verified, ":", "-"):   image("registry.example.com:5000/shop/app:v1", "True"),
-		strings.ReplaceAll(unverified, ":", "-"): image("registry.example.com:5000/shop/app:v2", "False"),
+		strings.ReplaceAll(verified, ":", "-"):   image("registry.example.com:5000/shop/app:v1", "True", 2),
+		strings.ReplaceAll(unverified, ":", "-"): image("registry.example.com:5000/shop/app:v2", "False", 2),
+		strings.ReplaceAll(changed, ":", "-"):    image("registry.example.com:5000/shop/app:v3", "True", 1),
 	},
 }}}}
 
@@ -83,6 +88,7 @@ func TestGatekeeper(t *testing.T) {
 		"verified":             {name + "@" + verified, false},
 		"verified, with a tag": {name + ":v9@" + verified, false},
 		"not verified":         {name + "@" + unverified, true},
+		"changed since":        {name + "@" + changed, true},
 		"no Image":             {name + "@sha256:" + strings.Repeat("3", 64), true},
 		"another repository":   {"registry.example.com:5000/shop/other@" + verified, true},
 		"tag":                  {name + ":v1", true},

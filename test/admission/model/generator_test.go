@@ -31,12 +31,12 @@ func (g generator) host() string {
 		port = g.pick(":443", ":443", ":0443", ":080", ":05000", ":000000000000000000000005000", ":65535")
 	}
 	if g.oneIn(12) {
-		host = g.pick("a.example.com.", "a..example.com", "-a.example.com", "a_b.example.com", "a\u3002example.com", "a%2eexample.com", "10.0.0.01", "10.1",
+		host = g.pick(strings.Repeat("h.", 127-6)+"example.com", strings.Repeat("h.", 400)+"example.com", "a.example.com.", "a..example.com", "-a.example.com", "a_b.example.com", "a\u3002example.com", "a%2eexample.com", "10.0.0.01", "10.1",
 			"0x0a.0.0.1", "10.0.0.0x1", "167772161", "256.0.0.1", "[::ffff:a00:1]", "[::ffff:10.0.0.1]", "[fe80::1%eth0]", "[fe80::1%25eth0]", "[1234]",
 			"[::1", "::1]", "[]", "user@a.example.com", "https://a.example.com", " a.example.com", "\u00e9.example.com", "a.example.com\n")
 	}
 	if g.oneIn(16) {
-		port = g.pick(":0", ":65536", ":99999", ":100000", ":18446744073709551617", ":", ":a", ":-1", ":+1", ":5000:5000", ":４４３")
+		port = g.pick(":0", ":65536", ":99999", ":100000", ":18446744073709551617", ":", ":a", ":-1", ":+1", ":5000:5000", ":5000:443", ":４４３")
 	}
 	if host == "" || host == "registry" && port == "" {
 		return ""

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/distribution/reference"
 	corev1 "k8s.io/api/core/v1"
@@ -223,10 +222,17 @@ func TestModel(t *testing.T) {
 
 // shown is what a message quotes of an image.
 func shown(image string) string {
-	if _, err := imageref.ParseImage(image); err != nil && utf8.RuneCountInString(image) > 200 {
-		image = string([]rune(image)[:200]) + "..."
+	if _, err := imageref.ParseImage(image); err == nil {
+		return image
 	}
-	return strings.ReplaceAll(image, "\n", `\n`)
+	text := strings.IndexFunc(image, func(r rune) bool { return r < ' ' || r > '~' })
+	if text < 0 {
+		text = len(image)
+	}
+	if text = min(text, 200); text < len(image) {
+		return image[:text] + "..."
+	}
+	return image
 }
 
 // checkAdvice checks that the message says what package imageref says about the name.
