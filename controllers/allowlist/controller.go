@@ -50,6 +50,11 @@ const (
 	// version of a ConfigMap until it is compacted, usually for five minutes, and by default
 	// holds no more than 2 GiB.
 	writeRate = 1 << 20
+
+	// patience is how long the first write after a start waits for verdicts that take long, once
+	// all Images have been looked at. Those that are not verified by then are not listed yet. It
+	// bounds how long Images that take long can hold up what other Images gain or lose.
+	patience = 10 * time.Second
 )
 
 // Reconciler writes the allowlist that admission reads: ConfigMaps in the operator's
@@ -72,6 +77,7 @@ type Reconciler struct {
 	TTL time.Duration
 
 	complete    bool      // Every Image has been evaluated once.
+	evaluatedAt time.Time // When all were evaluated, and some not completely.
 	lastChecked time.Time // When that was last found not to be so.
 	lastWrite   time.Time
 	pause       time.Duration // How long to write nothing after lastWrite.
@@ -182,8 +188,8 @@ func fit(ctx context.Context, state allowlist.State, stored map[string]*corev1.C
 	return fitting
 }
 
-// isComplete reports whether every Image has been evaluated since the start. It does not
-// wait for Images that are created later. Every verdict triggers the reconciler, and
+// isComplete reports whether every Image has been evaluated since the start, those that take
+// long at least once. It does not wait for Images that are created later. Every verdict triggers the reconciler, and
 // listing all Images after each would take longer than evaluating them.
 func (r *Reconciler) isComplete(ctx context.Context, now time.Time) (bool, error) {
 	if r.complete {
@@ -197,13 +203,35 @@ func (r *Reconciler) isComplete(ctx context.Context, now time.Time) (bool, error
 	if err := r.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return false, fmt.Errorf("listing Images: %w", err)
 	}
+	waits := 0
 	for i := range list.Items {
-		if list.Items[i].DeletionTimestamp.IsZero() && !r.Verdicts.Evaluated(list.Items[i].Name, list.Items[i].UID) {
+		if !list.Items[i].DeletionTimestamp.IsZero() {
+			continue
+		}
+		evaluated, incomplete := r.Verdicts.Evaluated(list.Items[i].Name, list.Items[i].UID)
+		if !evaluated {
 			return false, nil
 		}
+		if incomplete {
+			waits++
+		}
+	}
+	if waits > 0 && r.isPatient(now) {
+		return false, nil
+	}
+	if waits > 0 {
+		logf.FromContext(ctx).Info("Writing the allowlist without the verdicts on Images that take long", "images", waits)
 	}
 	r.complete = true
 	return true, nil
+}
+
+// isPatient reports whether the first write still waits for verdicts that take long.
+func (r *Reconciler) isPatient(now time.Time) bool {
+	if r.evaluatedAt.IsZero() || r.evaluatedAt.After(now) {
+		r.evaluatedAt = now
+	}
+	return now.Sub(r.evaluatedAt) < patience
 }
 
 // state returns the content of the allowlist: the scopes of all policies, each with the

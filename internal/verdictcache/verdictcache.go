@@ -7,6 +7,7 @@
 package verdictcache
 
 import (
+	"crypto/sha256"
 	"sync"
 	"time"
 
@@ -21,15 +22,23 @@ import (
 type Cache struct {
 	mu     sync.Mutex
 	byName map[string]Verdict
+	// listed counts the Images that vouch for an entry.
+	listed map[string]int
 	// changes has an event when something has changed since the last one was taken.
 	changes chan event.GenericEvent
 }
 
+// Inputs identifies all of an Image that its verdict depends on: two Images with the same Inputs
+// get the same verdict from the same policies at the same time.
+type Inputs [sha256.Size]byte
+
 // Verdict is what was decided about one Image, and from what.
 type Verdict struct {
-	// UID and ResourceVersion are the state of the Image.
-	UID             types.UID
-	ResourceVersion string
+	// UID and Inputs are the state of the Image.
+	UID    types.UID
+	Inputs Inputs
+	// Written are the Inputs that the Image has once the verdict is stored in it.
+	Written Inputs
 	// Revision is the state of policies and keys: trust.Snapshot.Revision.
 	Revision uint64
 
@@ -42,23 +51,57 @@ type Verdict struct {
 	Index Index
 	// RecheckAt is when the clock alone may change the verdict; zero for never.
 	RecheckAt time.Time
+	// Incomplete: not all signatures were checked, so that a better verdict follows.
+	Incomplete bool
+}
+
+// isOf reports whether the verdict is on this state of an Image.
+func (v *Verdict) isOf(uid types.UID, inputs Inputs) bool {
+	return v.UID == uid && (v.Inputs == inputs || v.Written == inputs)
 }
 
 // New returns an empty cache.
 func New() *Cache {
-	return &Cache{byName: map[string]Verdict{}, changes: make(chan event.GenericEvent, 1)}
+	return &Cache{byName: map[string]Verdict{}, listed: map[string]int{}, changes: make(chan event.GenericEvent, 1)}
 }
 
 // Record remembers the verdict on an Image. Callers do so right after the decision and before
-// any write: an API server that refuses the write must not keep an image on the allowlist.
-func (c *Cache) Record(name string, verdict Verdict) {
+// any write: an API server that refuses the write must not keep an image on the allowlist. Record
+// reports whether the verdict has an entry that no Image had before.
+func (c *Cache) Record(name string, verdict Verdict) (added bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before, ok := c.byName[name]
 	c.byName[name] = verdict
+	added = verdict.Entry != "" && c.listed[verdict.Entry] == 0
+	c.count(verdict.Entry, 1)
+	c.count(before.Entry, -1)
 	// The children of one index do not change.
-	if !ok || before.UID != verdict.UID || before.Entry != verdict.Entry || before.Scope != verdict.Scope || before.Index.Name != verdict.Index.Name {
+	if !ok || before.UID != verdict.UID || before.Incomplete != verdict.Incomplete ||
+		before.Entry != verdict.Entry || before.Scope != verdict.Scope || before.Index.Name != verdict.Index.Name {
 		c.Notify()
+	}
+	return added
+}
+
+// count adds to the number of Images with an entry.
+func (c *Cache) count(entry string, n int) {
+	if entry == "" {
+		return
+	}
+	if c.listed[entry] += n; c.listed[entry] == 0 {
+		delete(c.listed, entry)
+	}
+}
+
+// ExpectWritten makes the last verdict on an Image count for what the Image is once the verdict is
+// stored in it. Callers do so before the write, whose event may come at once.
+func (c *Cache) ExpectWritten(name string, uid types.UID, inputs Inputs) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if verdict, ok := c.byName[name]; ok && verdict.UID == uid {
+		verdict.Written = inputs
+		c.byName[name] = verdict
 	}
 }
 
@@ -66,7 +109,8 @@ func (c *Cache) Record(name string, verdict Verdict) {
 func (c *Cache) Forget(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, ok := c.byName[name]; ok {
+	if verdict, ok := c.byName[name]; ok {
+		c.count(verdict.Entry, -1)
 		delete(c.byName, name)
 		c.Notify()
 	}
@@ -84,21 +128,40 @@ func (c *Cache) Notify() {
 	}
 }
 
-// Evaluated reports whether an Image has been evaluated, in whatever state.
-func (c *Cache) Evaluated(name string, uid types.UID) bool {
+// Evaluated reports whether an Image has been evaluated, in whatever state, and whether a better
+// verdict follows.
+func (c *Cache) Evaluated(name string, uid types.UID) (evaluated, incomplete bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	verdict, ok := c.byName[name]
-	return ok && verdict.UID == uid
+	ok = ok && verdict.UID == uid
+	return ok, ok && verdict.Incomplete
 }
 
-// Current reports whether the last verdict is on exactly this state of an Image and this
-// revision of policies and keys.
-func (c *Cache) Current(name string, uid types.UID, resourceVersion string, revision uint64) bool {
+// Verified reports whether the last verdict on an Image of this name has an entry.
+func (c *Cache) Verified(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.byName[name].Entry != ""
+}
+
+// IsOf reports whether the last verdict is on this state of an Image, by whatever policies and
+// keys.
+func (c *Cache) IsOf(name string, uid types.UID, inputs Inputs) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	verdict, ok := c.byName[name]
-	return ok && verdict.UID == uid && verdict.ResourceVersion == resourceVersion && verdict.Revision == revision
+	return ok && verdict.isOf(uid, inputs)
+}
+
+// Current reports whether the last verdict is on this state of an Image and this revision of
+// policies and keys, and whether it is complete.
+func (c *Cache) Current(name string, uid types.UID, inputs Inputs, revision uint64) (current, complete bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	verdict, ok := c.byName[name]
+	ok = ok && verdict.isOf(uid, inputs) && verdict.Revision == revision
+	return ok, ok && !verdict.Incomplete
 }
 
 // Due returns the names of the Images whose verdict the clock may have changed by now, in any
