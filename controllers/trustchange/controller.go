@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -37,8 +38,13 @@ import (
 // busyRetry is how long to wait while keys are parsed.
 const busyRetry = 100 * time.Millisecond
 
-// clockInterval is how often the cache of verdicts is searched for those that are due.
-const clockInterval = time.Second
+const (
+	// clockInterval is how often the cache of verdicts is searched for those that are due.
+	clockInterval = time.Second
+	// clockJump is how far the clock may go in that time, on a machine that is busy. When it has
+	// gone farther or back, it was set, or the process did not run.
+	clockJump = time.Minute
+)
 
 // Reconciler evaluates Images when policies or keys change, or time passes.
 type Reconciler struct {
@@ -81,12 +87,40 @@ func (r *Reconciler) priority(cached *imagecache.Image) int {
 
 // watchClock delivers the Images whose verdict is due, until ctx ends.
 func (r *Reconciler) watchClock(ctx context.Context) error {
+	// Of the wall clock: the monotonic one never jumps.
+	now := func() time.Time { return r.Evaluator.Clock.Now().Round(0) }
+	last := now()
 	wait.UntilWithContext(ctx, func(ctx context.Context) {
-		for _, name := range r.Evaluator.Verdicts.Due(r.Evaluator.Clock.Now()) {
+		passed := now().Sub(last)
+		last = last.Add(passed)
+		if passed < 0 || passed > clockJump {
+			r.clockJumped(ctx, passed)
+		}
+		for _, name := range r.Evaluator.Verdicts.Due(last) {
 			r.deliver(ctx, name)
 		}
 	}, clockInterval)
 	return nil
+}
+
+// clockJumped evaluates all Images anew, those first that are verified. A clock that was set back makes verdicts hold again, and
+// what timers wait for comes at another time than they were set for.
+func (r *Reconciler) clockJumped(ctx context.Context, by time.Duration) {
+	logf.FromContext(ctx).Info("The clock has jumped; all Images are evaluated again", "seconds", by.Seconds())
+	r.Evaluator.Trust.Invalidate()
+	r.Evaluator.Verdicts.Notify()
+	var list imagecache.ImageList
+	if err := r.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		logf.FromContext(ctx).Error(err, "Cannot list Images")
+		return
+	}
+	for _, verified := range []bool{true, false} {
+		for i := range list.Items {
+			if name := list.Items[i].Name; r.Evaluator.Verdicts.Verified(name) == verified {
+				r.deliver(ctx, name)
+			}
+		}
+	}
 }
 
 // deliver enqueues an Image, here and to be written.
