@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/trust"
@@ -114,10 +115,15 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 // bulkPriority orders the Images that a change of trust affects: a status that says verified may have
 // to be corrected.
 func bulkPriority(image *imagecache.Image) int {
-	if meta.IsStatusConditionTrue(image.Status.Conditions, assayv1alpha1.VerifiedCondition) {
+	if claimsVerified(&image.Image) {
 		return 0
 	}
 	return handler.LowPriority
+}
+
+// claimsVerified reports whether the status of an Image says that it is verified.
+func claimsVerified(image *imagev1.Image) bool {
+	return meta.IsStatusConditionTrue(image.Status.Conditions, assayv1alpha1.VerifiedCondition)
 }
 
 // Recheck makes an Image be evaluated and written for another reason than a change of the Image: those
@@ -133,7 +139,7 @@ func (r *Reconciler) Recheck(ctx context.Context, name string) {
 // Prioritize puts a changed Image before others if its status says verified and the verdict does
 // not, or if the verdict adds to the allowlist what was not on it.
 func (r *Reconciler) Prioritize(ctx context.Context, e *Evaluation) {
-	claimed := meta.IsStatusConditionTrue(e.Image.Status.Conditions, assayv1alpha1.VerifiedCondition)
+	claimed := claimsVerified(e.Image)
 	verified := e.Verdict.Outcome == verify.Verified
 	switch {
 	case !e.Counts:
@@ -144,21 +150,22 @@ func (r *Reconciler) Prioritize(ctx context.Context, e *Evaluation) {
 	}
 }
 
-// reconcileChanged reconciles an Image that has changed. What is left for later is the other lane's.
+// reconcileChanged reconciles an Image that has changed.
 func (r *Reconciler) reconcileChanged(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	result, err := r.reconcile(ctx, req, verify.QuickEffort)
-	if err == nil && result.RequeueAfter > 0 {
-		r.bulk.add(ctx, req.Name, handler.LowPriority, result.RequeueAfter)
-		return ctrl.Result{}, nil
-	}
-	return result, err
+	return r.leaveToBulk(ctx, req, verify.QuickEffort)
 }
 
 // reconcileSlow reconciles an Image with all the effort that is ever spent on one.
 func (r *Reconciler) reconcileSlow(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	result, err := r.reconcile(ctx, req, verify.FullEffort)
-	if err == nil && result.RequeueAfter > 0 {
-		r.bulk.add(ctx, req.Name, handler.LowPriority, result.RequeueAfter)
+	return r.leaveToBulk(ctx, req, verify.FullEffort)
+}
+
+// leaveToBulk reconciles an Image. What is to be done at a later time is left to the bulk lane, so
+// that it does not wait for Images of this lane then; what is tried again stays.
+func (r *Reconciler) leaveToBulk(ctx context.Context, req ctrl.Request, effort verify.Effort) (ctrl.Result, error) {
+	result, err := r.reconcile(ctx, req, effort)
+	if err == nil && result.Priority != nil {
+		r.bulk.add(ctx, req.Name, *result.Priority, result.RequeueAfter)
 		return ctrl.Result{}, nil
 	}
 	return result, err
@@ -174,17 +181,21 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 
 func (r *Reconciler) reconcile(ctx context.Context, req ctrl.Request, effort verify.Effort) (ctrl.Result, error) {
 	var rest time.Duration
+	postponed := false
 	e, err := r.Evaluator.Evaluate(ctx, req.NamespacedName, effort, func(s *Subject) bool {
 		rest = r.reconciled.remaining(s)
-		return rest > 0
+		postponed = effort == verify.QuickEffort && r.Evaluator.Postponed(s) && !claimsVerified(s.Image)
+		return rest > 0 || postponed
 	})
 	switch {
 	case errors.Is(err, ErrBusy):
-		return requeueLowPriority(busyRetry), nil
+		return ctrl.Result{RequeueAfter: busyRetry}, nil
 	case err != nil:
 		return ctrl.Result{}, err
 	case e == nil && rest > 0:
 		return requeueLowPriority(rest), nil
+	case e == nil && postponed:
+		return ctrl.Result{}, nil
 	case e == nil:
 		r.reconciled.forget(req.Name)
 		return ctrl.Result{}, nil

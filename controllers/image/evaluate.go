@@ -129,8 +129,7 @@ func (e *Evaluator) record(ctx context.Context, evaluation *Evaluation, effort v
 	quick := evaluation.Verdict.Incomplete && effort == verify.QuickEffort
 	_, complete := e.Verdicts.Current(name, evaluation.Image.UID, evaluation.Inputs, evaluation.Trust.Revision())
 	if !quick || !complete || e.Verdicts.IsDue(name, now) {
-		verdict := evaluation.forAllowlist()
-		verdict.Incomplete = quick
+		verdict := evaluation.forAllowlist(quick)
 		evaluation.Counts = true
 		evaluation.Added = e.Verdicts.Record(name, verdict)
 	}
@@ -146,6 +145,13 @@ func (e *Evaluator) Current(s *Subject) bool {
 	return current && !e.Verdicts.IsDue(s.Image.Name, s.Now.Time)
 }
 
+// Postponed reports whether the last verdict on an Image is on exactly this state, by these policies
+// and keys, and incomplete: it is in the hands of OnIncomplete.
+func (e *Evaluator) Postponed(s *Subject) bool {
+	current, complete := e.Verdicts.Current(s.Image.Name, s.Image.UID, s.Inputs, s.Trust.Revision())
+	return current && !complete && !e.Verdicts.IsDue(s.Image.Name, s.Now.Time)
+}
+
 // Evaluated reports whether the last verdict on an Image is on exactly this state, by whatever
 // policies and keys and at whatever time.
 func (e *Evaluator) Evaluated(s *Subject) bool {
@@ -153,13 +159,16 @@ func (e *Evaluator) Evaluated(s *Subject) bool {
 }
 
 // forAllowlist returns what the cache of verdicts keeps.
-func (e *Evaluation) forAllowlist() verdictcache.Verdict {
+func (e *Evaluation) forAllowlist(incomplete bool) verdictcache.Verdict {
 	verdict := verdictcache.Verdict{
-		UID: e.Image.UID, Inputs: e.Inputs, Revision: e.Trust.Revision(), RecheckAt: e.Verdict.RecheckAt,
+		UID: e.Image.UID, Inputs: e.Inputs, Revision: e.Trust.Revision(), RecheckAt: e.Verdict.RecheckAt, Incomplete: incomplete,
 		Index: e.index,
 	}
-	if e.Verdict.Outcome == verify.Verified {
+	switch {
+	case e.Verdict.Outcome == verify.Verified:
 		verdict.Entry, verdict.Scope = e.entry()
+	case incomplete:
+		verdict.Pending, verdict.Scope = e.entry()
 	}
 	return verdict
 }

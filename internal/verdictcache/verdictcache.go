@@ -45,6 +45,8 @@ type Verdict struct {
 	// Entry is <repository>@<digest>, by which Pods name the image; empty when it is not
 	// verified.
 	Entry string
+	// Pending is the entry that the Image would have if it were verified, for an incomplete verdict.
+	Pending string
 	// Scope is the one by whose policies the Image was evaluated.
 	Scope string
 	// Index is what an index lists, whether or not it is verified.
@@ -128,14 +130,12 @@ func (c *Cache) Notify() {
 	}
 }
 
-// Evaluated reports whether an Image has been evaluated, in whatever state, and whether a better
-// verdict follows.
-func (c *Cache) Evaluated(name string, uid types.UID) (evaluated, incomplete bool) {
+// Evaluated reports whether an Image has been evaluated, in whatever state, completely or not.
+func (c *Cache) Evaluated(name string, uid types.UID) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	verdict, ok := c.byName[name]
-	ok = ok && verdict.UID == uid
-	return ok, ok && verdict.Incomplete
+	return ok && verdict.UID == uid
 }
 
 // Verified reports whether the last verdict on an Image of this name has an entry.
@@ -199,11 +199,29 @@ func (v *Verdict) isDue(now time.Time) bool {
 func (c *Cache) Entries(hasScope func(entry string) bool) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	entries := make([]string, 0, len(c.byName))
-	for _, verdict := range c.byName {
+	return entriesOf(c.byName, hasScope)
+}
+
+// Pending returns what Entries would if all Images were verified whose verdict is incomplete.
+func (c *Cache) Pending(hasScope func(entry string) bool) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	supposed := make(map[string]Verdict, len(c.byName))
+	for name, verdict := range c.byName {
+		if verdict.Pending != "" {
+			verdict.Entry = verdict.Pending
+		}
+		supposed[name] = verdict
+	}
+	return entriesOf(supposed, hasScope)
+}
+
+func entriesOf(byName map[string]Verdict, hasScope func(entry string) bool) []string {
+	entries := make([]string, 0, len(byName))
+	for _, verdict := range byName {
 		if verdict.isVerified(hasScope) {
 			entries = append(entries, verdict.Entry)
 		}
 	}
-	return append(entries, derive(c.byName, hasScope)...)
+	return append(entries, derive(byName, hasScope)...)
 }

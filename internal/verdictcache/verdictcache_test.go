@@ -153,8 +153,8 @@ func TestCurrent(t *testing.T) {
 				if got := c.IsOf(tt.name, uid, state(tt.inputs)); got != tt.isOf {
 					t.Errorf("IsOf = %v, want %v", got, tt.isOf)
 				}
-				if evaluated, partly := c.Evaluated(tt.name, uid); evaluated != tt.isEvaluated || partly != (evaluated && incomplete) {
-					t.Errorf("Evaluated = %v, %v, want %v", evaluated, partly, tt.isEvaluated)
+				if got := c.Evaluated(tt.name, uid); got != tt.isEvaluated {
+					t.Errorf("Evaluated = %v, want %v", got, tt.isEvaluated)
 				}
 			})
 		}
@@ -208,6 +208,33 @@ func TestEntryWithAScopeOfItsOwn(t *testing.T) {
 	slices.Sort(got)
 	if !slices.Equal(got, []string{app, other}) {
 		t.Errorf("entries %v, want both", got)
+	}
+}
+
+// TestPending checks that a pending entry counts as if it were verified for Pending, with what is
+// derived from it, and not for Entries.
+func TestPending(t *testing.T) {
+	c := verdictcache.New()
+	pending := func(verdict verdictcache.Verdict) verdictcache.Verdict {
+		verdict.Entry, verdict.Pending, verdict.Incomplete = "", verdict.Entry, true
+		return verdict
+	}
+	c.Record("pending", pending(verified(app)))
+	c.Record("pending index", pending(signed(index("multi", children("amd64")))))
+	c.Record("verified", verified(other))
+	noScopes := func(string) bool { return false }
+	got := c.Pending(noScopes)
+	slices.Sort(got)
+	want := []string{app, other, entryOf("multi"), entryOf("amd64")}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("pending entries (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{other}, entries(c)); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+	if got := c.Pending(func(entry string) bool { return entry == app }); slices.Contains(got, app) {
+		t.Error("an entry with a scope of its own is pending by another one")
 	}
 }
 
