@@ -126,6 +126,10 @@ test: ## Run all tests, those that need an API server included.
 test-e2e: ## Run the tests of the program as a cluster runs it: configuration, permissions, replicas, faults, admission.
 	@$(WITH_TEST_CONTROLPLANE) $(TEST_MODULE) ./...
 
+.PHONY: test-faults-long
+test-faults-long: ## Run the tests of faults at full size: 500 and 5,000 images, 20 kills (an hour; ASSAY_FAULTS_SEED=1 repeats a run).
+	@$(WITH_CONTROLPLANE) ASSAY_FAULTS_LONG=1 $(TEST_MODULE) -v -timeout 3h ./faults
+
 .PHONY: test-race
 test-race: ## Run all tests with the race detector. Needs a C compiler.
 	@$(WITH_TEST_CONTROLPLANE) export CGO_ENABLED=1 && $(GO) test -race ./... && $(TEST_MODULE) -race ./...

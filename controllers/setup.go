@@ -25,6 +25,7 @@ import (
 	"github.com/assay-project/assay/controllers/allowlist"
 	"github.com/assay-project/assay/controllers/discovery"
 	"github.com/assay-project/assay/controllers/image"
+	"github.com/assay-project/assay/controllers/imagechange"
 	"github.com/assay-project/assay/controllers/importer"
 	statemetrics "github.com/assay-project/assay/controllers/metrics"
 	"github.com/assay-project/assay/controllers/registryconfig"
@@ -46,7 +47,8 @@ type Options struct {
 	Namespace string
 	// RecheckInterval is how often a verdict that does not change is confirmed.
 	RecheckInterval time.Duration
-	// Workers is how many Images are reconciled at the same time.
+	// Workers is how many Images that have changed are written at the same time. Half as many
+	// are for another reason.
 	Workers int
 	// AllowlistTTL is how long the allowlist is valid when it is not renewed; zero is for ever.
 	AllowlistTTL time.Duration
@@ -114,15 +116,18 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
+	images := &image.Reconciler{
+		Client: mgr.GetClient(), Evaluator: evaluator, Recorder: recorder,
+		RecheckInterval: o.RecheckInterval, Workers: o.Workers,
+	}
 
 	for _, reconciler := range []interface{ SetupWithManager(ctrl.Manager) error }{
-		// Decides about Images at once when trust changes, before anything is written.
-		&trustchange.Reconciler{Client: mgr.GetClient(), Evaluator: evaluator},
+		// Decide about Images at once when trust changes and when Images change, before anything
+		// is written.
+		&trustchange.Reconciler{Client: mgr.GetClient(), Evaluator: evaluator, Recheck: images.Recheck},
+		&imagechange.Reconciler{Evaluator: evaluator, Prioritize: images.Prioritize},
 		// Records the verdicts on Images.
-		&image.Reconciler{
-			Client: mgr.GetClient(), Evaluator: evaluator, Recorder: recorder,
-			RecheckInterval: o.RecheckInterval, Workers: o.Workers,
-		},
+		images,
 		// Reports on the keys of TrustPolicies.
 		&trustpolicy.Reconciler{Client: mgr.GetClient(), Trust: store, Recorder: recorder, Clock: o.Clock},
 		// Writes what admission reads.

@@ -157,7 +157,8 @@ const (
 )
 
 // Reasons of a key or signer in a TrustPolicy's status, beside KeyExpired, KeyRevoked,
-// WeakAlgorithm, UnsupportedAlgorithm and CertificateExpired.
+// WeakAlgorithm, UnsupportedAlgorithm, CertificateExpired and, for a file that was not read,
+// OverBudget.
 const (
 	// ReasonSourceNotFound: the Secret or ConfigMap, or the key in it, does not exist.
 	ReasonSourceNotFound = "SourceNotFound"

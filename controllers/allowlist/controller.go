@@ -50,6 +50,11 @@ const (
 	// version of a ConfigMap until it is compacted, usually for five minutes, and by default
 	// holds no more than 2 GiB.
 	writeRate = 1 << 20
+
+	// patience is how long after a start an image stays listed whose Image takes long to evaluate.
+	// It bounds how long somebody can keep an image listed that is no longer verified, by Images of
+	// it that take long.
+	patience = 30 * time.Second
 )
 
 // Reconciler writes the allowlist that admission reads: ConfigMaps in the operator's
@@ -72,6 +77,7 @@ type Reconciler struct {
 	TTL time.Duration
 
 	complete    bool      // Every Image has been evaluated once.
+	completedAt time.Time // When that was first found.
 	lastChecked time.Time // When that was last found not to be so.
 	lastWrite   time.Time
 	pause       time.Duration // How long to write nothing after lastWrite.
@@ -123,7 +129,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	state := fit(ctx, r.state(snapshot), stored)
+	data := dataOf(stored)
+	state := fit(ctx, r.state(snapshot, data, now), data)
 	shards, err := allowlist.Encode(state, currentCount(stored))
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("encoding the allowlist, which stays as it is: %w", err)
@@ -140,10 +147,18 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	}
 	entriesGauge.Set(float64(len(state.Images)))
 	shardsGauge.Set(float64(len(shards)))
-	if wait := r.nextWithdrawal(now); wait > 0 {
-		return ctrl.Result{RequeueAfter: wait}, nil
+	return ctrl.Result{RequeueAfter: r.nextRun(now)}, nil
+}
+
+// nextRun returns when the allowlist is reconciled without any event, zero for never.
+func (r *Reconciler) nextRun(now time.Time) time.Duration {
+	next := r.TTL / renewals
+	for _, wait := range []time.Duration{r.nextWithdrawal(now), r.completedAt.Add(patience).Sub(now)} {
+		if wait > 0 && (next == 0 || wait < next) {
+			next = wait
+		}
 	}
-	return ctrl.Result{RequeueAfter: r.TTL / renewals}, nil
+	return next
 }
 
 // errFenceFirst says that the fence was written, and the shards are not yet.
@@ -167,13 +182,18 @@ func (r *Reconciler) store(ctx context.Context, stored map[string]*corev1.Config
 	return wrote, size, err
 }
 
-// fit leaves out what the allowlist cannot hold, and tells the metric.
-func fit(ctx context.Context, state allowlist.State, stored map[string]*corev1.ConfigMap) allowlist.State {
+// dataOf returns the data of the stored shards, in the order of their names.
+func dataOf(stored map[string]*corev1.ConfigMap) []map[string]string {
 	data := make([]map[string]string, 0, len(stored))
 	for _, name := range slices.Sorted(maps.Keys(stored)) {
 		data = append(data, stored[name].Data)
 	}
-	fitting, images, scopes := allowlist.Fit(state, data)
+	return data
+}
+
+// fit leaves out what the allowlist cannot hold, and tells the metric.
+func fit(ctx context.Context, state allowlist.State, stored []map[string]string) allowlist.State {
+	fitting, images, scopes := allowlist.Fit(state, stored)
 	droppedGauge.WithLabelValues("image").Set(float64(images))
 	droppedGauge.WithLabelValues("scope").Set(float64(scopes))
 	if images+scopes > 0 {
@@ -182,8 +202,7 @@ func fit(ctx context.Context, state allowlist.State, stored map[string]*corev1.C
 	return fitting
 }
 
-// isComplete reports whether every Image has been evaluated since the start. It does not
-// wait for Images that are created later. Every verdict triggers the reconciler, and
+// isComplete reports whether every Image has been evaluated since the start, completely or not. It does not wait for Images that are created later. Every verdict triggers the reconciler, and
 // listing all Images after each would take longer than evaluating them.
 func (r *Reconciler) isComplete(ctx context.Context, now time.Time) (bool, error) {
 	if r.complete {
@@ -202,13 +221,16 @@ func (r *Reconciler) isComplete(ctx context.Context, now time.Time) (bool, error
 			return false, nil
 		}
 	}
-	r.complete = true
+	r.complete, r.completedAt = true, now
 	return true, nil
 }
 
 // state returns the content of the allowlist: the scopes of all policies, each with the
 // strictest level that one of its policies sets, and the verified images.
-func (r *Reconciler) state(snapshot *trust.Snapshot) allowlist.State {
+//
+// Shortly after a start, images that are stored stay if the verdict on an Image of theirs is
+// incomplete: evaluating them may take long.
+func (r *Reconciler) state(snapshot *trust.Snapshot, stored []map[string]string, now time.Time) allowlist.State {
 	scopes := map[string]allowlist.Level{}
 	for _, policy := range snapshot.Policies() {
 		for _, scope := range policy.Scopes {
@@ -219,9 +241,17 @@ func (r *Reconciler) state(snapshot *trust.Snapshot) allowlist.State {
 			scopes[scope.String()] = level
 		}
 	}
-	images := r.Verdicts.Entries(func(entry string) bool {
+	hasScope := func(entry string) bool {
 		_, ok := scopes[entry]
 		return ok
-	})
+	}
+	images := r.Verdicts.Entries(hasScope)
+	if since := now.Sub(r.completedAt); since >= 0 && since < patience {
+		for _, entry := range r.Verdicts.Pending(hasScope) {
+			if allowlist.Contains(stored, entry) {
+				images = append(images, entry)
+			}
+		}
+	}
 	return allowlist.State{Images: images, Scopes: scopes}
 }

@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -23,11 +24,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/trust"
+	"github.com/assay-project/assay/internal/verify"
 )
 
 // +kubebuilder:rbac:groups=image.openshift.io,resources=images,verbs=list;watch;patch
@@ -63,25 +66,109 @@ type Reconciler struct {
 	// RecheckInterval is how often a verdict that does not change is confirmed by a new
 	// lastProbeTime.
 	RecheckInterval time.Duration
-	// Workers is how many Images are reconciled at the same time.
+	// Workers is how many Images that have changed are reconciled at the same time. Half as many
+	// are for another reason.
 	Workers int
 
 	reconciled reconciledImages
 	events     eventBudget
+	turns      Turns
+	// The lanes of Images that have changed, that may have to be written for another reason, and
+	// that take long.
+	changed, bulk, slow *lane
 }
 
-// SetupWithManager registers the reconciler with its event sources. It needs the indexes of
-// package trust.
+// SetupWithManager registers the reconciler with its event sources, as three controllers: what
+// happens in one lane keeps no Image of another lane waiting. It needs the indexes of package
+// trust.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	enqueuer := &trust.Enqueuer{Client: mgr.GetClient(), Store: r.Evaluator.Trust, Delay: bulkDelay}
-	return ctrl.NewControllerManagedBy(mgr).
+	r.changed, r.bulk, r.slow = newLane(), newLane(), newLane()
+	r.Evaluator.OnIncomplete = func(ctx context.Context, name string) {
+		priority, _ := r.turns.Next(name, r.Evaluator.Clock.Now())
+		r.slow.add(ctx, name, priority, 0)
+	}
+	enqueuer := &trust.Enqueuer{
+		Client: mgr.GetClient(), Store: r.Evaluator.Trust, Delay: bulkDelay, Priority: bulkPriority,
+	}
+	changes := ctrl.NewControllerManagedBy(mgr).
 		Named("image").
-		For(&imagecache.Image{}, builder.WithPredicates(imageChanged())).
+		Watches(&imagecache.Image{}, r.turns.OnChanges(r.Evaluator.Clock.Now, true), builder.WithPredicates(Changed())).
+		WatchesRawSource(r.changed.source()).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
+		Complete(reconcile.Func(r.reconcileChanged))
+	bulk := ctrl.NewControllerManagedBy(mgr).
+		Named("image-bulk").
 		Watches(&assayv1alpha1.TrustPolicy{}, enqueuer.OnPolicies()).
 		Watches(&corev1.Secret{}, enqueuer.OnKeySources(trust.SecretKind)).
 		Watches(&corev1.ConfigMap{}, enqueuer.OnKeySources(trust.ConfigMapKind)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers}).
+		WatchesRawSource(r.bulk.source()).
+		WithOptions(controller.Options{MaxConcurrentReconciles: max(1, r.Workers/2)}).
 		Complete(r)
+	slow := ctrl.NewControllerManagedBy(mgr).
+		Named("image-slow").
+		WatchesRawSource(r.slow.source()).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 1}).
+		Complete(reconcile.Func(r.reconcileSlow))
+	return errors.Join(changes, bulk, slow)
+}
+
+// bulkPriority orders the Images that a change of trust affects: a status that says verified may have
+// to be corrected.
+func bulkPriority(image *imagecache.Image) int {
+	if claimsVerified(&image.Image) {
+		return 0
+	}
+	return handler.LowPriority
+}
+
+// claimsVerified reports whether the status of an Image says that it is verified.
+func claimsVerified(image *imagev1.Image) bool {
+	return meta.IsStatusConditionTrue(image.Status.Conditions, assayv1alpha1.VerifiedCondition)
+}
+
+// Recheck makes an Image be evaluated and written for another reason than a change of the Image: those
+// first that were verified.
+func (r *Reconciler) Recheck(ctx context.Context, name string) {
+	priority := handler.LowPriority
+	if r.Evaluator.Verdicts.Verified(name) {
+		priority = 0
+	}
+	r.bulk.add(ctx, name, priority, bulkDelay)
+}
+
+// Prioritize puts a changed Image before others if its status says verified and the verdict does
+// not, or if the verdict adds to the allowlist what was not on it.
+func (r *Reconciler) Prioritize(ctx context.Context, e *Evaluation) {
+	claimed := claimsVerified(e.Image)
+	verified := e.Verdict.Outcome == verify.Verified
+	switch {
+	case !e.Counts:
+	case claimed && !verified:
+		r.changed.add(ctx, e.Image.Name, withdrawPriority, 0)
+	case e.Added && !claimed:
+		r.changed.add(ctx, e.Image.Name, addedPriority, 0)
+	}
+}
+
+// reconcileChanged reconciles an Image that has changed.
+func (r *Reconciler) reconcileChanged(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	return r.leaveToBulk(ctx, req, verify.QuickEffort)
+}
+
+// reconcileSlow reconciles an Image with all the effort that is ever spent on one.
+func (r *Reconciler) reconcileSlow(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	return r.leaveToBulk(ctx, req, verify.FullEffort)
+}
+
+// leaveToBulk reconciles an Image. What is to be done at a later time is left to the bulk lane, so
+// that it does not wait for Images of this lane then; what is tried again stays.
+func (r *Reconciler) leaveToBulk(ctx context.Context, req ctrl.Request, effort verify.Effort) (ctrl.Result, error) {
+	result, err := r.reconcile(ctx, req, effort)
+	if err == nil && result.Priority != nil {
+		r.bulk.add(ctx, req.Name, *result.Priority, result.RequeueAfter)
+		return ctrl.Result{}, nil
+	}
+	return result, err
 }
 
 // Reconcile evaluates one Image and writes what differs: the signatures in one patch, then
@@ -89,21 +176,33 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 // another writer's change, and stopping between them leaves nothing that the next run does
 // not complete.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	return r.reconcile(ctx, req, verify.QuickEffort)
+}
+
+func (r *Reconciler) reconcile(ctx context.Context, req ctrl.Request, effort verify.Effort) (ctrl.Result, error) {
 	var rest time.Duration
-	e, err := r.Evaluator.Evaluate(ctx, req.NamespacedName, func(image *imagev1.Image, snapshot *trust.Snapshot, now time.Time) bool {
-		rest = r.reconciled.remaining(image, snapshot, now)
-		return rest > 0
+	postponed := false
+	e, err := r.Evaluator.Evaluate(ctx, req.NamespacedName, effort, func(s *Subject) bool {
+		rest = r.reconciled.remaining(s)
+		postponed = effort == verify.QuickEffort && r.Evaluator.Postponed(s) && !claimsVerified(s.Image)
+		return rest > 0 || postponed
 	})
 	switch {
 	case errors.Is(err, ErrBusy):
-		return requeueLowPriority(busyRetry), nil
+		return ctrl.Result{RequeueAfter: busyRetry}, nil
 	case err != nil:
 		return ctrl.Result{}, err
 	case e == nil && rest > 0:
 		return requeueLowPriority(rest), nil
+	case e == nil && postponed:
+		return ctrl.Result{}, nil
 	case e == nil:
 		r.reconciled.forget(req.Name)
 		return ctrl.Result{}, nil
+	}
+	r.turns.Take(req.Name, e.Now.Time)
+	if e.Verdict.Incomplete && effort == verify.QuickEffort {
+		return r.postpone(ctx, e)
 	}
 	observeVerdict(&e.Verdict, e.Took)
 	logf.FromContext(ctx).V(1).Info("Evaluated", "outcome", e.Verdict.Outcome.String(), "reason", e.Verdict.Reason,
@@ -111,10 +210,22 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return r.store(ctx, e)
 }
 
+// postpone leaves an Image to the slow lane, which may take long to come to it: meanwhile its status
+// does not say verified, unless that is still so.
+func (r *Reconciler) postpone(ctx context.Context, e *Evaluation) (ctrl.Result, error) {
+	logf.FromContext(ctx).V(1).Info("Takes long", "signatures", len(e.Verdict.Signatures))
+	if !e.Counts {
+		return ctrl.Result{}, nil
+	}
+	return ctrl.Result{}, client.IgnoreNotFound(r.withdraw(ctx, e))
+}
+
 // store writes a verdict where it differs from what is stored.
 func (r *Reconciler) store(ctx context.Context, e *Evaluation) (ctrl.Result, error) {
 	image := e.Image.DeepCopy()
 	applySignatures(image, &e.Verdict, e.Now, r.recheckDue(image, e.Now.Time))
+	written := inputsOf(e.cached, image)
+	r.Evaluator.Verdicts.ExpectWritten(image.Name, image.UID, written)
 	if err := r.write(ctx, e.Image, image, &e.Verdict, e.Now); err != nil {
 		if apierrors.IsConflict(err) {
 			return ctrl.Result{RequeueAfter: conflictRetry}, client.IgnoreNotFound(r.withdraw(ctx, e))
@@ -123,7 +234,7 @@ func (r *Reconciler) store(ctx context.Context, e *Evaluation) (ctrl.Result, err
 	}
 	r.recordTransition(ctx, e.Image, image)
 	wait := r.nextCheck(image, &e.Verdict, e.Now.Time)
-	r.reconciled.record(image, e.Trust, e.Now.Time, wait)
+	r.reconciled.record(image, stateOf(image, written), e.Trust, e.Now.Time, wait)
 	return requeueLowPriority(wait), nil
 }
 
@@ -134,9 +245,9 @@ func requeueLowPriority(wait time.Duration) ctrl.Result {
 	return ctrl.Result{RequeueAfter: wait, Priority: &low}
 }
 
-// imageChanged passes what may change a verdict or needs repair: everything but changes to
+// Changed passes what may change a verdict or needs repair: everything but changes to
 // other metadata. The reconciler's own writes pass as well and find nothing to do.
-func imageChanged() predicate.Predicate {
+func Changed() predicate.Predicate {
 	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, statusChanged())
 }
 

@@ -121,7 +121,7 @@ func verified(t *testing.T, snapshot *trust.Snapshot, image string, manifest dig
 	if named == nil {
 		t.Fatal(image)
 	}
-	e := &Evaluation{Image: &imagev1.Image{DockerImageReference: image}, Trust: snapshot}
+	e := &Evaluation{Subject: Subject{Image: &imagev1.Image{DockerImageReference: image}, Trust: snapshot}}
 	e.Verdict.Digest = manifest
 	if scope := snapshot.ScopeFor(named); scope != "" {
 		e.Verdict.Policies = []verify.PolicyVerdict{{Name: "policy-0", Scope: scope}}

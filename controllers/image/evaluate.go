@@ -6,8 +6,6 @@ package image
 import (
 	"context"
 	"errors"
-	"hash/fnv"
-	"sync"
 	"time"
 
 	"github.com/distribution/reference"
@@ -44,32 +42,68 @@ type Evaluator struct {
 	// Clock returns the present time.
 	Clock clock.PassiveClock
 
+	// OnIncomplete is called for each Image that QuickEffort did not suffice for; nil is nobody.
+	OnIncomplete func(ctx context.Context, name string)
+
 	// evaluating keeps two workers from evaluating one Image at the same time.
-	evaluating stripedMutex
+	evaluating keyedMutex
 	// refused remembers refused signatures, so that an Image that is written again and again does
 	// not have them verified each time.
 	refused refusals.Cache
 }
 
+// Subject is an Image with what else its verdict depends on.
+type Subject struct {
+	Image  *imagev1.Image
+	Inputs verdictcache.Inputs
+	Trust  *trust.Snapshot
+	Now    metav1.Time
+
+	cached *imagecache.Image
+}
+
 // Evaluation is a verdict with what it was made from.
 type Evaluation struct {
-	Image   *imagev1.Image
-	Trust   *trust.Snapshot
-	Now     metav1.Time
+	Subject
 	Verdict verify.Verdict
 	Took    time.Duration
+	// Counts: the verdict was recorded. An incomplete one is not where a complete one stands.
+	Counts bool
+	// Added: the verdict has put an entry on the allowlist that no Image had before.
+	Added bool
 
 	index verdictcache.Index
 }
 
-// Evaluate decides about an Image and records the verdict. It returns nil for an Image that
-// no longer exists and for one that skip reports as done, and ErrBusy.
+// Evaluate decides about an Image within an effort and records the verdict. It returns nil for an
+// Image that no longer exists and for one that skip reports as done, and ErrBusy.
 //
 // Only one worker at a time evaluates an Image, so that the verdict that is recorded last
 // was read last.
-func (e *Evaluator) Evaluate(ctx context.Context, name types.NamespacedName,
-	skip func(*imagev1.Image, *trust.Snapshot, time.Time) bool) (*Evaluation, error) {
+func (e *Evaluator) Evaluate(ctx context.Context, name types.NamespacedName, effort verify.Effort, skip func(*Subject) bool) (*Evaluation, error) {
 	defer e.evaluating.lock(name.Name)()
+	subject, err := e.read(ctx, name)
+	if err != nil || subject == nil || skip(subject) {
+		return nil, err
+	}
+	ref := verify.ParseReference(subject.Image.DockerImageReference)
+	if subject.Trust.Busy(ref.Named) {
+		return nil, ErrBusy
+	}
+	started := e.Clock.Now()
+	in := gather(subject.cached, ref, subject.Trust, subject.Now.Time)
+	in.Effort = effort
+	memory := e.refused.Of(name.Name)
+	in.Refusals = memory
+	evaluation := &Evaluation{Subject: *subject, Verdict: e.Verifier.Check(in), index: indexOf(subject.cached, ref)}
+	memory.Keep()
+	evaluation.Took = e.Clock.Since(started)
+	e.record(ctx, evaluation, effort)
+	return evaluation, nil
+}
+
+// read returns an Image and the present policies and time, and nil for one that does not exist.
+func (e *Evaluator) read(ctx context.Context, name types.NamespacedName) (*Subject, error) {
 	cached := &imagecache.Image{}
 	if err := e.Client.Get(ctx, name, cached); client.IgnoreNotFound(err) != nil {
 		return nil, err
@@ -78,48 +112,63 @@ func (e *Evaluator) Evaluate(ctx context.Context, name types.NamespacedName,
 		e.refused.Forget(name.Name)
 		return nil, nil
 	}
-	image := &cached.Image
 	snapshot, err := e.Trust.Snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
-	now := metav1.NewTime(e.Clock.Now().Truncate(time.Second))
-	if skip(image, snapshot, now.Time) {
-		return nil, nil
-	}
-	ref := verify.ParseReference(image.DockerImageReference)
-	if snapshot.Busy(ref.Named) {
-		return nil, ErrBusy
-	}
-	started := e.Clock.Now()
-	in := gather(cached, ref, snapshot, now.Time)
-	memory := e.refused.Of(image.Name)
-	in.Refusals = memory
-	evaluation := &Evaluation{
-		Image: image, Trust: snapshot, Now: now,
-		Verdict: e.Verifier.Check(in),
-		index:   indexOf(cached, ref),
-	}
-	memory.Keep()
-	evaluation.Took = e.Clock.Since(started)
-	e.Verdicts.Record(image.Name, evaluation.forAllowlist())
-	return evaluation, nil
+	return &Subject{
+		Image: &cached.Image, Inputs: inputsOf(cached, &cached.Image), Trust: snapshot,
+		Now: metav1.NewTime(e.Clock.Now().Truncate(time.Second)), cached: cached,
+	}, nil
 }
 
-// Current reports whether an Image was evaluated in exactly this state, by these policies and
-// keys.
-func (e *Evaluator) Current(image *imagev1.Image, snapshot *trust.Snapshot) bool {
-	return e.Verdicts.Current(image.Name, image.UID, image.ResourceVersion, snapshot.Revision())
+// record remembers a verdict, and hands an Image over that needs more effort. An incomplete verdict
+// takes the place of a complete one only if something has changed: the Image, trust or the time.
+func (e *Evaluator) record(ctx context.Context, evaluation *Evaluation, effort verify.Effort) {
+	name, now := evaluation.Image.Name, evaluation.Now.Time
+	quick := evaluation.Verdict.Incomplete && effort == verify.QuickEffort
+	_, complete := e.Verdicts.Current(name, evaluation.Image.UID, evaluation.Inputs, evaluation.Trust.Revision())
+	if !quick || !complete || e.Verdicts.IsDue(name, now) {
+		verdict := evaluation.forAllowlist(quick)
+		evaluation.Counts = true
+		evaluation.Added = e.Verdicts.Record(name, verdict)
+	}
+	if quick && e.OnIncomplete != nil {
+		e.OnIncomplete(ctx, name)
+	}
+}
+
+// Current reports whether the last verdict on an Image is on exactly this state, by these policies
+// and keys, and whether the clock cannot have changed it. It may be incomplete.
+func (e *Evaluator) Current(s *Subject) bool {
+	current, _ := e.Verdicts.Current(s.Image.Name, s.Image.UID, s.Inputs, s.Trust.Revision())
+	return current && !e.Verdicts.IsDue(s.Image.Name, s.Now.Time)
+}
+
+// Postponed reports whether the last verdict on an Image is on exactly this state, by these policies
+// and keys, and incomplete: it is in the hands of OnIncomplete.
+func (e *Evaluator) Postponed(s *Subject) bool {
+	current, complete := e.Verdicts.Current(s.Image.Name, s.Image.UID, s.Inputs, s.Trust.Revision())
+	return current && !complete && !e.Verdicts.IsDue(s.Image.Name, s.Now.Time)
+}
+
+// Evaluated reports whether the last verdict on an Image is on exactly this state, by whatever
+// policies and keys and at whatever time.
+func (e *Evaluator) Evaluated(s *Subject) bool {
+	return e.Verdicts.IsOf(s.Image.Name, s.Image.UID, s.Inputs)
 }
 
 // forAllowlist returns what the cache of verdicts keeps.
-func (e *Evaluation) forAllowlist() verdictcache.Verdict {
+func (e *Evaluation) forAllowlist(incomplete bool) verdictcache.Verdict {
 	verdict := verdictcache.Verdict{
-		UID: e.Image.UID, ResourceVersion: e.Image.ResourceVersion, Revision: e.Trust.Revision(), RecheckAt: e.Verdict.RecheckAt,
+		UID: e.Image.UID, Inputs: e.Inputs, Revision: e.Trust.Revision(), RecheckAt: e.Verdict.RecheckAt, Incomplete: incomplete,
 		Index: e.index,
 	}
-	if e.Verdict.Outcome == verify.Verified {
+	switch {
+	case e.Verdict.Outcome == verify.Verified:
 		verdict.Entry, verdict.Scope = e.entry()
+	case incomplete:
+		verdict.Pending, verdict.Scope = e.entry()
 	}
 	return verdict
 }
@@ -166,17 +215,4 @@ func indexOf(cached *imagecache.Image, ref verify.Reference) verdictcache.Index 
 		return verdictcache.Index{}
 	}
 	return verdictcache.Index{Name: canonical.String(), Children: cached.Manifest.Children}
-}
-
-// stripedMutex locks by name. Names share locks, which bounds their number. The zero value is
-// ready to use.
-type stripedMutex [64]sync.Mutex
-
-// lock waits for the lock of a name, and returns the function that releases it.
-func (m *stripedMutex) lock(name string) (unlock func()) {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(name))
-	stripe := &m[h.Sum32()%uint32(len(m))]
-	stripe.Lock()
-	return stripe.Unlock
 }

@@ -4,6 +4,9 @@
 package image
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -13,6 +16,7 @@ import (
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/trust"
+	"github.com/assay-project/assay/internal/verdictcache"
 	"github.com/assay-project/assay/internal/verify"
 )
 
@@ -65,4 +69,38 @@ func publicKeyID(s *imagev1.ImageSignature) string {
 		return ""
 	}
 	return s.IssuedTo.PublicKeyID
+}
+
+// inputsOf identifies what gather takes from an Image. Manifest and fault are those of the cached
+// Image, of which the other is the same or a later state that Assay has written.
+func inputsOf(cached *imagecache.Image, image *imagev1.Image) verdictcache.Inputs {
+	h := sha256.New()
+	addText(h, image.Name, image.DockerImageReference, string(cached.Manifest.Digest), errorText(cached.Manifest.Err), unavailable(image))
+	if cached.Fault != nil {
+		addText(h, cached.Fault.Error())
+	}
+	for i := range image.Signatures {
+		s := &image.Signatures[i]
+		addText(h, s.Type, publicKeyID(s), string(s.Content))
+	}
+	var inputs verdictcache.Inputs
+	h.Sum(inputs[:0])
+	return inputs
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// addText adds texts to a hash, each behind its length, so that no two lists of texts are alike.
+func addText(h hash.Hash, texts ...string) {
+	var length [8]byte
+	for _, text := range texts {
+		binary.BigEndian.PutUint64(length[:], uint64(len(text)))
+		h.Write(length[:])
+		h.Write([]byte(text))
+	}
 }

@@ -4,6 +4,8 @@
 package image
 
 import (
+	"crypto/sha256"
+	"encoding/json"
 	"sync"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	"github.com/assay-project/assay/internal/trust"
+	"github.com/assay-project/assay/internal/verdictcache"
 )
 
 // cacheLag is how long after a write a cache may show the image as it was before.
@@ -28,8 +31,10 @@ type reconciledImages struct {
 // reconciledImage is an image whose verdict is stored.
 type reconciledImage struct {
 	uid types.UID
-	// resourceVersion is that of the last write, or of the state that needed none.
+	// resourceVersion is that of the last write, or of the state that needed none, and state
+	// what the Image was then.
 	resourceVersion string
+	state           imageState
 	// revision is the state of policies and keys.
 	revision uint64
 	// The verdict holds from one time to the other.
@@ -38,14 +43,15 @@ type reconciledImage struct {
 
 // record remembers that the verdict on an image is stored, and needs no check before a time
 // has passed.
-func (c *reconciledImages) record(image *imagev1.Image, snapshot *trust.Snapshot, now time.Time, wait time.Duration) {
+func (c *reconciledImages) record(image *imagev1.Image, state imageState, snapshot *trust.Snapshot, now time.Time, wait time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.byName == nil {
 		c.byName = map[string]reconciledImage{}
 	}
 	c.byName[image.Name] = reconciledImage{
-		uid: image.UID, resourceVersion: image.ResourceVersion, revision: snapshot.Revision(), from: now, until: now.Add(wait),
+		uid: image.UID, resourceVersion: image.ResourceVersion, state: state,
+		revision: snapshot.Revision(), from: now, until: now.Add(wait),
 	}
 }
 
@@ -57,9 +63,10 @@ func (c *reconciledImages) forget(name string) {
 }
 
 // remaining returns for how long there is nothing to do for an image, zero when it needs a
-// check: it was reconciled in exactly this state; or the cache does not show yet what was
-// written, so that a write would conflict.
-func (c *reconciledImages) remaining(image *imagev1.Image, snapshot *trust.Snapshot, now time.Time) time.Duration {
+// check: it was reconciled in exactly this state, whatever else of it has changed; or the cache
+// does not show yet what was written, so that a write would conflict.
+func (c *reconciledImages) remaining(s *Subject) time.Duration {
+	image, now := s.Image, s.Now.Time
 	c.mu.Lock()
 	done, ok := c.byName[image.Name]
 	c.mu.Unlock()
@@ -68,13 +75,31 @@ func (c *reconciledImages) remaining(image *imagev1.Image, snapshot *trust.Snaps
 	}
 	order, err := resourceversion.CompareResourceVersion(image.ResourceVersion, done.resourceVersion)
 	switch {
-	case err != nil, order > 0:
+	case err != nil:
 		return 0
 	case order < 0 && now.Sub(done.from) < cacheLag:
 		return conflictRetry
-	case order == 0 && done.revision == snapshot.Revision():
-		return max(0, done.until.Sub(now))
-	default:
+	case order < 0 || done.revision != s.Trust.Revision():
 		return 0
+	case order > 0 && done.state != stateOf(image, s.Inputs):
+		return 0
+	default:
+		return max(0, done.until.Sub(now))
 	}
+}
+
+// imageState identifies all of an Image that a reconciliation reads or writes.
+type imageState [sha256.Size]byte
+
+// stateOf returns the state of an Image with these inputs.
+func stateOf(image *imagev1.Image, inputs verdictcache.Inputs) imageState {
+	h := sha256.New()
+	h.Write(inputs[:])
+	addText(h, recheckRequest(image))
+	// Both are of the API, and have nothing that cannot be encoded.
+	_ = json.NewEncoder(h).Encode(image.Signatures)
+	_ = json.NewEncoder(h).Encode(image.Status)
+	var state imageState
+	h.Sum(state[:0])
+	return state
 }

@@ -83,7 +83,7 @@ func TestRefusedSignaturesAreVerifiedOnce(t *testing.T) {
 	evaluate := func(what string, want int, outcome verify.Outcome) {
 		t.Helper()
 		parsed = 0
-		got, err := e.Evaluate(t.Context(), types.NamespacedName{Name: "app"}, func(*imagev1.Image, *trust.Snapshot, time.Time) bool { return false })
+		got, err := e.Evaluate(t.Context(), types.NamespacedName{Name: "app"}, verify.FullEffort, func(*Subject) bool { return false })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,13 +11,11 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
-	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/verify"
 )
 
@@ -57,7 +55,7 @@ func (r *Reconciler) writeStatusAfter(ctx context.Context, stored *imagev1.Image
 // than its verdict is written cannot keep an old one in place. What is written is safe for any
 // state of the Image, and the next run corrects it.
 func (r *Reconciler) withdraw(ctx context.Context, e *Evaluation) error {
-	if e.Verdict.Outcome == verify.Verified || !meta.IsStatusConditionTrue(e.Image.Status.Conditions, assayv1alpha1.VerifiedCondition) {
+	if e.Verdict.Outcome == verify.Verified || !claimsVerified(e.Image) {
 		return nil
 	}
 	before := onlyStatus(e.Image)

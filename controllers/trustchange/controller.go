@@ -5,7 +5,8 @@
 // verdict the clock may change, and writes nothing into them. Writing thousands of verdicts
 // takes minutes, and the allowlist does not wait for that: a revoked or expired key admits
 // nothing more at once. Its queue is its own: nothing that happens to an Image enters it, so
-// that no writer of Images can delay what trust and time take away.
+// that no writer of Images can delay what trust and time take away. Images that are verified come
+// first, since there is nothing to take from the others, and none takes more than a quick effort.
 package trustchange
 
 import (
@@ -22,20 +23,28 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/controllers/image"
+	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/trust"
+	"github.com/assay-project/assay/internal/verify"
 )
 
 // busyRetry is how long to wait while keys are parsed.
 const busyRetry = 100 * time.Millisecond
 
-// clockInterval is how often the cache of verdicts is searched for those that are due.
-const clockInterval = time.Second
+const (
+	// clockInterval is how often the cache of verdicts is searched for those that are due.
+	clockInterval = time.Second
+	// clockJump is how far the clock may go in that time, on a machine that is busy. When it has
+	// gone farther or back, it was set, or the process did not run.
+	clockJump = time.Minute
+)
 
 // Reconciler evaluates Images when policies or keys change, or time passes.
 type Reconciler struct {
@@ -43,6 +52,8 @@ type Reconciler struct {
 	Client client.Reader
 	// Evaluator makes the verdicts and records them for the allowlist.
 	Evaluator *image.Evaluator
+	// Recheck makes an Image's verdict be written; nil writes none.
+	Recheck func(ctx context.Context, name string)
 
 	// due delivers the Images whose verdict the clock may have changed.
 	due chan event.GenericEvent
@@ -51,7 +62,7 @@ type Reconciler struct {
 // SetupWithManager registers the reconciler with its event sources. It needs the indexes of
 // package trust.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	enqueuer := &trust.Enqueuer{Client: r.Client, Store: r.Evaluator.Trust}
+	enqueuer := &trust.Enqueuer{Client: r.Client, Store: r.Evaluator.Trust, Priority: r.priority}
 	r.due = make(chan event.GenericEvent)
 	if err := mgr.Add(manager.RunnableFunc(r.watchClock)); err != nil {
 		return err
@@ -66,25 +77,66 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
+// priority orders the Images that a change affects: those that are verified come before the others.
+func (r *Reconciler) priority(cached *imagecache.Image) int {
+	if r.Evaluator.Verdicts.Verified(cached.Name) {
+		return 0
+	}
+	return handler.LowPriority
+}
+
 // watchClock delivers the Images whose verdict is due, until ctx ends.
 func (r *Reconciler) watchClock(ctx context.Context) error {
+	// Of the wall clock: the monotonic one never jumps.
+	now := func() time.Time { return r.Evaluator.Clock.Now().Round(0) }
+	last := now()
 	wait.UntilWithContext(ctx, func(ctx context.Context) {
-		for _, name := range r.Evaluator.Verdicts.Due(r.Evaluator.Clock.Now()) {
-			select {
-			case r.due <- event.GenericEvent{Object: &imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: name}}}:
-			case <-ctx.Done():
-				return
-			}
+		passed := now().Sub(last)
+		last = last.Add(passed)
+		if passed < 0 || passed > clockJump {
+			r.clockJumped(ctx, passed)
+		}
+		for _, name := range r.Evaluator.Verdicts.Due(last) {
+			r.deliver(ctx, name)
 		}
 	}, clockInterval)
 	return nil
 }
 
+// clockJumped evaluates all Images anew, those first that are verified. A clock that was set back makes verdicts hold again, and
+// what timers wait for comes at another time than they were set for.
+func (r *Reconciler) clockJumped(ctx context.Context, by time.Duration) {
+	logf.FromContext(ctx).Info("The clock has jumped; all Images are evaluated again", "seconds", by.Seconds())
+	r.Evaluator.Trust.Invalidate()
+	r.Evaluator.Verdicts.Notify()
+	var list imagecache.ImageList
+	if err := r.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		logf.FromContext(ctx).Error(err, "Cannot list Images")
+		return
+	}
+	for _, verified := range []bool{true, false} {
+		for i := range list.Items {
+			if name := list.Items[i].Name; r.Evaluator.Verdicts.Verified(name) == verified {
+				r.deliver(ctx, name)
+			}
+		}
+	}
+}
+
+// deliver enqueues an Image, here and to be written.
+func (r *Reconciler) deliver(ctx context.Context, name string) {
+	if r.Recheck != nil {
+		r.Recheck(ctx, name)
+	}
+	select {
+	case r.due <- event.GenericEvent{Object: &imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: name}}}:
+	case <-ctx.Done():
+	}
+}
+
 // Reconcile evaluates one Image, unless that was done since policies, keys and time changed.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	_, err := r.Evaluator.Evaluate(ctx, req.NamespacedName, func(image *imagev1.Image, snapshot *trust.Snapshot, now time.Time) bool {
-		return r.Evaluator.Current(image, snapshot) && !r.Evaluator.Verdicts.IsDue(image.Name, now)
-	})
+	_, err := r.Evaluator.Evaluate(ctx, req.NamespacedName, verify.QuickEffort, r.Evaluator.Current)
 	if errors.Is(err, image.ErrBusy) {
 		return ctrl.Result{RequeueAfter: busyRetry}, nil
 	}

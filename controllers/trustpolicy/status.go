@@ -5,6 +5,7 @@ package trustpolicy
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -158,7 +159,7 @@ func signerStatuses(policy *trust.Policy, now time.Time) (signers []assayv1alpha
 		if status.Err != nil {
 			entry.Usable = false
 			entry.Reason, entry.Message = status.Err.Reason, safetext.Truncate(status.Err.Detail, maxMessageLength)
-		} else if problems := source.Problems(); len(problems) > 0 {
+		} else if problems := policy.Problems(source); len(problems) > 0 {
 			entry.Reason = assayv1alpha1.ReasonUnsupportedAlgorithm
 			entry.Message = safetext.Truncate(strings.Join(problems, "; "), maxMessageLength)
 		}
@@ -173,9 +174,9 @@ func keyStatuses(policy *trust.Policy, seen *revocations, skipped *skippedData, 
 	for _, source := range policy.Sources {
 		for _, file := range source.Files {
 			entry := assayv1alpha1.KeyStatus{Name: assayv1alpha1.EntryName(source.Name), Source: safetext.Truncate(file.Location, maxSourceLength)}
-			parsed, err := file.Parsed()
+			parsed, err := policy.ParsedFile(file)
 			if err != nil {
-				entry.Reason, entry.Message = cmp.Or(file.Reason, assayv1alpha1.ReasonMalformedKey), safetext.Truncate(err.Error(), maxMessageLength)
+				entry.Reason, entry.Message = fileReason(file, err), safetext.Truncate(err.Error(), maxMessageLength)
 				keys = append(keys, entry)
 				continue
 			}
@@ -191,6 +192,14 @@ func keyStatuses(policy *trust.Policy, seen *revocations, skipped *skippedData, 
 		}
 	}
 	return keys, nextChange
+}
+
+// fileReason returns the reason for a file of which nothing can be used.
+func fileReason(file *trust.File, err error) string {
+	if errors.Is(err, trust.ErrOverBudget) {
+		return assayv1alpha1.ReasonOverBudget
+	}
+	return cmp.Or(file.Reason, assayv1alpha1.ReasonMalformedKey)
 }
 
 // keyStatus describes one key. An expired key stays usable where signatures from before its

@@ -228,6 +228,25 @@ func TestNumberOfShards(t *testing.T) {
 	}
 }
 
+// TestContains checks that an image is found in any shard that has its bucket, and nowhere else.
+func TestContains(t *testing.T) {
+	const listed = "registry.example.com/app@sha256:aa00000000000000000000000000000000000000000000000000000000000000"
+	const other = "registry.example.com/app@sha256:aa00000000000000000000000000000000000000000000000000000000000001"
+	shards, err := Split(State{Images: []string{listed}}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := []map[string]string{shards[0].Data, shards[1].Data}
+	for image, want := range map[string]bool{listed: true, other: false, listed[:len(listed)-1]: false, "": false} {
+		if got := Contains(stored, image); got != want {
+			t.Errorf("%q is listed: %v, want %v", image, got, want)
+		}
+	}
+	if Contains(nil, listed) {
+		t.Error("no shards list an image")
+	}
+}
+
 func TestTooLarge(t *testing.T) {
 	scopes := map[string]Level{}
 	for n := range 5000 {

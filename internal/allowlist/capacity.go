@@ -76,6 +76,12 @@ func fitBucket(images []string, stored string) []string {
 	return images
 }
 
+// Contains reports whether stored shards have an image.
+func Contains(stored []map[string]string, image string) bool {
+	bucket, ok := bucketOf(image)
+	return ok && strings.Contains(storedBucket(stored, bucket), "\n"+image+"\n")
+}
+
 // storedBucket returns the text of a bucket in whichever stored shard has it.
 func storedBucket(stored []map[string]string, bucket int) string {
 	for _, data := range stored {

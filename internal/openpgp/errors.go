@@ -30,7 +30,7 @@ const (
 	// as a post-quantum one. This says nothing about its strength.
 	UnsupportedAlgorithm
 
-	// OverBudget: the message was not read because the caller's budget for decompression is spent.
+	// OverBudget: the message was not read, because the caller's budget for decompression is spent.
 	OverBudget
 
 	// UnknownKey: no certificate of the keyring contains the issuing key.

@@ -9,6 +9,7 @@ import (
 	"compress/zlib"
 	"crypto/elliptic"
 	"encoding/hex"
+	"errors"
 	"io"
 	"runtime"
 	"testing"
@@ -109,6 +110,39 @@ func TestDecompressedSize(t *testing.T) {
 			_, err := ParseMessage(pgp.Packet(pgp.TagCompressed, deflated(t, algorithm, make([]byte, size))))
 			if err == nil || err.Error() != want {
 				t.Errorf("algorithm %d of %d bytes: %v", algorithm, size, err)
+			}
+		}
+	}
+}
+
+// TestLargeMessagesNeedABudget: a level that decompresses to more than a usual message, and every
+// BZIP2, asks the budget once, and is neither refused nor read without one.
+func TestLargeMessagesNeedABudget(t *testing.T) {
+	compressed := func(algorithm byte, content []byte) []byte {
+		return pgp.Packet(pgp.TagCompressed, deflated(t, algorithm, content))
+	}
+	twice := compressed(compressionZIP, compressed(compressionZLIB, make([]byte, maxLightSize+1)))
+	for name, test := range map[string]struct {
+		content []byte
+		asks    int
+	}{
+		"ZIP":                       {compressed(compressionZIP, make([]byte, maxLightSize)), 0},
+		"large ZIP":                 {compressed(compressionZIP, make([]byte, maxLightSize+1)), 1},
+		"ZLIB":                      {compressed(compressionZLIB, make([]byte, maxLightSize)), 0},
+		"large ZLIB":                {compressed(compressionZLIB, make([]byte, maxLightSize+1)), 1},
+		"large ZLIB in a small ZIP": {twice, 1},
+		"large and not compressed": {
+			pgp.Packet(pgp.TagCompressed, append([]byte{compressionNone}, make([]byte, maxLightSize+1)...)), 1,
+		},
+		"BZIP2": {readVectorNamed(t, "bzip2").content, 1},
+	} {
+		for _, allow := range []bool{true, false} {
+			asked := 0
+			_, err := ParseMessageWithin(test.content, func() bool { asked++; return allow })
+			var e *Error
+			over := errors.As(err, &e) && e.Code == OverBudget
+			if asked != test.asks || over != (!allow && asked > 0) {
+				t.Errorf("%s, allowed: %v: asked %d times, error %v, want %d times", name, allow, asked, err, test.asks)
 			}
 		}
 	}

@@ -223,8 +223,15 @@ func TestManyClaimants(t *testing.T) {
 		thief := pgp.Ed25519(4, testKeyTime, "another"+string(rune('A'+i)))
 		certificates = append(certificates, readKeysFrom(t, thief.Certificate(thief.Subkey(signing))))
 	}
-	if n := len(NewKeyring(certificates...).candidates(m)); n != maxCandidates {
+	ring := NewKeyring(certificates...)
+	if n := len(ring.candidates(m)); n != maxCandidates {
 		t.Errorf("%d keys are tried", n)
+	}
+	if got, want := ring.Cost(m), maxCandidates*costEd25519+hashCost(0); got != want {
+		t.Errorf("the message costs %d, want %d", got, want)
+	}
+	if got := NewKeyring(readKeys(t, "rsa2048")...).Cost(m); got != 0 {
+		t.Errorf("the message costs %d, and no key is tried", got)
 	}
 }
 

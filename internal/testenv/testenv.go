@@ -51,6 +51,8 @@ type Options struct {
 	CRDs string
 	// Install installs objects and returns them, for example those of config/default.
 	Install func(context.Context, *rest.Config) ([]*unstructured.Unstructured, error)
+	// EtcdSocket is that of controlplane.Options.
+	EtcdSocket func(etcd string) (string, error)
 	// AuditLog has the control plane write an audit log.
 	AuditLog bool
 	// Program builds the assay command.
@@ -134,7 +136,7 @@ func (e *Env) start(ctx context.Context, options Options) (err error) {
 	if options.AuditLog {
 		e.AuditLog = filepath.Join(e.Dir, "audit.log")
 	}
-	if e.ControlPlane, err = controlplane.Start(ctx, controlplane.Options{AuditLog: e.AuditLog}); err != nil {
+	if e.ControlPlane, err = controlplane.Start(ctx, controlplane.Options{AuditLog: e.AuditLog, EtcdSocket: options.EtcdSocket}); err != nil {
 		return err
 	}
 	e.Cleanup(e.ControlPlane.Stop)

@@ -32,6 +32,8 @@ type Enqueuer struct {
 	Store  *Store
 	// Delay is how long the Images wait.
 	Delay time.Duration
+	// Priority returns the priority of an Image; nil is handler.LowPriority for all.
+	Priority func(image *imagecache.Image) int
 }
 
 type requestQueue = workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -126,17 +128,20 @@ func (e *Enqueuer) enqueueScopes(ctx context.Context, q requestQueue, lists ...[
 	}
 }
 
-// enqueueImages enqueues the Images that the options select, behind new and changed ones.
+// enqueueImages enqueues the Images that the options select.
 func (e *Enqueuer) enqueueImages(ctx context.Context, q requestQueue, options ...client.ListOption) error {
 	var list imagecache.ImageList
 	if err := e.Client.List(ctx, &list, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
 		return err
 	}
-	low := handler.LowPriority
 	for i := range list.Items {
 		request := ctrl.Request{NamespacedName: types.NamespacedName{Name: list.Items[i].Name}}
 		if pq, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
-			pq.AddWithOpts(priorityqueue.AddOpts{Priority: &low, After: e.Delay}, request)
+			priority := handler.LowPriority
+			if e.Priority != nil {
+				priority = e.Priority(&list.Items[i])
+			}
+			pq.AddWithOpts(priorityqueue.AddOpts{Priority: &priority, After: e.Delay}, request)
 		} else {
 			q.Add(request)
 		}

@@ -28,7 +28,7 @@ type parser struct {
 
 func parseKeys(p *Policy) *Keys {
 	r := &parser{
-		keys:    &Keys{signers: map[string]verify.KeyFile{}, rootsErrs: map[string]*RootsError{}},
+		keys:    &Keys{signers: map[string]verify.KeyFile{}, rootsErrs: map[string]*RootsError{}, unread: map[*File]bool{}},
 		counted: map[*content]struct{}{},
 	}
 	for i := range p.Sources {
@@ -49,6 +49,7 @@ func parseKeys(p *Policy) *Keys {
 func (r *parser) parse(file *File) (verify.KeyFile, error) {
 	if r.cost > maxPolicyCost {
 		r.keys.Err = errTooCostly
+		r.keys.unread[file] = true
 		return nil, errTooCostly
 	}
 	parsed, err := file.Parsed()

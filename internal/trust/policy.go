@@ -4,6 +4,7 @@
 package trust
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -89,6 +90,9 @@ type Keys struct {
 
 	signers   map[string]verify.KeyFile // By the name of the entry.
 	rootsErrs map[string]*RootsError
+
+	// unread are the files that were not parsed, because those before them took too long.
+	unread map[*File]bool
 }
 
 // lastID is the last number that nextID returned.
@@ -96,6 +100,9 @@ var lastID atomic.Uint64
 
 // nextID returns a number that this process has not used before, and never 0.
 func nextID() uint64 { return lastID.Add(1) }
+
+// ErrOverBudget is why a file of a policy was not read.
+var ErrOverBudget = errors.New("the file was not read, because those of the policy take too long")
 
 // newPolicy prepares a policy.
 func newPolicy(policy *assayv1alpha1.TrustPolicy, sources, signers []Source, formats []verify.Format) *Policy {
@@ -157,6 +164,15 @@ func (p *Policy) apply(scope string) verify.Policy {
 		AcceptBeforeExpiry: p.AcceptsExpiredKeys(),
 		AcceptUnnamed:      p.Spec.UnnamedSignatures == assayv1alpha1.UnnamedSignaturesAccept,
 	}
+}
+
+// ParsedFile returns the keys of one of the policy's files. The error says why there are none; it is
+// ErrOverBudget for a file that is beyond what the keys and roots of one policy may take.
+func (p *Policy) ParsedFile(file *File) (verify.KeyFile, error) {
+	if p.Keys().unread[file] {
+		return nil, ErrOverBudget
+	}
+	return file.Parsed()
 }
 
 // KeysOf describes the keys of one of the policy's files, as all its files together have

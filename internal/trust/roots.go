@@ -68,12 +68,12 @@ func (e *RootsError) Error() string { return e.Err.Error() }
 // Unwrap returns the error.
 func (e *RootsError) Unwrap() error { return e.Err }
 
-// Problems lists what was passed over in the files beside the keys.
-func (s *Source) Problems() []string {
+// Problems lists what was passed over in the files that an entry of the policy has beside its keys.
+func (p *Policy) Problems(source *Source) []string {
 	var problems []string
-	for _, roots := range s.Roots {
+	for _, roots := range source.Roots {
 		for _, file := range roots.Files {
-			parsed, err := file.Parsed()
+			parsed, err := p.ParsedFile(file)
 			if err != nil {
 				continue
 			}

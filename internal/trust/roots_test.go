@@ -202,10 +202,10 @@ func TestSkippedPartsOfRoots(t *testing.T) {
 	c.store.Formats = signature.Formats()
 	got := c.snapshot().Policy("team")
 	want := []string{"fulcio.trustedRoot: inline: passed over for an algorithm that is not supported: tlogs[1]"}
-	if diff := cmp.Diff(want, got.Signers[0].Problems()); diff != "" {
+	if diff := cmp.Diff(want, got.Problems(&got.Signers[0])); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)
 	}
-	if problems := got.Signers[1].Problems(); problems != nil {
+	if problems := got.Problems(&got.Signers[1]); problems != nil {
 		t.Errorf("a source that is missing has the problems %q", problems)
 	}
 	if status := got.SignerStatus("a", st.Time); status.Err != nil {

@@ -48,6 +48,23 @@ func TestCostlyKeysMakeTheirPolicyInvalid(t *testing.T) {
 	if err := snapshot.Policy("hostile").Err(); err == nil || !strings.Contains(err.Error(), "take too long") {
 		t.Errorf("error %v, want it to say what is too much", err)
 	}
+	// Whoever reports on the files does not read what is beyond the bound either.
+	for name, want := range map[string]int{"hostile": 2, "costly": 0, "plain": 0} {
+		unread := 0
+		policy := snapshot.Policy(name)
+		for _, source := range policy.Sources {
+			for _, file := range source.Files {
+				if _, err := policy.ParsedFile(file); errors.Is(err, trust.ErrOverBudget) {
+					unread++
+				} else if err != nil {
+					t.Errorf("policy %s: %v", name, err)
+				}
+			}
+		}
+		if unread != want {
+			t.Errorf("policy %s: %d files were not read, want %d", name, unread, want)
+		}
+	}
 	// Two of the hostile one, two of the costly one, one of the plain one.
 	if got := c.format.parsed.Load(); got != 5 {
 		t.Errorf("%d files were parsed, want 5", got)

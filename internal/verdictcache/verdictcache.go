@@ -7,6 +7,7 @@
 package verdictcache
 
 import (
+	"crypto/sha256"
 	"sync"
 	"time"
 
@@ -21,44 +22,88 @@ import (
 type Cache struct {
 	mu     sync.Mutex
 	byName map[string]Verdict
+	// listed counts the Images that vouch for an entry.
+	listed map[string]int
 	// changes has an event when something has changed since the last one was taken.
 	changes chan event.GenericEvent
 }
 
+// Inputs identifies all of an Image that its verdict depends on: two Images with the same Inputs
+// get the same verdict from the same policies at the same time.
+type Inputs [sha256.Size]byte
+
 // Verdict is what was decided about one Image, and from what.
 type Verdict struct {
-	// UID and ResourceVersion are the state of the Image.
-	UID             types.UID
-	ResourceVersion string
+	// UID and Inputs are the state of the Image.
+	UID    types.UID
+	Inputs Inputs
+	// Written are the Inputs that the Image has once the verdict is stored in it.
+	Written Inputs
 	// Revision is the state of policies and keys: trust.Snapshot.Revision.
 	Revision uint64
 
 	// Entry is <repository>@<digest>, by which Pods name the image; empty when it is not
 	// verified.
 	Entry string
+	// Pending is the entry that the Image would have if it were verified, for an incomplete verdict.
+	Pending string
 	// Scope is the one by whose policies the Image was evaluated.
 	Scope string
 	// Index is what an index lists, whether or not it is verified.
 	Index Index
 	// RecheckAt is when the clock alone may change the verdict; zero for never.
 	RecheckAt time.Time
+	// Incomplete: not all signatures were checked, so that a better verdict follows.
+	Incomplete bool
+}
+
+// isOf reports whether the verdict is on this state of an Image.
+func (v *Verdict) isOf(uid types.UID, inputs Inputs) bool {
+	return v.UID == uid && (v.Inputs == inputs || v.Written == inputs)
 }
 
 // New returns an empty cache.
 func New() *Cache {
-	return &Cache{byName: map[string]Verdict{}, changes: make(chan event.GenericEvent, 1)}
+	return &Cache{byName: map[string]Verdict{}, listed: map[string]int{}, changes: make(chan event.GenericEvent, 1)}
 }
 
 // Record remembers the verdict on an Image. Callers do so right after the decision and before
-// any write: an API server that refuses the write must not keep an image on the allowlist.
-func (c *Cache) Record(name string, verdict Verdict) {
+// any write: an API server that refuses the write must not keep an image on the allowlist. Record
+// reports whether the verdict has an entry that no Image had before.
+func (c *Cache) Record(name string, verdict Verdict) (added bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before, ok := c.byName[name]
 	c.byName[name] = verdict
+	added = verdict.Entry != "" && c.listed[verdict.Entry] == 0
+	c.count(verdict.Entry, 1)
+	c.count(before.Entry, -1)
 	// The children of one index do not change.
-	if !ok || before.UID != verdict.UID || before.Entry != verdict.Entry || before.Scope != verdict.Scope || before.Index.Name != verdict.Index.Name {
+	if !ok || before.UID != verdict.UID || before.Incomplete != verdict.Incomplete ||
+		before.Entry != verdict.Entry || before.Scope != verdict.Scope || before.Index.Name != verdict.Index.Name {
 		c.Notify()
+	}
+	return added
+}
+
+// count adds to the number of Images with an entry.
+func (c *Cache) count(entry string, n int) {
+	if entry == "" {
+		return
+	}
+	if c.listed[entry] += n; c.listed[entry] == 0 {
+		delete(c.listed, entry)
+	}
+}
+
+// ExpectWritten makes the last verdict on an Image count for what the Image is once the verdict is
+// stored in it. Callers do so before the write, whose event may come at once.
+func (c *Cache) ExpectWritten(name string, uid types.UID, inputs Inputs) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if verdict, ok := c.byName[name]; ok && verdict.UID == uid {
+		verdict.Written = inputs
+		c.byName[name] = verdict
 	}
 }
 
@@ -66,7 +111,8 @@ func (c *Cache) Record(name string, verdict Verdict) {
 func (c *Cache) Forget(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, ok := c.byName[name]; ok {
+	if verdict, ok := c.byName[name]; ok {
+		c.count(verdict.Entry, -1)
 		delete(c.byName, name)
 		c.Notify()
 	}
@@ -84,7 +130,7 @@ func (c *Cache) Notify() {
 	}
 }
 
-// Evaluated reports whether an Image has been evaluated, in whatever state.
+// Evaluated reports whether an Image has been evaluated, in whatever state, completely or not.
 func (c *Cache) Evaluated(name string, uid types.UID) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -92,13 +138,30 @@ func (c *Cache) Evaluated(name string, uid types.UID) bool {
 	return ok && verdict.UID == uid
 }
 
-// Current reports whether the last verdict is on exactly this state of an Image and this
-// revision of policies and keys.
-func (c *Cache) Current(name string, uid types.UID, resourceVersion string, revision uint64) bool {
+// Verified reports whether the last verdict on an Image of this name has an entry.
+func (c *Cache) Verified(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.byName[name].Entry != ""
+}
+
+// IsOf reports whether the last verdict is on this state of an Image, by whatever policies and
+// keys.
+func (c *Cache) IsOf(name string, uid types.UID, inputs Inputs) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	verdict, ok := c.byName[name]
-	return ok && verdict.UID == uid && verdict.ResourceVersion == resourceVersion && verdict.Revision == revision
+	return ok && verdict.isOf(uid, inputs)
+}
+
+// Current reports whether the last verdict is on this state of an Image and this revision of
+// policies and keys, and whether it is complete.
+func (c *Cache) Current(name string, uid types.UID, inputs Inputs, revision uint64) (current, complete bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	verdict, ok := c.byName[name]
+	ok = ok && verdict.isOf(uid, inputs) && verdict.Revision == revision
+	return ok, ok && !verdict.Incomplete
 }
 
 // Due returns the names of the Images whose verdict the clock may have changed by now, in any
@@ -136,11 +199,29 @@ func (v *Verdict) isDue(now time.Time) bool {
 func (c *Cache) Entries(hasScope func(entry string) bool) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	entries := make([]string, 0, len(c.byName))
-	for _, verdict := range c.byName {
+	return entriesOf(c.byName, hasScope)
+}
+
+// Pending returns what Entries would if all Images were verified whose verdict is incomplete.
+func (c *Cache) Pending(hasScope func(entry string) bool) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	supposed := make(map[string]Verdict, len(c.byName))
+	for name, verdict := range c.byName {
+		if verdict.Pending != "" {
+			verdict.Entry = verdict.Pending
+		}
+		supposed[name] = verdict
+	}
+	return entriesOf(supposed, hasScope)
+}
+
+func entriesOf(byName map[string]Verdict, hasScope func(entry string) bool) []string {
+	entries := make([]string, 0, len(byName))
+	for _, verdict := range byName {
 		if verdict.isVerified(hasScope) {
 			entries = append(entries, verdict.Entry)
 		}
 	}
-	return append(entries, derive(c.byName, hasScope)...)
+	return append(entries, derive(byName, hasScope)...)
 }

@@ -23,8 +23,11 @@ const (
 
 // verified is a verdict that lists an entry.
 func verified(entry string) verdictcache.Verdict {
-	return verdictcache.Verdict{UID: "1", ResourceVersion: "10", Revision: 3, Entry: entry, Scope: scope}
+	return verdictcache.Verdict{UID: "1", Inputs: state(10), Revision: 3, Entry: entry, Scope: scope}
 }
+
+// state is the n-th state of an Image.
+func state(n byte) verdictcache.Inputs { return verdictcache.Inputs{0: n} }
 
 // notified reports whether an event is waiting, and takes it.
 func notified(c *verdictcache.Cache) bool {
@@ -40,13 +43,15 @@ func notified(c *verdictcache.Cache) bool {
 // allowlist holds, or which Images were evaluated, and no confirmation of a verdict.
 func TestChangesOfTheAllowlist(t *testing.T) {
 	confirmed := verified(app)
-	confirmed.ResourceVersion, confirmed.Revision = "11", 4
+	confirmed.Inputs, confirmed.Revision = state(11), 4
 	recreated := confirmed
 	recreated.UID = "2"
 	moved := recreated
 	moved.Scope = "registry.example.com/app"
 	refused := moved
 	refused.Entry, refused.Scope = "", ""
+	incomplete := refused
+	incomplete.Incomplete = true
 	c := verdictcache.New()
 	if notified(c) {
 		t.Error("an event before anything was recorded")
@@ -64,6 +69,8 @@ func TestChangesOfTheAllowlist(t *testing.T) {
 		{"another scope", moved, true, []string{app}},
 		{"a refusal", refused, true, nil},
 		{"a refusal again", refused, false, nil},
+		{"an incomplete verdict", incomplete, true, nil},
+		{"an incomplete verdict again", incomplete, false, nil},
 		{"another entry", verified(other), true, []string{other}},
 	}
 	for _, step := range steps {
@@ -118,26 +125,68 @@ func TestCurrent(t *testing.T) {
 	c := verdictcache.New()
 	c.Record("app", verified(app))
 	tests := map[string]struct {
-		name, uid, resourceVersion string
+		name, uid                  string
+		inputs                     byte
 		revision                   uint64
-		current, evaluated         bool
+		current, isOf, isEvaluated bool
 	}{
-		"the state":               {"app", "1", "10", 3, true, true},
-		"a newer Image":           {"app", "1", "11", 3, false, true},
-		"an older Image":          {"app", "1", "9", 3, false, true},
-		"newer policies":          {"app", "1", "10", 4, false, true},
-		"an object created again": {"app", "2", "10", 3, false, false},
-		"another Image":           {"other", "1", "10", 3, false, false},
+		"the state":               {"app", "1", 10, 3, true, true, true},
+		"what is written":         {"app", "1", 11, 3, true, true, true},
+		"another state":           {"app", "1", 9, 3, false, false, true},
+		"newer policies":          {"app", "1", 10, 4, false, true, true},
+		"an object created again": {"app", "2", 10, 3, false, false, false},
+		"another Image":           {"other", "1", 10, 3, false, false, false},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			if got := c.Current(tt.name, types.UID(tt.uid), tt.resourceVersion, tt.revision); got != tt.current {
-				t.Errorf("Current = %v, want %v", got, tt.current)
-			}
-			if got := c.Evaluated(tt.name, types.UID(tt.uid)); got != tt.evaluated {
-				t.Errorf("Evaluated = %v, want %v", got, tt.evaluated)
-			}
-		})
+	for _, incomplete := range []bool{false, true} {
+		verdict := verified(app)
+		verdict.Incomplete = incomplete
+		c.Record("app", verdict)
+		c.ExpectWritten("app", "1", state(11))
+		c.ExpectWritten("app", "an earlier object", state(12))
+		c.ExpectWritten("other", "1", state(10))
+		for name, tt := range tests {
+			t.Run(fmt.Sprint(name, ", incomplete: ", incomplete), func(t *testing.T) {
+				uid := types.UID(tt.uid)
+				if current, complete := c.Current(tt.name, uid, state(tt.inputs), tt.revision); current != tt.current || complete != (current && !incomplete) {
+					t.Errorf("Current = %v, %v, want %v", current, complete, tt.current)
+				}
+				if got := c.IsOf(tt.name, uid, state(tt.inputs)); got != tt.isOf {
+					t.Errorf("IsOf = %v, want %v", got, tt.isOf)
+				}
+				if got := c.Evaluated(tt.name, uid); got != tt.isEvaluated {
+					t.Errorf("Evaluated = %v, want %v", got, tt.isEvaluated)
+				}
+			})
+		}
+	}
+}
+
+// TestAddedEntries checks which verdicts add an entry that no Image had before.
+func TestAddedEntries(t *testing.T) {
+	c := verdictcache.New()
+	steps := []struct {
+		name, entry string
+		want        bool
+	}{
+		{"first", app, true},
+		{"first", app, false},
+		{"copy", app, false},
+		{"first", other, true},
+		{"copy", "", false},
+		{"copy", app, true},
+	}
+	for i, step := range steps {
+		if got := c.Record(step.name, verified(step.entry)); got != step.want {
+			t.Errorf("step %d: added = %v, want %v", i, got, step.want)
+		}
+		if got := c.Verified(step.name); got != (step.entry != "") {
+			t.Errorf("step %d: Verified = %v", i, got)
+		}
+	}
+	c.Forget("copy")
+	c.Forget("copy")
+	if c.Verified("copy") || !c.Record("copy", verified(app)) {
+		t.Error("an entry whose Image is forgotten is not added again")
 	}
 }
 
@@ -159,6 +208,33 @@ func TestEntryWithAScopeOfItsOwn(t *testing.T) {
 	slices.Sort(got)
 	if !slices.Equal(got, []string{app, other}) {
 		t.Errorf("entries %v, want both", got)
+	}
+}
+
+// TestPending checks that a pending entry counts as if it were verified for Pending, with what is
+// derived from it, and not for Entries.
+func TestPending(t *testing.T) {
+	c := verdictcache.New()
+	pending := func(verdict verdictcache.Verdict) verdictcache.Verdict {
+		verdict.Entry, verdict.Pending, verdict.Incomplete = "", verdict.Entry, true
+		return verdict
+	}
+	c.Record("pending", pending(verified(app)))
+	c.Record("pending index", pending(signed(index("multi", children("amd64")))))
+	c.Record("verified", verified(other))
+	noScopes := func(string) bool { return false }
+	got := c.Pending(noScopes)
+	slices.Sort(got)
+	want := []string{app, other, entryOf("multi"), entryOf("amd64")}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("pending entries (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{other}, entries(c)); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+	if got := c.Pending(func(entry string) bool { return entry == app }); slices.Contains(got, app) {
+		t.Error("an entry with a scope of its own is pending by another one")
 	}
 }
 

@@ -7,7 +7,10 @@ import (
 	"bytes"
 	"encoding/base64"
 	"os"
+	"slices"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/assay-project/assay/internal/verify"
 )
@@ -55,6 +58,64 @@ func TestHeavySignaturesShareABudget(t *testing.T) {
 	}
 }
 
+// TestQuickEffort checks that a quick effort verifies what good signatures within it suffice for,
+// says what it did not look at, and verifies nothing that all effort does not.
+func TestQuickEffort(t *testing.T) {
+	const affordable = 10_000 / 2_500 // maxQuickCost, and each takes a little more than costly says.
+	cheap := input(t)
+	expensive := input(t)
+	for name, trusted := range expensive.Policies[0].Trust {
+		expensive.Policies[0].Trust[name] = costly{trusted, 2_400}
+	}
+	heavy := atomic(heavySignature(t))
+	many := slices.Repeat([]verify.Signature{bob.good()}, affordable)
+	cases := map[string]struct {
+		in                verify.Input
+		signatures        []verify.Signature
+		quick, full       verify.Outcome
+		incomplete, never bool
+	}{
+		"usual":                   {cheap, []verify.Signature{alice.good(), bob.good()}, verify.Verified, verify.Verified, false, false},
+		"refused":                 {cheap, []verify.Signature{bob.good()}, verify.Refused, verify.Refused, false, false},
+		"none":                    {cheap, nil, verify.Refused, verify.Refused, false, false},
+		"heavy":                   {cheap, []verify.Signature{heavy}, verify.CouldNotCheck, verify.Refused, true, false},
+		"heavy before a good one": {cheap, []verify.Signature{heavy, alice.good()}, verify.Verified, verify.Verified, true, false},
+		"more heavy ones than are read": {
+			cheap, slices.Repeat([]verify.Signature{heavy}, 9), verify.CouldNotCheck, verify.CouldNotCheck, true, true,
+		},
+		"within the cost":                     {expensive, append(many[1:], alice.good()), verify.Verified, verify.Verified, false, false},
+		"a good one before many that cost":    {expensive, append([]verify.Signature{alice.good()}, many...), verify.Verified, verify.Verified, true, false},
+		"a good one behind too many":          {expensive, append(many[:affordable:affordable], alice.good()), verify.CouldNotCheck, verify.Verified, true, false},
+		"none good and more than are checked": {expensive, append(many[:affordable:affordable], many...), verify.CouldNotCheck, verify.Refused, true, false},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			in := c.in
+			in.Image.Signatures = c.signatures
+			full := check(in)
+			in.Effort = verify.QuickEffort
+			quick := check(in)
+			if quick.Outcome != c.quick || quick.Incomplete != c.incomplete {
+				t.Errorf("quick: %s (%s), incomplete: %v, want %s, %v", quick.Outcome, quick.Reason, quick.Incomplete, c.quick, c.incomplete)
+			}
+			if full.Outcome != c.full || full.Incomplete != c.never {
+				t.Errorf("in full: %s (%s), incomplete: %v, want %s, %v", full.Outcome, full.Reason, full.Incomplete, c.full, c.never)
+			}
+			for i := range quick.Signatures {
+				f := quick.Signatures[i].Finding
+				if f != full.Signatures[i].Finding && (f.Reason != "OverBudget" || f.Outcome != verify.CouldNotCheck) {
+					t.Errorf("signature %d is %+v, and in full %+v", i, f, full.Signatures[i].Finding)
+				}
+			}
+			if !quick.Incomplete {
+				if diff := cmp.Diff(full, quick); diff != "" {
+					t.Errorf("a complete verdict differs with the effort (-full +quick):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
 // TestUnsupportedAlgorithmHidesNoRefusal checks that the reason of an image is the one that
 // helps when one of its signatures cannot be checked by this version.
 func TestUnsupportedAlgorithmHidesNoRefusal(t *testing.T) {
@@ -74,10 +135,13 @@ func TestUnsupportedAlgorithmHidesNoRefusal(t *testing.T) {
 }
 
 // costly is trust in alice whose keys take long to try.
-type costly struct{ verify.Trust }
+type costly struct {
+	verify.Trust
+	cost int
+}
 
 func (c costly) Authenticate(m verify.Message, at verify.Circumstances) (verify.Signed, error) {
-	if !at.Spend(20_000) {
+	if !at.Spend(c.cost) {
 		return nil, &verify.Error{Reason: "OverBudget", Detail: "it takes too long", Unsupported: true}
 	}
 	return c.Trust.Authenticate(m, at)
@@ -89,7 +153,7 @@ func TestCostlyKeysAreBounded(t *testing.T) {
 	const affordable = 250_000 / 20_000 // maxCost.
 	in := input(t)
 	for name, trusted := range in.Policies[0].Trust {
-		in.Policies[0].Trust[name] = costly{trusted}
+		in.Policies[0].Trust[name] = costly{trusted, 20_000}
 	}
 	in.Image.Signatures = nil
 	for range 100 {

@@ -42,7 +42,10 @@ func (v *Verifier) Check(in Input) Verdict {
 	policies := sortedByName(in.Policies)
 
 	img := compareDigests(in.Image)
-	c := checker{Verifier: v, now: in.Now, image: img, policies: policies, revokedKeys: in.RevokedKeys, trustID: in.RevokedKeysID}
+	c := checker{
+		Verifier: v, now: in.Now, image: img, policies: policies, revokedKeys: in.RevokedKeys,
+		effort: in.Effort, trustID: in.RevokedKeysID,
+	}
 	if in.canRecall() {
 		c.refusals = in.Refusals
 	}
@@ -56,6 +59,7 @@ func (v *Verifier) Check(in Input) Verdict {
 			verdict.RecoveredPanics++
 		}
 	}
+	verdict.Incomplete = c.incomplete
 	verdict.Policies = make([]PolicyVerdict, len(policies))
 	for i := range policies {
 		verdict.Policies[i] = PolicyVerdict{

@@ -103,8 +103,7 @@ type Circumstances struct {
 	// AcceptBeforeExpiry accepts signatures by expired keys that were made before the expiry.
 	AcceptBeforeExpiry bool
 	// Spend is asked for processor time, in microseconds by an estimate that is the same for the
-	// same input, before each step that takes much of it: a format that the content of a signature
-	// leads to a few keys needs not ask. It reports whether the step may be done. Nil allows all.
+	// same input, before each step that takes much of it. It reports whether the step may be done. Nil allows all.
 	Spend func(microseconds int) bool
 	// Digest of the image, empty when it is unknown. A signature that is for several images
 	// states that it is for this one, if it is; that it is, the decision checks by itself.
@@ -207,7 +206,7 @@ type Error struct {
 	// checked. It is not refused.
 	Unsupported bool
 
-	// OverBudget: Parse was refused a heavy step.
+	// OverBudget: Parse was refused a heavy step, so that a larger budget may change the answer.
 	OverBudget bool
 
 	// UnknownKey: the key that made the signature is not among those that are trusted.

@@ -31,6 +31,8 @@ type Input struct {
 	// Refusals is what is remembered of the image; nil for nothing. The verdict does not depend
 	// on it. It is not used unless RevokedKeysID and the ID of every policy are set.
 	Refusals Refusals
+	// Effort bounds the work; the zero value is FullEffort.
+	Effort Effort
 }
 
 // canRecall reports whether the refusals that are remembered can be told from those that trust

@@ -20,8 +20,12 @@ type checker struct {
 	// noBudget is what signatures have that may not take heavy steps.
 	noBudget Budget
 
-	// cost is what authenticating signatures has cost so far, by Circumstances.Spend.
-	cost int
+	// effort bounds the work, and cost is what authenticating signatures has cost so far, by
+	// Circumstances.Spend.
+	effort Effort
+	cost   int
+	// incomplete: the effort did not suffice to check a signature.
+	incomplete bool
 
 	// refusals is nil where nothing is remembered. trustID and trustKey identify what the refusal
 	// of any signature depends on; the latter is computed when it is first needed.
@@ -30,13 +34,10 @@ type checker struct {
 	trustKey []byte
 }
 
-// maxCost bounds what authenticating the signatures of one image costs, in microseconds by
-// Circumstances.Spend. 128 signatures by 12 keys on P-256 are within it.
-const maxCost = 250_000
-
 // spend adds to the cost, and reports whether that is within the bound.
 func (c *checker) spend(cost int) bool {
-	if cost > maxCost-c.cost {
+	if cost > c.effort.maxCost()-c.cost {
+		c.incomplete = true
 		return false
 	}
 	c.cost += cost
@@ -85,10 +86,6 @@ func (c *checker) checkSignature(s *Signature, budget *Budget) (result signature
 	return result
 }
 
-// maxHeavySteps bounds the heavy steps of all signatures of one image. A signature takes two
-// at most, and most take none.
-const maxHeavySteps = 8
-
 // checkSignatures checks all signatures. Those that take heavy steps come last, so that they
 // hide none of the others, and share a budget.
 func (c *checker) checkSignatures(signatures []Signature) []signatureResult {
@@ -96,11 +93,12 @@ func (c *checker) checkSignatures(signatures []Signature) []signatureResult {
 	for i := range signatures {
 		results[i] = c.checkOrRecall(&signatures[i], &c.noBudget)
 	}
-	budget := NewBudget()
+	budget := &Budget{steps: c.effort.heavySteps()}
 	for i := range signatures {
 		if results[i].deferred && budget.steps > 0 {
 			results[i] = c.checkOrRecall(&signatures[i], budget)
 		}
+		c.incomplete = c.incomplete || results[i].deferred
 	}
 	return results
 }

@@ -77,6 +77,10 @@ type Verdict struct {
 	// event: a key or a signature expires, or a signature's time comes. Zero means never.
 	RecheckAt time.Time
 
+	// Incomplete: the effort did not suffice to check every signature. With QuickEffort, a
+	// verdict with FullEffort may differ; a verified image stays verified by it.
+	Incomplete bool
+
 	// RecoveredPanics counts signatures that made the verifier fail. They are refused,
 	// and each is a bug worth a report.
 	RecoveredPanics int

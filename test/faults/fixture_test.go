@@ -6,6 +6,8 @@ package faults
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 
@@ -167,6 +169,34 @@ func (s *scenario) startManager(args ...string) *manager.Manager {
 func (s *scenario) eventually(what string, holds func(context.Context) (bool, string)) {
 	s.Helper()
 	fixture.Eventually(s.T, what, holds)
+}
+
+// expectOf sets the expected verdict of some images.
+func (s *scenario) expectOf(v verdict, names ...string) {
+	for _, name := range names {
+		s.want[name] = v
+	}
+}
+
+// settleNames waits until some images, all that are expected if none are named, have the expected
+// verdict for their current generation. The scenario may have others.
+func (s *scenario) settleNames(names ...string) {
+	s.Helper()
+	if len(names) == 0 {
+		names = slices.Sorted(maps.Keys(s.want))
+	}
+	s.eventually("verdicts", func(ctx context.Context) (bool, string) {
+		for _, name := range names {
+			var image imagev1.Image
+			if err := admin.Get(ctx, client.ObjectKey{Name: name}, &image); err != nil {
+				return false, err.Error()
+			}
+			if ok, seen := s.isDue(&image); !ok {
+				return false, seen
+			}
+		}
+		return true, ""
+	})
 }
 
 // settle waits until every image has the expected verdict for its current generation.

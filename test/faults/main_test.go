@@ -29,7 +29,9 @@ var (
 
 // TestMain runs the tests against an API server with config/default installed.
 func TestMain(m *testing.M) {
-	testenv.Main(m, testenv.Options{Install: kustomize.Installer("../../config/default"), AuditLog: true, Program: true}, setupSuite)
+	testenv.Main(m, testenv.Options{
+		Install: kustomize.Installer("../../config/default"), AuditLog: true, Program: true, EtcdSocket: slowEtcd.start,
+	}, setupSuite)
 }
 
 func setupSuite(ctx context.Context, env *testenv.Env) (err error) {

@@ -64,11 +64,19 @@ func (Format) NewTrust(files []verify.NamedKeyFile) verify.Trust {
 func (t *trust) Len() int { return t.keyring.Len() }
 
 // Authenticate verifies the message by a certificate of the keyring. The key ID in the message
-// selects at most 16, which is not too much for any image.
+// selects at most 16, and usually one or none.
 func (t *trust) Authenticate(m verify.Message, at verify.Circumstances) (verify.Signed, error) {
 	parsed, ok := m.(message)
 	if !ok {
 		return nil, errors.New("the message is not an OpenPGP message")
+	}
+	if cost := t.keyring.Cost(parsed.Message); at.Spend != nil && !at.Spend(cost) {
+		return nil, &verify.Error{
+			Reason:     assayv1alpha1.ReasonOverBudget,
+			Detail:     "the signatures of the image take too long to check by the keys of its policies; remove signatures, or use Ed25519",
+			KeyID:      parsed.UnverifiedIssuer(),
+			OverBudget: true,
+		}
 	}
 	verified, err := t.keyring.Verify(parsed.Message, openpgp.Options{Now: at.Now, AcceptBeforeExpiry: at.AcceptBeforeExpiry})
 	if err != nil {

@@ -43,14 +43,14 @@ func FreeAddress() (string, error) {
 	return listener.Addr().String(), listener.Close()
 }
 
-// newAPIServer returns an API server for the etcd in dir.
-func newAPIServer(dir, address string, pki *pki, opts Options) (*Component, error) {
+// newAPIServer returns an API server for the etcd on a socket.
+func newAPIServer(dir, address, etcd string, pki *pki, opts Options) (*Component, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
 	}
 	defaults := append(pki.apiServerArgs(),
-		"--etcd-servers="+etcdURL(dir),
+		"--etcd-servers=unix://"+etcd,
 		"--bind-address="+host,
 		"--secure-port="+port,
 		"--authorization-mode=RBAC",

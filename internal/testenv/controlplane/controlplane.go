@@ -64,6 +64,9 @@ type Options struct {
 	APIServerArgs []string
 	// EtcdArgs are the same for etcd.
 	EtcdArgs []string
+	// EtcdSocket returns the socket by which the API server reaches etcd, which listens on the given
+	// one: that of a proxy. Nil means etcd's own.
+	EtcdSocket func(etcd string) (string, error)
 	// AuditLog is a file for one line of JSON (audit.k8s.io/v1 Event, level Metadata) per request,
 	// written before the client receives the answer. Empty means no audit.
 	AuditLog string
@@ -135,7 +138,13 @@ func (c *ControlPlane) start(ctx context.Context, opts Options) error {
 	if err := c.Etcd.Start(ctx); err != nil {
 		return err
 	}
-	if err := c.startAPIServer(ctx, opts); err != nil {
+	etcd := filepath.Join(c.dir.path, etcdSocket)
+	if opts.EtcdSocket != nil {
+		if etcd, err = opts.EtcdSocket(etcd); err != nil {
+			return err
+		}
+	}
+	if err := c.startAPIServer(ctx, etcd, opts); err != nil {
 		return err
 	}
 	if err := c.writeAdminKubeconfig(); err != nil {
@@ -149,13 +158,13 @@ func (c *ControlPlane) start(ctx context.Context, opts Options) error {
 // server listens on it.
 const portAttempts = 3
 
-func (c *ControlPlane) startAPIServer(ctx context.Context, opts Options) error {
+func (c *ControlPlane) startAPIServer(ctx context.Context, etcd string, opts Options) error {
 	for attempt := 1; ; attempt++ {
 		address, err := FreeAddress()
 		if err != nil {
 			return err
 		}
-		if c.APIServer, err = newAPIServer(c.dir.path, address, c.pki, opts); err != nil {
+		if c.APIServer, err = newAPIServer(c.dir.path, address, etcd, c.pki, opts); err != nil {
 			return err
 		}
 		c.address = address
