@@ -174,6 +174,11 @@ test-names: ## Test the canonical names of images against containerd's code, in 
 test-monitoring: ## Test the alerts and the dashboard with Prometheus's own code, in a module of their own.
 	@$(WITH_CONTROLPLANE) cd test/monitoring && $(GO) vet ./... && $(GO) test -count 1 ./...
 
+# What is not signed by skopeo is said in the output, which go test shows for -v alone.
+.PHONY: test-registry
+test-registry: ## Test import against registries of others, with skopeo and gpg where they are, in a module of its own.
+	@$(WITH_CONTROLPLANE) cd test/registry && $(GO) vet ./... && $(GO) test -v -count 1 ./...
+
 .PHONY: test-sigstore
 test-sigstore: ## Compare the verification of sigstore bundles with that of sigstore-go, in a module of its own (ASSAY_DIFFERENTIAL_INPUTS=1000000).
 	@cd test/sigstore && $(GO) vet ./... && $(GO) test -timeout 0 ./...
@@ -299,7 +304,7 @@ fmt-check: ## Fail if Go code is not formatted.
 lint: ## Run the linters (.golangci.yml) over every module.
 	$(GOLANGCI_LINT) run ./...
 	cd bench && $(LINT_MODULE) --build-tags $(BENCH_TAGS) ./...
-	set -e; for module in hack/reference hack/release test test/cosign test/engines test/kstatus test/monitoring test/names test/sigstore; do \
+	set -e; for module in hack/reference hack/release test test/cosign test/engines test/kstatus test/monitoring test/names test/registry test/sigstore; do \
 		(cd $$module && $(LINT_MODULE) ./...); \
 	done
 

@@ -75,3 +75,21 @@ func (l *attachmentLayer) signature(root *os.Root) ([]byte, error) {
 	}
 	return sigstore.BlobFromAttachment(l.MediaType, payload, l.Annotations)
 }
+
+// readStored reads a file below a directory, and none outside of it.
+func readStored(root *os.Root, name string) (content []byte, err error) {
+	info, err := root.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		// Opening a pipe would block until a writer opens it.
+		return nil, fmt.Errorf("%s is not a regular file", name)
+	}
+	file, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	return readBounded(name, file)
+}

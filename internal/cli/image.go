@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -50,43 +51,20 @@ func newImageCommand() *cobra.Command {
 type imageCreateOptions struct {
 	manifest    string
 	signatures  []string
-	lookaside   string
 	attachments []string
 	name        string
 	output      string
+	fetch       fetchOptions
 }
 
-func newImageCreateCommand() *cobra.Command {
-	o := imageCreateOptions{}
-	cmd := &cobra.Command{
-		Use:   "create REFERENCE (--signature FILE... | --lookaside DIRECTORY | --cosign-attachment DIRECTORY)",
-		Short: "Print an Image with its signatures, ready to apply",
-		Long: `Print an Image with signatures from files, for kubectl or a GitOps repository. The output
-depends on the files alone. The command fetches nothing and verifies nothing; the operator
-and "assay verify" verify.
+const imageCreateExamples = `  # fetch the signatures of an image from its registry
+  assay image create registry.example.com/team/app:v1 > app.yaml
 
-The digest of the image is taken from REFERENCE or computed from --manifest. If both are
-given, they must agree. The Image is named after the digest.
+  # fetch those that Red Hat publishes in a lookaside store
+  assay image create registry.access.redhat.com/ubi9/ubi:latest \
+    --lookaside https://access.redhat.com/webassets/docker/content/sigstore > ubi.yaml
 
-A signature is one that skopeo, podman or gpg has made, a sigstore bundle, or the form in
-which containers/image keeps signatures of cosign. Its content tells which. A file that is
-none is named on standard error and left out. So is, without being left out, an OpenPGP
-signature for another image or under another name.
-
-A lookaside store is a directory as described in containers-registries.d(5). The
-signatures of registry.example.com/team/app@sha256:HEX are the files
-team/app@sha256=HEX/signature-1, -2, and so on, up to the first that is missing.
-
-An attachment of cosign 2 is the image under the tag sha256-HEX.sig, in a directory to which
-skopeo has copied it: each of its layers is a signature.
-
-Exit status:
-
-    0  the Image was printed; files in a store or attachment that are no signatures were
-       left out
-    1  the Image was printed, and a file that --signature names was left out
-    2  wrong usage, a file that cannot be read, or no signature at all`,
-		Example: `  # sign an image and apply the result
+  # sign an image and apply the result
   skopeo standalone-sign manifest.json registry.example.com/team/app:v1 KEY -o app.sig
   assay image create registry.example.com/team/app:v1 --manifest manifest.json --signature app.sig |
     kubectl apply --server-side -f -
@@ -98,15 +76,54 @@ Exit status:
   # copy what cosign 2 attached to an image
   skopeo copy docker://registry.example.com/team/app:sha256-2c26b4….sig dir:attachment
   assay image create registry.example.com/team/app@sha256:2c26b4… \
-    --cosign-attachment attachment > app.yaml`,
+    --cosign-attachment attachment > app.yaml`
+
+func newImageCreateCommand() *cobra.Command {
+	o := imageCreateOptions{}
+	cmd := &cobra.Command{
+		Use:   "create REFERENCE [--signature FILE]... [--lookaside STORE] [--cosign-attachment DIRECTORY]... [--from-registry]",
+		Short: "Print an Image with its signatures, ready to apply",
+		Long: `Print an Image with its signatures, for kubectl or a GitOps repository. They come from the
+registry of the image, unless files or a store are given; --from-registry adds the registry
+to these. From files alone, the output depends on nothing else, and nothing is contacted.
+The command verifies nothing; the operator and "assay verify" verify.
+
+The digest of the image is taken from REFERENCE or computed from --manifest. If both are
+given, they must agree. A tag without --manifest is resolved by the registry, and the Image
+contains the manifest. The Image is named after the digest.
+
+A signature is one that skopeo, podman or gpg has made, a sigstore bundle, or the form in
+which containers/image keeps signatures of cosign. Its content tells which. A file that is
+none is named on standard error and left out. So is, without being left out, an OpenPGP
+signature for another image or under another name.
+
+A lookaside store is a directory or web server as in containers-registries.d(5). The
+signatures of registry.example.com/team/app@sha256:HEX are the files
+team/app@sha256=HEX/signature-1, -2, and so on, up to the first that is missing.
+
+A registry is asked for its signature extension, cosign's tag sha256-HEX.sig and OCI
+referrers, with the credential that REGISTRY_AUTH_FILE, podman login or docker login has for
+it. Credential helpers are not run.
+
+An attachment of cosign 2 is the image under the tag sha256-HEX.sig, in a directory to which
+skopeo has copied it: each of its layers is a signature.
+
+Exit status:
+
+    0  the Image was printed; files in a store or attachment that are no signatures were
+       left out
+    1  the Image was printed, and a file that --signature names was left out
+    2  wrong usage, a file that cannot be read, a registry or store that cannot be asked, or
+       no signature at all`,
+		Example: imageCreateExamples,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.run(args, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return o.run(cmd.Context(), args, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringArrayVar(&o.signatures, "signature", nil, "`FILE` with a signature, or - for standard input; may be repeated")
-	flags.StringVar(&o.lookaside, "lookaside", "", "`DIRECTORY` of a lookaside store, or file://DIRECTORY")
+	o.fetch.addFlags(flags)
 	flags.StringArrayVar(&o.attachments, "cosign-attachment", nil, "`DIRECTORY` with an attachment of cosign, as skopeo copy writes it to dir:DIRECTORY; may be repeated")
 	flags.StringVar(&o.manifest, "manifest", "", "`FILE` with the manifest of the image, byte for byte; included in the Image")
 	flags.StringVar(&o.name, "name", "", "`NAME` of the Image (default sha256-HEX, with the digest of the image)")
@@ -115,12 +132,12 @@ Exit status:
 	return cmd
 }
 
-func (o *imageCreateOptions) run(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+func (o *imageCreateOptions) run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	if len(args) != 1 {
 		return usagef("one image reference is needed")
 	}
-	if len(o.signatures) == 0 && o.lookaside == "" && len(o.attachments) == 0 {
-		return usagef("--signature, --lookaside or --cosign-attachment is needed")
+	if len(o.signatures) == 0 && o.fetch.lookaside == "" && len(o.attachments) == 0 {
+		o.fetch.fromRegistry = true
 	}
 	if o.output != "yaml" && o.output != "json" {
 		return usagef("--output must be yaml or json, and is %q", o.output)
@@ -132,8 +149,15 @@ func (o *imageCreateOptions) run(args []string, stdin io.Reader, stdout, stderr 
 	if err != nil {
 		return usageError{err}
 	}
+	fetcher, err := o.fetch.newFetcher(named)
+	if err != nil {
+		return err
+	}
 	image := imageDocument{APIVersion: imagev1.GroupVersion.String(), Kind: "Image", DockerImageReference: args[0]}
 	imageDigest, err := o.readManifest(named, &image)
+	if err == nil && o.manifest == "" && (imageDigest == "" || o.fetch.fromRegistry) {
+		imageDigest, err = fetchManifest(ctx, fetcher, imageDigest, &image)
+	}
 	if err != nil {
 		return err
 	}
@@ -141,7 +165,7 @@ func (o *imageCreateOptions) run(args []string, stdin io.Reader, stdout, stderr 
 		image.Metadata.Name = "sha256-" + imageDigest.Encoded()
 	}
 	collector := &signatureCollector{image: named, digest: imageDigest, stderr: stderr}
-	missing, err := o.collect(collector, stdin)
+	missing, err := o.collect(ctx, collector, fetcher, stdin)
 	if err != nil {
 		return err
 	}
@@ -165,7 +189,7 @@ func (o *imageCreateOptions) readManifest(named reference.Named, image *imageDoc
 		return "", usagef("the digest is %s; images are identified by sha256", stated.Algorithm())
 	}
 	if o.manifest == "" {
-		if stated == "" {
+		if stated == "" && o.fetch.asksNothing() {
 			return "", usagef("the digest is unknown: use %s@sha256:<digest> or --manifest", image.DockerImageReference)
 		}
 		return stated, nil
@@ -188,9 +212,31 @@ func (o *imageCreateOptions) readManifest(named reference.Named, image *imageDoc
 	return info.Digest, nil
 }
 
+// fetchManifest asks the registry for the manifest of an index, or of a tag. Others are known by
+// their digest.
+func fetchManifest(ctx context.Context, f *fetcher, stated digest.Digest, image *imageDocument) (digest.Digest, error) {
+	d, index, err := f.head(ctx)
+	if err != nil || stated != "" && !index {
+		return d, err
+	}
+	raw, err := f.manifest(ctx, d)
+	if err != nil {
+		return "", err
+	}
+	info, err := manifest.Inspect(raw)
+	if err != nil {
+		return "", fmt.Errorf("the manifest from the registry: %w", err)
+	}
+	if info.Digest != d {
+		return "", fmt.Errorf("the manifest from the registry has the digest %s as an image, and %s as a file", info.Digest, d)
+	}
+	image.DockerImageManifest, image.DockerImageManifestMediaType = string(raw), info.MediaType
+	return d, nil
+}
+
 // collect collects the signatures without duplicates, those from files first. It reports whether a
 // file that the command line names was left out.
-func (o *imageCreateOptions) collect(c *signatureCollector, stdin io.Reader) (missing bool, err error) {
+func (o *imageCreateOptions) collect(ctx context.Context, c *signatureCollector, f *fetcher, stdin io.Reader) (missing bool, err error) {
 	for _, name := range o.signatures {
 		content, err := readInput(name, stdin)
 		if err != nil {
@@ -201,20 +247,22 @@ func (o *imageCreateOptions) collect(c *signatureCollector, stdin io.Reader) (mi
 		}
 	}
 	missing = c.leftOut > 0
-	if o.lookaside != "" {
-		if err := readLookaside(o.lookaside, c); err != nil {
-			return missing, fmt.Errorf("--lookaside: %w", err)
-		}
+	if err := c.addFetched(ctx, f); err != nil {
+		return missing, err
 	}
 	for _, directory := range o.attachments {
 		if err := readAttachment(directory, c); err != nil {
 			return missing, fmt.Errorf("--cosign-attachment: %w", err)
 		}
 	}
-	if len(c.found) == 0 {
+	switch {
+	case len(c.found) > 0:
+		return missing, nil
+	case c.leftOut == 0:
+		return missing, errors.New("the image has no signature there")
+	default:
 		return missing, errors.New("none of the files is a signature")
 	}
-	return missing, nil
 }
 
 // imageDocument is an Image as users write it: without a status and without results of Assay.

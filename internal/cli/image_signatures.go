@@ -5,6 +5,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/openpgp"
+	"github.com/assay-project/assay/internal/registry"
 	"github.com/assay-project/assay/internal/simplesigning"
 	"github.com/assay-project/assay/internal/verify"
 )
@@ -49,6 +51,38 @@ func (c *signatureCollector) skip(where string, why error) error {
 	c.leftOut++
 	if c.leftOut > maxSignatures {
 		return fmt.Errorf("more than %d files are not signatures", maxSignatures)
+	}
+	return nil
+}
+
+// addFetched adds the signatures of the registry and the lookaside store.
+func (c *signatureCollector) addFetched(ctx context.Context, f *fetcher) error {
+	if f.asksNothing() {
+		return nil
+	}
+	sources, err := f.signatures(ctx, c.digest)
+	if err != nil {
+		return err
+	}
+	for _, source := range sources {
+		for _, problem := range source.found.Skipped {
+			c.leftOut++
+			if problem.Host == "" {
+				c.note("%s %v; it is left out", source.name, problem)
+			} else {
+				c.note("%s: %v; it is left out", source.name, problem)
+			}
+		}
+		for i := range source.found.Signatures {
+			s := &source.found.Signatures[i]
+			if s.Type == registry.TypeNotation {
+				c.note("a signature of %s is left out: it is of notation, which is not verified", source.name)
+				continue
+			}
+			if err := c.add("a signature of "+source.name, s.Content); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

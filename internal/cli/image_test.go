@@ -169,7 +169,6 @@ func TestImageCreateRefuses(t *testing.T) {
 		"a layer of another":      {[]string{reference, "--cosign-attachment", attached(func(a *attachment) { a.replace("manifest.json", "simplesigning", "other") })}, "not an image signature"},
 		"no reference":            {[]string{"--signature", in("app.sig")}, "one image reference is needed"},
 		"two references":          {[]string{reference, reference, "--signature", in("app.sig")}, "one image reference is needed"},
-		"no source":               {[]string{reference}, "--signature, --lookaside or --cosign-attachment is needed"},
 		"no digest":               {[]string{appReference, "--signature", in("app.sig")}, "use " + appReference + "@sha256:<digest> or --manifest"},
 		"another algorithm":       {[]string{"a@sha512:" + strings.Repeat("0", 128), "--signature", in("app.sig")}, "images are identified by sha256"},
 		"no reference but a name": {[]string{"A/B", "--signature", in("app.sig")}, "upper-case"},
@@ -186,13 +185,13 @@ func TestImageCreateRefuses(t *testing.T) {
 		"garbage":                 {[]string{reference, "--signature", in("binary")}, "binary is left out: the content is not a signed message\nassay: none of the files is a signature"},
 		"a key":                   {[]string{reference, "--signature", in("alice.asc")}, "the content is an OpenPGP public key, not a signature of an image"},
 		"garbage in the store":    {[]string{reference, "--lookaside", writeStore(t, folder, []byte("garbage"))}, "none of the files is a signature"},
-		"much garbage":            {[]string{reference, "--lookaside", writeStore(t, folder, make([][]byte, 129)...)}, "more than 128 files are not signatures"},
+		"much garbage":            {[]string{reference, "--lookaside", writeStore(t, folder, make([][]byte, 129)...)}, "an Image has at most 128 signatures, and the store has more"},
 		"more than is verified":   {[]string{reference, "--lookaside", writeStore(t, folder, large...)}, "the signatures of an Image have at most 128 KiB together"},
 		"a key as the manifest":   {[]string{appReference, "--signature", in("app.sig"), "--manifest", in("alice.asc")}, "the file is an OpenPGP public key, not the manifest of an image: skopeo inspect --raw"},
 		"armor":                   {[]string{reference, "--signature", in("armored.sig")}, "gpg --dearmor"},
 		"no store":                {[]string{reference, "--lookaside", in("gone")}, "--lookaside: "},
-		"nothing in the store":    {[]string{reference, "--lookaside", writeStore(t, "other")}, "there is no " + folder + "/signature-1"},
-		"too many in the store":   {[]string{reference, "--lookaside", writeStore(t, folder, many...)}, "signature-129: an Image has at most 128 signatures"},
+		"nothing in the store":    {[]string{reference, "--lookaside", writeStore(t, "other")}, "the image has no signature there"},
+		"too many in the store":   {[]string{reference, "--lookaside", writeStore(t, folder, many...)}, "an Image has at most 128 signatures, and the store has more"},
 		"a link out of the store": {[]string{reference, "--lookaside", escaping}, "escapes"},
 		"a directory in it":       {[]string{reference, "--lookaside", directory}, "is not a regular file"},
 	} {
@@ -295,7 +294,7 @@ func TestImageCreateCarriesTheRest(t *testing.T) {
 	}{
 		"HTML and nothing in a store": {
 			[]string{"--lookaside", store}, nil, cli.ExitOK, openPGP(first, second),
-			[]string{folder + "/signature-2 is left out: the content is an HTML page", folder + "/signature-3 is left out: the content is empty"},
+			[]string{store + " has a file signature-2 that is a web page; it is left out"},
 		},
 		"a layer that is missing": {
 			[]string{"--cosign-attachment", missing.directory}, nil, cli.ExitOK, []foundSignature{{"sigstore", missing.blobs[1]}},
@@ -305,7 +304,7 @@ func TestImageCreateCarriesTheRest(t *testing.T) {
 			[]string{"--cosign-attachment", altered.directory}, nil, cli.ExitOK, []foundSignature{{"sigstore", altered.blobs[0]}},
 			[]string{"layer 2 of " + altered.directory + " is left out: the file does not have the digest sha256:"},
 		},
-		"a link to nothing": {[]string{"--lookaside", linked}, nil, cli.ExitOK, openPGP(second), []string{folder + "/signature-1 is left out"}},
+		"a link to nothing": {[]string{"--lookaside", linked}, nil, cli.ExitOK, openPGP(second), []string{"signature-1 that cannot be read: no such file or directory; it is left out"}},
 		"a key that was named": {
 			[]string{"--signature", in("alice.asc"), "--signature", in("app.sig")}, nil, cli.ExitRefused, openPGP(first),
 			[]string{"--signature: " + in("alice.asc") + " is left out: the content is an OpenPGP public key"},

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package cli implements the commands of the assay binary: manager.go runs the operator, verify.go
-// verifies a signature from files, status.go summarizes a cluster.
+// verifies signatures, fetch.go asks registries and stores for them, status.go summarizes a cluster.
 package cli
 
 import (

@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,12 +12,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/filekind"
+	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/signature"
 	"github.com/assay-project/assay/internal/verify"
 )
@@ -40,38 +43,16 @@ type verifyOptions struct {
 	output        string
 	identity      identityOptions
 	signer        signerOptions
+	fetch         fetchOptions
 
 	// warnings are what was printed about key files.
 	warnings []string
 }
 
-func newVerifyCommand() *cobra.Command {
-	o := verifyOptions{}
-	cmd := &cobra.Command{
-		Use:   "verify --signature FILE [--trusted-key FILE]... (--manifest FILE | --digest DIGEST) --image REFERENCE",
-		Short: "Verify the signature of an image from files",
-		Long: `Verify a signature of an image as the operator does, but from files and without a cluster.
-The signature is verified when it was made by a trusted signer, for this manifest, and under
-a name that --match-policy accepts for this image. User keyrings and policy files of the
-machine are not consulted.
+const verifyExamples = `  # fetch the signatures of an image, and verify them
+  assay verify registry.example.com/team/app:v1 --trusted-key release.asc
 
-Signatures of type sigstore are a sigstore bundle, or the form in which containers/image
-keeps signatures of cosign. They are verified by public keys in PEM, with --trusted-root or
---rekor-key only if a transparency log has them; by a certificate of Fulcio for one identity
-(--certificate-oidc-issuer); or by a certificate of another CA (--ca-roots). Nothing is
-fetched and no log is asked.
-
-Key files are independent of each other, and so are the keys in one. What was skipped is
-reported on standard error and in the JSON and YAML output, and the others are still used.
-A file that does not exist is an error.
-
-Exit status:
-
-    0  verified
-    1  refused
-    2  could not be checked, wrong usage, or a file that cannot be read; a verdict, if
-       there is one, is on standard output`,
-		Example: `  # verify the output of "skopeo standalone-sign manifest.json REFERENCE KEY -o app.sig"
+  # verify the output of "skopeo standalone-sign manifest.json REFERENCE KEY -o app.sig"
   skopeo inspect --raw docker://registry.example.com/team/app:v1 > manifest.json
   assay verify --signature app.sig --trusted-key release.asc --manifest manifest.json \
     --image registry.example.com/team/app:v1
@@ -95,9 +76,41 @@ Exit status:
   # read the signature from a pipe and print the verdict as JSON
   curl -fsS "$STORE/team/app@sha256=2c26b4…/signature-1" |
     assay verify --signature - --trusted-key release.asc --digest sha256:2c26b4… \
-    --image registry.example.com/team/app:v1 -o json`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+    --image registry.example.com/team/app:v1 -o json`
+
+func newVerifyCommand() *cobra.Command {
+	o := verifyOptions{}
+	cmd := &cobra.Command{
+		Use:   "verify [REFERENCE] [--signature FILE] [--trusted-key FILE]... [--manifest FILE | --digest DIGEST]",
+		Short: "Verify the signatures of an image from files or its registry",
+		Long: `Verify signatures of an image as the operator does, but without a cluster. With REFERENCE
+alone, they come from the registry; with --lookaside, from a lookaside store, and with
+--signature, from a file. --from-registry adds the registry to these. A registry resolves a
+tag if neither --manifest nor --digest is given. It is asked with the credential that
+REGISTRY_AUTH_FILE, podman login or docker login has for it.
+
+A signature is verified when it was made by a trusted signer, for this manifest, and under
+a name that --match-policy accepts for this image. User keyrings and policy files of the
+machine are not consulted.
+
+Signatures of type sigstore are a sigstore bundle, or the form in which containers/image
+keeps signatures of cosign. They are verified by public keys in PEM, with --trusted-root or
+--rekor-key only if a transparency log has them; by a certificate of Fulcio for one identity
+(--certificate-oidc-issuer); or by a certificate of another CA (--ca-roots). No log is
+asked.
+
+Key files are independent of each other, and so are the keys in one. What was skipped is
+reported on standard error and in the JSON and YAML output, and the others are still used.
+A file that does not exist is an error.
+
+Exit status:
+
+    0  verified
+    1  refused
+    2  could not be checked, wrong usage, a file that cannot be read, or a registry or store
+       that cannot be asked; a verdict, if there is one, is on standard output`,
+		Example: verifyExamples,
+		RunE:    o.run,
 	}
 	o.addFlags(cmd)
 	return cmd
@@ -111,7 +124,8 @@ func (o *verifyOptions) addFlags(cmd *cobra.Command) {
 	flags.StringArrayVar(&o.trustedKeys, "trusted-key", nil, "`FILE` with trusted public keys: OpenPGP, armored or binary, or PEM for --type sigstore; may be repeated")
 	flags.StringVar(&o.manifest, "manifest", "", "`FILE` with the manifest of the image, byte for byte")
 	flags.StringVar(&o.digest, "digest", "", "`DIGEST` of the manifest, sha256:HEX, in place of --manifest")
-	flags.StringVar(&o.image, "image", "", "`REFERENCE` by which the image is run")
+	flags.StringVar(&o.image, "image", "", "`REFERENCE` by which the image is run, in place of an argument; asks no registry by itself")
+	o.fetch.addFlags(flags)
 	flags.StringVar(&o.publicKeyID, "public-key-id", "", "the trusted `KEY` that must have signed: 0x and its fingerprint, or at least the last 16 digits of it")
 	flags.StringVar(&o.expiredKeys, "expired-keys", string(assayv1alpha1.ExpiredKeysReject),
 		"`POLICY` for signatures by expired keys: Reject or AcceptSignaturesBeforeExpiry")
@@ -125,12 +139,15 @@ func (o *verifyOptions) addFlags(cmd *cobra.Command) {
 	completeWords(cmd, "expired-keys", string(assayv1alpha1.ExpiredKeysReject), string(assayv1alpha1.ExpiredKeysAcceptSignaturesBeforeExpiry))
 }
 
-func (o *verifyOptions) run(cmd *cobra.Command) error {
+func (o *verifyOptions) run(cmd *cobra.Command, args []string) error {
+	if err := o.takeReference(args); err != nil {
+		return err
+	}
 	write, err := o.complete()
 	if err != nil {
 		return err
 	}
-	in, err := o.input(cmd.InOrStdin(), cmd.ErrOrStderr())
+	in, err := o.input(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
@@ -149,15 +166,33 @@ func (o *verifyOptions) run(cmd *cobra.Command) error {
 	}
 }
 
+// takeReference takes the image from the argument, which also asks for its registry if nothing else
+// is given.
+func (o *verifyOptions) takeReference(args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case len(args) > 1:
+		return usagef("unexpected argument %q: one image is verified", args[1])
+	case o.image != "":
+		return usagef("give the image as an argument or by --image, not both")
+	}
+	o.image = args[0]
+	if o.signature == "" && o.fetch.lookaside == "" {
+		o.fetch.fromRegistry = true
+	}
+	return nil
+}
+
 // complete validates the options and returns the writer of the result.
 func (o *verifyOptions) complete() (resultWriter, error) {
 	for _, option := range []struct {
 		missing bool
 		flag    string
 	}{
-		{o.signature == "", "--signature"},
+		{o.signature == "" && o.fetch.asksNothing(), "--signature"},
 		{len(o.trustedKeys) == 0 && !o.signer.hasSigner(), "--trusted-key, --certificate-oidc-issuer or --ca-roots"},
-		{o.manifest == "" && o.digest == "", "--manifest or --digest"},
+		{o.manifest == "" && o.digest == "" && o.fetch.asksNothing(), "--manifest or --digest"},
 		{o.image == "", "--image"},
 	} {
 		if option.missing {
@@ -175,14 +210,19 @@ func (o *verifyOptions) complete() (resultWriter, error) {
 	default:
 		return nil, usagef("--expired-keys must be Reject or AcceptSignaturesBeforeExpiry, and is %q", o.expiredKeys)
 	}
-	if err := o.signer.validate(o.signatureType, len(o.trustedKeys) > 0); err != nil {
+	signatureType := o.signatureType
+	if !o.fetch.asksNothing() {
+		// Stores state the types of what they have.
+		signatureType = imagev1.SignatureTypeSigstore
+	}
+	if err := o.signer.validate(signatureType, len(o.trustedKeys) > 0); err != nil {
 		return nil, err
 	}
 	return outputWriter(o.output)
 }
 
 // input reads the files and validates the options together with them.
-func (o *verifyOptions) input(stdin io.Reader, stderr io.Writer) (verify.Input, error) {
+func (o *verifyOptions) input(ctx context.Context, stdin io.Reader, stderr io.Writer) (verify.Input, error) {
 	in := verify.Input{Now: time.Now()}
 	ref := verify.ParseReference(o.image)
 	if ref.Err != nil {
@@ -192,21 +232,63 @@ func (o *verifyOptions) input(stdin io.Reader, stderr io.Writer) (verify.Input, 
 	if err != nil {
 		return in, err
 	}
-	manifest, err := o.readManifest()
-	if err != nil {
-		return in, err
-	}
-	content, err := readInput(o.signature, stdin)
-	if err != nil {
-		return in, fmt.Errorf("--signature: %w", err)
-	}
 	in.Policies = []verify.Policy{policy}
-	in.Image = verify.Image{
-		Reference:  ref,
-		Manifest:   manifest,
-		Signatures: []verify.Signature{{Type: o.signatureType, Content: content, PublicKeyID: o.publicKeyID}},
+	in.Image = verify.Image{Reference: ref}
+	if o.manifest != "" || o.digest != "" {
+		if in.Image.Manifest, err = o.readManifest(); err != nil {
+			return in, err
+		}
 	}
-	return in, nil
+	if o.signature != "" {
+		content, err := readInput(o.signature, stdin)
+		if err != nil {
+			return in, fmt.Errorf("--signature: %w", err)
+		}
+		in.Image.Signatures = append(in.Image.Signatures, verify.Signature{Type: o.signatureType, Content: content, PublicKeyID: o.publicKeyID})
+	}
+	if o.fetch.asksNothing() {
+		return in, nil
+	}
+	return in, o.fetchInto(ctx, &in.Image, stderr)
+}
+
+// fetchInto adds the signatures of the registry and the store, and the digest unless it is known.
+func (o *verifyOptions) fetchInto(ctx context.Context, image *verify.Image, stderr io.Writer) error {
+	named, err := imageref.ParseImage(o.image)
+	if err != nil {
+		return usageError{err}
+	}
+	fetcher, err := o.fetch.newFetcher(named)
+	if err != nil {
+		return err
+	}
+	d := image.Manifest.Digest
+	if digested, ok := named.(reference.Digested); ok && d == "" {
+		d = digested.Digest()
+	}
+	if d == "" && image.Manifest.Err == nil {
+		if d, _, err = fetcher.head(ctx); err != nil {
+			return err
+		}
+	}
+	if image.Manifest.Digest == "" && image.Manifest.Err == nil {
+		image.Manifest = verify.Manifest{Digest: d}
+	}
+	sources, err := fetcher.signatures(ctx, d)
+	if err != nil {
+		return err
+	}
+	for _, source := range sources {
+		for _, problem := range source.found.Skipped {
+			// There is no way to report an error on standard error.
+			_, _ = fmt.Fprintf(stderr, "assay: %s: %v; it is left out\n", source.name, problem)
+		}
+		for i := range source.found.Signatures {
+			s := &source.found.Signatures[i]
+			image.Signatures = append(image.Signatures, verify.Signature{Type: imageType(s), Content: s.Content, PublicKeyID: o.publicKeyID})
+		}
+	}
+	return nil
 }
 
 func (o *verifyOptions) readManifest() (verify.Manifest, error) {

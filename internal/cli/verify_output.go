@@ -62,11 +62,11 @@ type verifyCondition struct {
 
 // result converts a verdict, and returns its outcome.
 func (o *verifyOptions) result(verdict *verify.Verdict) (*verifyResult, verify.Outcome) {
-	s := &verdict.Signatures[0]
+	s := decisive(verdict)
 	finding := s.Finding
-	if finding.Outcome != verdict.Outcome {
+	if finding.Outcome != verdict.Outcome || len(verdict.Signatures) > 1 && verdict.Outcome != verify.Verified {
 		// The image takes precedence: an image that contradicts itself is refused, even if the
-		// signature was not checked.
+		// signature was not checked. Of several refused signatures, it names the reason that counts.
 		finding = verdict.Finding
 	}
 	words := o.words()
@@ -100,10 +100,27 @@ func (o *verifyOptions) result(verdict *verify.Verdict) (*verifyResult, verify.O
 	return result, finding.Outcome
 }
 
+// decisive returns the signature that the verdict is about: of several, the first with its outcome,
+// and for an image without any, one that stands for the image.
+func decisive(verdict *verify.Verdict) *verify.SignatureVerdict {
+	for i := range verdict.Signatures {
+		if s := &verdict.Signatures[i]; s.Outcome == verdict.Outcome {
+			return s
+		}
+	}
+	if len(verdict.Signatures) > 0 {
+		return &verdict.Signatures[0]
+	}
+	return &verify.SignatureVerdict{Finding: verdict.Finding}
+}
+
 // words replaces the fields of an Image in messages with the options.
 func (o *verifyOptions) words() *strings.Replacer {
-	manifest := "--manifest"
-	if o.manifest == "" {
+	manifest := "the digest"
+	switch {
+	case o.manifest != "":
+		manifest = "--manifest"
+	case o.digest != "":
 		manifest = "--digest"
 	}
 	return strings.NewReplacer(

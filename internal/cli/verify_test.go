@@ -151,7 +151,7 @@ func TestVerifyUsage(t *testing.T) {
 		"manifest and digest":   {args: good.with("digest", appDigest).args(), stderr: "give --manifest or --digest, not both"},
 		"an unknown flag":       {args: append(good.args(), "--force"), stderr: "unknown flag: --force"},
 		"a flag without value":  {args: append(good.args(), "--output"), stderr: "flag needs an argument: --output"},
-		"an argument":           {args: append(good.args(), "app.sig"), stderr: `unexpected argument "app.sig": every input is a flag`},
+		"an argument":           {args: append(good.args(), "app.sig"), stderr: "give the image as an argument or by --image, not both"},
 		"an unknown format":     {args: good.with("output", "xml").args(), stderr: `--output must be text, json or yaml, and is "xml"`},
 		"a short digest":        {args: good.with("manifest").with("digest", "sha256:abc").args(), stderr: "--digest must be sha256: and 64 lower-case hexadecimal digits"},
 		"a digest in capitals":  {args: good.with("manifest").with("digest", strings.ToUpper(appDigest)).args(), stderr: "--digest must be sha256: and 64 lower-case hexadecimal digits"},

@@ -66,22 +66,22 @@ func Signatures(ctx context.Context, store Store, named reference.Named, d diges
 	folder := fmt.Sprintf("%s@%s=%s", reference.Path(named), d.Algorithm(), d.Encoded())
 	for n := 1; n <= registry.MaxSignatures; n++ {
 		content, err := store.read(ctx, fmt.Sprintf("%s/signature-%d", folder, n))
-		var tooLarge *registry.Error
+		var unusable *registry.Error
 		switch {
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, errForbidden) && n > 1:
 			return found, nil
 		case errors.Is(err, errForbidden):
 			return found, &registry.Error{Code: registry.Unauthorized, Host: store.host(),
 				Detail: "refuses the first signature; a store must be readable by everybody, and answer 404 for what it does not have"}
-		case errors.As(err, &tooLarge) && tooLarge.Code == registry.TooLarge:
-			found.Skip(tooLarge)
+		case errors.As(err, &unusable) && (unusable.Code == registry.TooLarge || store.host() == ""):
+			found.Skip(unusable)
 			continue
 		case err != nil:
 			return found, err
 		}
 		signature, problem := classify(content)
 		switch {
-		case isPage(content):
+		case isPage(content) && store.host() != "":
 			// A server that has a page for every name would never say that a file is missing.
 			return found, &registry.Error{Code: registry.Malformed, Host: store.host(), Detail: "answers with a web page in place of a signature"}
 		case problem != "":
@@ -103,6 +103,8 @@ func classify(content []byte) (s registry.Signature, problem string) {
 	switch {
 	case len(content) == 0:
 		return s, "is empty"
+	case isPage(content):
+		return s, "is a web page"
 	case bytes.HasPrefix(content, []byte(sigstoreJSON)):
 		return registry.Signature{Type: registry.TypeSigstore, Content: content}, ""
 	case content[0]&0x80 != 0:
@@ -124,19 +126,32 @@ type directory struct{ root *os.Root }
 func (directory) host() string   { return "" }
 func (d directory) close() error { return d.root.Close() }
 
-// read never reads a file outside the store, even through links.
+// read never reads a file outside the store, even through links. What is there and cannot be read is
+// an error of the file, and not of the store.
 func (d directory) read(_ context.Context, name string) (content []byte, err error) {
+	if _, err := d.root.Lstat(name); err != nil {
+		return nil, err
+	}
 	info, err := d.root.Stat(name)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, &registry.Error{Code: registry.Malformed, Detail: fmt.Sprintf("has a file %s that cannot be read: %v", name, cause(err))}
 	case !info.Mode().IsRegular():
 		// Opening a pipe would block until a writer opens it.
-		return nil, fmt.Errorf("%s is not a regular file", name)
+		return nil, &registry.Error{Code: registry.Malformed, Detail: fmt.Sprintf("has a file %s that is not a regular file", name)}
 	case info.Size() > registry.MaxSignature:
-		return nil, &registry.Error{Code: registry.TooLarge, Detail: name + " is too large for a signature"}
+		return nil, &registry.Error{Code: registry.TooLarge, Detail: fmt.Sprintf("has a file %s that is too large for a signature", name)}
 	}
 	return d.root.ReadFile(name)
+}
+
+// cause returns why a file cannot be read, without its name.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }
 
 // webStore is a store on a web server.
