@@ -53,6 +53,13 @@ const (
 	minImageRetention     = time.Hour
 )
 
+// Bounds of --apiserver-check-interval, other than 0. A check sends a few small requests to each
+// API server, and begins by waiting for as long as an API server may take to learn of a change.
+const (
+	defaultAPIServerCheckInterval = time.Minute
+	minAPIServerCheckInterval     = 5 * time.Second
+)
+
 // gcPercent is GOGC if the environment does not set it. An idle operator would keep the heap that
 // it needed under load, and a cluster has better uses for that memory.
 const gcPercent = 50
@@ -77,6 +84,7 @@ type managerOptions struct {
 	registryAddresses []string
 	network           *registry.Network
 	imageRetention    time.Duration
+	apiServerInterval time.Duration
 	zap               zap.Options
 }
 
@@ -118,6 +126,8 @@ func newManagerCommand() *cobra.Command {
 		"`CIDR` of registries and stores that are contacted although they are on the local host or link, for development; may be repeated")
 	flags.DurationVar(&o.imageRetention, "image-retention", defaultImageRetention,
 		"how long a discovered Image is kept after the last workload has stopped using it")
+	flags.DurationVar(&o.apiServerInterval, "apiserver-check-interval", defaultAPIServerCheckInterval,
+		"pause between checks of the allowlist that each API server has; 0 disables them")
 	addLogFlags(cmd, &o.zap)
 	return cmd
 }
@@ -143,6 +153,8 @@ func (o *managerOptions) run(ctx context.Context, log logr.Logger) error {
 		AllowlistTTL:    o.allowlistTTL,
 		Network:         o.network,
 		ImageRetention:  o.imageRetention,
+
+		APIServerCheckInterval: o.apiServerInterval,
 	}); err != nil {
 		return err
 	}
@@ -163,6 +175,9 @@ func (o *managerOptions) complete() error {
 	}
 	if o.imageRetention < minImageRetention {
 		return usagef("--image-retention must be at least %s", minImageRetention)
+	}
+	if o.apiServerInterval != 0 && o.apiServerInterval < minAPIServerCheckInterval {
+		return usagef("--apiserver-check-interval must be 0 or at least %s", minAPIServerCheckInterval)
 	}
 	if o.workers < 1 {
 		return usagef("--workers must be at least 1")

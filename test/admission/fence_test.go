@@ -43,6 +43,7 @@ func TestFrozenAllowlist(t *testing.T) {
 		})
 	}
 	startManager(t)
+	awaitAdmitted(t, digest.FromString("never listed"), false) // The operator's allowlist is in use.
 	awaitAdmitted(t, d, true)
 
 	freeze(t)
@@ -74,24 +75,27 @@ func TestFrozenAllowlist(t *testing.T) {
 	awaitAdmitted(t, d, false)
 }
 
-// freeze deletes the bindings for long enough that the API server stops watching the shards,
-// and puts them back.
+// freeze makes the API server stop watching the shards, and returns when it evaluates Pods again.
 func freeze(t *testing.T) {
+	t.Helper()
+	stopWatching(t)
+	unlisted := digest.FromString("never listed")
+	awaitAdmitted(t, unlisted, false)
+}
+
+// stopWatching deletes the bindings for long enough that the API server stops watching the shards,
+// and puts them back.
+func stopWatching(t *testing.T) {
 	t.Helper()
 	var bindings admissionregistrationv1.ValidatingAdmissionPolicyBindingList
 	if err := admin.List(t.Context(), &bindings); err != nil {
 		t.Fatal(err)
 	}
-	var deleted []client.Object
 	for i := range bindings.Items {
 		if binding := &bindings.Items[i]; binding.Spec.ParamRef != nil {
 			if err := admin.Delete(t.Context(), binding); err != nil {
 				t.Fatal(err)
 			}
-			deleted = append(deleted, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{
-				ObjectMeta: metav1.ObjectMeta{Name: binding.Name, Labels: binding.Labels, Annotations: binding.Annotations},
-				Spec:       binding.Spec,
-			})
 		}
 	}
 	const longEnough = 5 * time.Second // The API server looks once a second.
@@ -101,13 +105,9 @@ func freeze(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	for _, binding := range deleted {
-		if err := admin.Create(t.Context(), binding); err != nil {
-			t.Fatal(err)
-		}
+	if err := install(t.Context(), "enforce"); err != nil {
+		t.Fatal(err)
 	}
-	unlisted := digest.FromString("never listed")
-	awaitAdmitted(t, unlisted, false)
 }
 
 // TestAnchor deletes and puts back the bindings but for the anchor: the API server goes on
