@@ -71,8 +71,11 @@ type Reconciler struct {
 	// TTL is how long the allowlist is valid when it is not renewed; zero is for ever.
 	TTL time.Duration
 
-	complete    bool      // Every Image has been evaluated once.
+	complete    bool      // Every Image that was there at the start has been evaluated.
 	lastChecked time.Time // When that was last found not to be so.
+	// awaited are the Images that were there at the start and that have not been evaluated; nil
+	// before the first look.
+	awaited map[types.UID]bool
 	lastWrite   time.Time
 	pause       time.Duration // How long to write nothing after lastWrite.
 
@@ -182,9 +185,10 @@ func fit(ctx context.Context, state allowlist.State, stored map[string]*corev1.C
 	return fitting
 }
 
-// isComplete reports whether every Image has been evaluated since the start. It does not
-// wait for Images that are created later. Every verdict triggers the reconciler, and
-// listing all Images after each would take longer than evaluating them.
+// isComplete reports whether every Image that was there at the start has been evaluated. It does
+// not wait for Images that are created later: whoever creates them without end would keep the
+// allowlist of the previous process in force. Every verdict triggers the reconciler, and listing
+// all Images after each would take longer than evaluating them.
 func (r *Reconciler) isComplete(ctx context.Context, now time.Time) (bool, error) {
 	if r.complete {
 		return true, nil
@@ -197,13 +201,15 @@ func (r *Reconciler) isComplete(ctx context.Context, now time.Time) (bool, error
 	if err := r.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return false, fmt.Errorf("listing Images: %w", err)
 	}
+	awaited := map[types.UID]bool{}
 	for i := range list.Items {
-		if list.Items[i].DeletionTimestamp.IsZero() && !r.Verdicts.Evaluated(list.Items[i].Name, list.Items[i].UID) {
-			return false, nil
+		image := &list.Items[i]
+		if (r.awaited == nil || r.awaited[image.UID]) && image.DeletionTimestamp.IsZero() && !r.Verdicts.Evaluated(image.Name, image.UID) {
+			awaited[image.UID] = true
 		}
 	}
-	r.complete = true
-	return true, nil
+	r.awaited, r.complete = awaited, len(awaited) == 0
+	return r.complete, nil
 }
 
 // state returns the content of the allowlist: the scopes of all policies, each with the

@@ -11,6 +11,7 @@ package trustchange
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"time"
 
@@ -28,6 +29,7 @@ import (
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/controllers/image"
+	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/trust"
 )
 
@@ -44,7 +46,8 @@ type Reconciler struct {
 	// Evaluator makes the verdicts and records them for the allowlist.
 	Evaluator *image.Evaluator
 
-	// due delivers the Images whose verdict the clock may have changed.
+	// due delivers the Images to evaluate: all at the start, and later those whose verdict the clock
+	// may have changed.
 	due chan event.GenericEvent
 }
 
@@ -66,18 +69,31 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// watchClock delivers the Images whose verdict is due, until ctx ends.
+// watchClock delivers all Images once, and then those whose verdict is due, until ctx ends. The
+// allowlist waits for the Images that are there at the start, and in the queue of the Images'
+// own controller they come after those that somebody creates.
 func (r *Reconciler) watchClock(ctx context.Context) error {
+	var list imagecache.ImageList
+	if err := r.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing Images: %w", err)
+	}
+	for i := range list.Items {
+		r.deliver(ctx, list.Items[i].Name)
+	}
 	wait.UntilWithContext(ctx, func(ctx context.Context) {
 		for _, name := range r.Evaluator.Verdicts.Due(r.Evaluator.Clock.Now()) {
-			select {
-			case r.due <- event.GenericEvent{Object: &imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: name}}}:
-			case <-ctx.Done():
-				return
-			}
+			r.deliver(ctx, name)
 		}
 	}, clockInterval)
 	return nil
+}
+
+// deliver enqueues an Image, unless ctx ends first.
+func (r *Reconciler) deliver(ctx context.Context, name string) {
+	select {
+	case r.due <- event.GenericEvent{Object: &imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: name}}}:
+	case <-ctx.Done():
+	}
 }
 
 // Reconcile evaluates one Image, unless that was done since policies, keys and time changed.
