@@ -58,8 +58,13 @@ func currentCount(stored map[string]*corev1.ConfigMap) int {
 // took and how many bytes of data they had. A new set is written first. The shards of other
 // sets are deleted in a later call, once the new set is complete: admission takes what all
 // shards agree on, so that nothing is admitted that one of the sets refuses, and nothing
-// refused that both admit.
+// refused that both admit. Where there is no set before, a shard that refuses everything stands
+// for it, because a shard that is missing refuses nothing.
 func (r *Reconciler) write(ctx context.Context, stored map[string]*corev1.ConfigMap, shards []allowlist.Shard, now time.Time) (wrote, size int, err error) {
+	if len(shards) > 1 && len(stored) == 0 {
+		refusal := allowlist.Refusal()
+		return 1, refusal.Size(), r.Create(ctx, r.configMap(&refusal))
+	}
 	wanted := map[string]bool{}
 	for i := range shards {
 		wanted[shards[i].Name] = true

@@ -20,7 +20,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/allowlist"
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
+	"github.com/assay-project/assay/test/admission/shards"
 )
 
 // TestFrozenAllowlist deletes every binding that has the allowlist for a parameter, the anchor
@@ -140,6 +142,38 @@ func TestAnchor(t *testing.T) {
 	project(t, changed, 1)
 	waitForOutcome(t, enforced+"/app@"+unverified, admitted)
 	waitForOutcome(t, enforced+"/app@"+verified, denied)
+}
+
+// TestRefusal writes the shard that comes before a first set: it refuses all images, also those that
+// no scope covers.
+func TestRefusal(t *testing.T) {
+	project(t, state(), 1)
+	waitForOutcome(t, "elsewhere.example.com/app:v1", admitted)
+	unproject(t)
+	refusal := allowlist.Refusal()
+	if err := admin.Create(t.Context(), &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: refusal.Name, Labels: refusal.Labels}, Data: refusal.Data,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the refusal", func() bool {
+		err := create(t.Context(), podOf("default", container("elsewhere.example.com/app:v1")))
+		return err != nil && strings.Contains(err.Error(), "has not finished installing")
+	})
+	// The first set, but for its second shard: what belongs there is not let in either.
+	second := allowlist.Name(2, 1)
+	for _, shard := range shards.Encode(t, state(), operatorNamespace, 2) {
+		if shard.Name != second {
+			if err := admin.Create(t.Context(), shard); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, image := range []string{enforced + "/app@" + verified, enforced + "/app@" + unverified2} {
+		waitForOutcome(t, image, denied)
+	}
+	project(t, state(), 2)
+	waitForOutcome(t, enforced+"/app@"+verified, admitted)
 }
 
 // TestNamespaceGuard checks that the label that takes a namespace out of verification takes a
