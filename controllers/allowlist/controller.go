@@ -75,9 +75,9 @@ type Reconciler struct {
 	lastChecked time.Time // When that was last found not to be so.
 	// awaited are the Images that were there at the start and that have not been evaluated; nil
 	// before the first look.
-	awaited map[types.UID]bool
-	lastWrite   time.Time
-	pause       time.Duration // How long to write nothing after lastWrite.
+	awaited   map[types.UID]bool
+	lastWrite time.Time
+	pause     time.Duration // How long to write nothing after lastWrite.
 
 	// supersededSince has the epochs that no shard has any more and that still count, by name in
 	// the fence, with the time when that was first seen.
@@ -120,7 +120,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	// Exported even when writes fail: that is when an alert needs it.
 	setTime(validUntilGauge, earliestExpiry(stored))
 	if ok, err := r.isComplete(ctx, now); err != nil || !ok {
-		return ctrl.Result{RequeueAfter: writeInterval}, err
+		return ctrl.Result{RequeueAfter: writeInterval}, cmp.Or(err, r.withdrawSuperseded(ctx, stored, now))
 	}
 	snapshot, err := r.Trust.Snapshot(ctx)
 	if err != nil {
