@@ -491,6 +491,36 @@ func TestEpochsAreWithdrawnBeforeAllVerdicts(t *testing.T) {
 	}
 }
 
+// A process that no longer leads writes nothing, whatever it believes, until it leads again.
+func TestListIsTheLeaders(t *testing.T) {
+	l := newWriter(t)
+	l.vouch(3, 60)
+	l.settle()
+	leads, unknown := false, error(nil)
+	l.Leads = func(context.Context) (bool, error) { return leads, unknown }
+	l.vouch(2, 40)
+	before := l.writes
+	for range 3 {
+		if err := l.run(); err != nil || l.writes != before || l.requeueAfter <= 0 {
+			t.Fatalf("%d writes while another process leads, another look after %s, %v", l.writes-before, l.requeueAfter, err)
+		}
+	}
+	l.TTL = 0 // Each shard needs a write.
+	l.vouch(3, 60)
+	if err := l.run(); err != nil || l.writes != before {
+		t.Fatalf("%d writes while another process leads, %v", l.writes-before, err)
+	}
+	unknown = errors.New("no answer")
+	if err := l.run(); !errors.Is(err, unknown) || l.writes != before {
+		t.Fatalf("%d writes while nobody knows who leads, %v", l.writes-before, err)
+	}
+	leads, unknown = true, nil
+	l.settle()
+	if l.writes == before {
+		t.Error("nothing is written by the process that leads again")
+	}
+}
+
 // epochs returns the names in the fence.
 func (l *writer) epochs() []string {
 	l.Helper()

@@ -59,6 +59,8 @@ type Options struct {
 	ImageRetention time.Duration
 	// Resolver looks up tags; nil asks registries by way of Network.
 	Resolver discovery.Resolver
+	// Leads asks the API server whether this process leads; nil is a single process, which does.
+	Leads func(context.Context) (bool, error)
 	// APIServerCheckInterval is the shortest pause between two rounds of asking every API server
 	// which allowlist it has; zero disables that.
 	APIServerCheckInterval time.Duration
@@ -136,7 +138,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		// Writes what admission reads.
 		&allowlist.Reconciler{
 			Client: mgr.GetClient(), Trust: store, Verdicts: verdicts, Namespace: o.Namespace,
-			Clock: o.Clock, TTL: o.AllowlistTTL,
+			Clock: o.Clock, TTL: o.AllowlistTTL, Leads: o.Leads,
 		},
 		// Fetches the signatures of Images.
 		&importer.Reconciler{Client: mgr.GetClient(), Planner: planner, Recorder: recorder, Clock: o.Clock},

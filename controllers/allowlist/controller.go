@@ -70,6 +70,11 @@ type Reconciler struct {
 	Clock clock.PassiveClock
 	// TTL is how long the allowlist is valid when it is not renewed; zero is for ever.
 	TTL time.Duration
+	// Leads asks the API server whether this process leads; nil is a single process, which does.
+	Leads func(context.Context) (bool, error)
+
+	// confirmed: this process leads, and did since the shards of this run were read.
+	confirmed bool
 
 	complete    bool      // Every Image that was there at the start has been evaluated.
 	lastChecked time.Time // When that was last found not to be so.
@@ -117,6 +122,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	r.confirmed = false
 	// Exported even when writes fail: that is when an alert needs it.
 	setTime(validUntilGauge, earliestExpiry(stored))
 	if ok, err := r.isComplete(ctx, now); err != nil || !ok {
@@ -132,8 +138,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		return ctrl.Result{}, fmt.Errorf("encoding the allowlist, which stays as it is: %w", err)
 	}
 	wrote, size, err := r.store(ctx, stored, shards, now)
-	if errors.Is(err, errFenceFirst) {
+	switch {
+	case errors.Is(err, errFenceFirst):
 		return ctrl.Result{RequeueAfter: fenceLead}, nil
+	case errors.Is(err, errNotLeading):
+		logf.FromContext(ctx).Info("Not writing the allowlist: another process leads")
+		return ctrl.Result{RequeueAfter: writeInterval}, nil
 	}
 	if wrote > 0 || err != nil {
 		r.lastWrite, r.pause = now, max(writeInterval, time.Duration(size)*time.Second/writeRate)

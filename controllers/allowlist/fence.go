@@ -161,7 +161,10 @@ func (r *Reconciler) withdrawSuperseded(ctx context.Context, stored map[string]*
 	if len(still) == 0 || len(still) == len(names) {
 		return nil
 	}
-	return ignoreConflict(r.writeFence(ctx, still))
+	if err := r.writeFence(ctx, still); !errors.Is(err, errNotLeading) {
+		return ignoreConflict(err)
+	}
+	return nil
 }
 
 // nextWithdrawal returns how long it takes until the next epoch is withdrawn, and zero when
@@ -191,6 +194,9 @@ func (r *Reconciler) writeFence(ctx context.Context, names []string) error {
 	err := r.writeRole(ctx, names)
 	if err == nil {
 		err = r.writeRoleBinding(ctx)
+	}
+	if errors.Is(err, errNotLeading) {
+		return err
 	}
 	if err != nil {
 		fenceErrors.Inc()

@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -141,7 +142,17 @@ func (o *managerOptions) run(ctx context.Context, log logr.Logger) error {
 	if err != nil {
 		return err
 	}
-	mgr, err := o.newManager(config)
+	var lock resourcelock.Interface
+	var leads func(context.Context) (bool, error)
+	if o.leaderElect {
+		election, err := newElection(config, o.operatorNamespace)
+		if err != nil {
+			return fmt.Errorf("preparing the leader election: %w", err)
+		}
+		defer election.stop()
+		lock, leads = election.lock, election.leads
+	}
+	mgr, err := o.newManager(config, lock)
 	if err != nil {
 		return err
 	}
@@ -153,6 +164,7 @@ func (o *managerOptions) run(ctx context.Context, log logr.Logger) error {
 		AllowlistTTL:    o.allowlistTTL,
 		Network:         o.network,
 		ImageRetention:  o.imageRetention,
+		Leads:           leads,
 
 		APIServerCheckInterval: o.apiServerInterval,
 	}); err != nil {
@@ -214,7 +226,8 @@ func (o *managerOptions) restConfig() (*rest.Config, error) {
 	return config, nil
 }
 
-func (o *managerOptions) newManager(config *rest.Config) (ctrl.Manager, error) {
+// newManager returns a manager that elects a leader by the lock, unless that is nil.
+func (o *managerOptions) newManager(config *rest.Config, lock resourcelock.Interface) (ctrl.Manager, error) {
 	scheme, err := controllers.NewScheme()
 	if err != nil {
 		return nil, err
@@ -227,10 +240,10 @@ func (o *managerOptions) newManager(config *rest.Config) (ctrl.Manager, error) {
 		HealthProbeBindAddress: o.probeAddress,
 		PprofBindAddress:       o.pprofAddress,
 		LeaderElection:         o.leaderElect,
-		LeaderElectionID:       "assay-manager",
-		// The namespace of the lease, including outside a Pod.
-		LeaderElectionNamespace:       o.operatorNamespace,
-		LeaderElectionReleaseOnCancel: true,
+		LeaderElectionID:       leaseName,
+
+		LeaderElectionResourceLockInterface: lock,
+		LeaderElectionReleaseOnCancel:       true,
 	})
 	if err != nil {
 		return nil, err
