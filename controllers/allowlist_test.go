@@ -19,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -367,6 +368,10 @@ func TestListIsRestored(t *testing.T) {
 			return testClient.Update(l.ctx, c)
 		},
 		"unlabelled": func(c *corev1.ConfigMap) error { c.Labels = nil; return testClient.Update(l.ctx, c) },
+		"made immutable": func(c *corev1.ConfigMap) error {
+			c.Data["07"], c.Immutable = "", ptr.To(true)
+			return testClient.Update(l.ctx, c)
+		},
 		"said to have scopes of a level": func(c *corev1.ConfigMap) error {
 			c.Labels[allowlist.LevelLabel(allowlist.Audit)] = "true"
 			return testClient.Update(l.ctx, c)

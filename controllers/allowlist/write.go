@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/assay-project/assay/internal/allowlist"
@@ -109,6 +110,13 @@ func (r *Reconciler) writeShard(ctx context.Context, stored *corev1.ConfigMap, s
 	}
 	r.renew(shard, now)
 	next := r.configMap(shard)
+	if ptr.Deref(stored.Immutable, false) {
+		// Nobody can change it any more. Otherwise it would keep every change from being written.
+		if err := r.Delete(ctx, stored); client.IgnoreNotFound(err) != nil {
+			return false, err
+		}
+		return true, r.Create(ctx, next)
+	}
 	next.ResourceVersion = stored.ResourceVersion
 	return true, r.Update(ctx, next)
 }
