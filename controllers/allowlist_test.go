@@ -19,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -259,6 +260,45 @@ func (l *writer) admits(entry string) bool {
 	return asked
 }
 
+// refuses is whether enforcing policies refuse an entry, wherever it is not listed: a shard whose
+// epoch does not count refuses all, and one that is not there refuses nothing.
+func (l *writer) refuses(entry string) bool {
+	l.Helper()
+	epochs := l.epochs()
+	shards := l.shards()
+	_, hex, _ := strings.Cut(entry, "@sha256:")
+	for _, shard := range shards {
+		text, own := shard.Data[hex[:2]]
+		if !slices.Contains(epochs, allowlist.FenceName(shard.Name, allowlist.Epoch(shard.Data))) || own && !strings.Contains(text, "\n"+entry+"\n") {
+			return true
+		}
+	}
+	return len(shards) == 0
+}
+
+// The process dies at every single write of the first allowlist, which takes several shards.
+func TestFirstListRefusesAtEveryDeath(t *testing.T) {
+	l := newWriter(t)
+	l.vouch(400, 3<<20)
+	var unlisted []string
+	for n := range 16 {
+		unlisted = append(unlisted, fmt.Sprintf("b@sha256:%x%063x", n, n))
+	}
+	l.dieAtEveryWrite(func() {
+		if l.writes == 0 {
+			return
+		}
+		for _, entry := range unlisted {
+			if !l.refuses(entry) {
+				t.Fatalf("after %d writes %s is admitted", l.writes, entry)
+			}
+		}
+	})
+	if shards := l.shards(); len(shards) < 2 || !l.admits(l.entry(0, 400, 3<<20)) {
+		t.Errorf("%d shards, and the first image is admitted: %v", len(shards), l.admits(l.entry(0, 400, 3<<20)))
+	}
+}
+
 func TestListIsWrittenOnce(t *testing.T) {
 	l := newWriter(t)
 	l.vouch(3, 60)
@@ -328,6 +368,10 @@ func TestListIsRestored(t *testing.T) {
 			return testClient.Update(l.ctx, c)
 		},
 		"unlabelled": func(c *corev1.ConfigMap) error { c.Labels = nil; return testClient.Update(l.ctx, c) },
+		"made immutable": func(c *corev1.ConfigMap) error {
+			c.Data["07"], c.Immutable = "", ptr.To(true)
+			return testClient.Update(l.ctx, c)
+		},
 		"said to have scopes of a level": func(c *corev1.ConfigMap) error {
 			c.Labels[allowlist.LevelLabel(allowlist.Audit)] = "true"
 			return testClient.Update(l.ctx, c)
@@ -412,15 +456,84 @@ func TestListWaitsForAllVerdicts(t *testing.T) {
 	if l.settle(); l.writes != 0 {
 		t.Fatal("the list was written before the second image was decided about")
 	}
+	// An image that is created meanwhile is not waited for: it is not in the list, and that is all.
+	l.images = append(l.images, cachedImage("late", "4"))
 	l.Verdicts.Record("second", verdictcache.Verdict{UID: "2"})
 	l.settle()
-	// A new image is not waited for: it is not in the list, and that is all.
+	if l.shardWrites != 1 {
+		t.Fatalf("%d writes while an image that came late is not decided about, want one", l.shardWrites)
+	}
+	// Neither is one that is created later.
 	l.images = append(l.images, cachedImage("third", "3"))
 	l.Verdicts.Record("first", verdictcache.Verdict{UID: "1", Entry: "a@" + digest.FromString("first").String(), Scope: "a"})
 	l.settle()
 	if l.shardWrites != 2 {
 		t.Errorf("%d writes, want the list and its change", l.shardWrites)
 	}
+}
+
+// A process that waits for verdicts withdraws what an earlier one has superseded.
+func TestEpochsAreWithdrawnBeforeAllVerdicts(t *testing.T) {
+	l := newWriter(t)
+	l.vouch(3, 60)
+	l.settle()
+	name := allowlist.Name(1, 0)
+	before := allowlist.FenceName(name, allowlist.Epoch(l.shards()[name].Data))
+	l.vouch(2, 40)
+	for writes := l.shardWrites; l.shardWrites == writes; {
+		if err := l.run(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.restart()
+	l.images = []imagecache.Image{cachedImage("never evaluated", "1")}
+	if !slices.Contains(l.epochs(), before) {
+		t.Fatalf("epochs %v, want still %s", l.epochs(), before)
+	}
+	l.settle()
+	if want := []string{allowlist.FenceName(name, allowlist.Epoch(l.shards()[name].Data))}; !slices.Equal(l.epochs(), want) {
+		t.Errorf("epochs %v, want %v", l.epochs(), want)
+	}
+}
+
+// A process that no longer leads writes nothing, whatever it believes, until it leads again.
+func TestListIsTheLeaders(t *testing.T) {
+	l := newWriter(t)
+	l.vouch(3, 60)
+	l.settle()
+	leads, unknown := false, error(nil)
+	l.Leads = func(context.Context) (bool, error) { return leads, unknown }
+	l.vouch(2, 40)
+	before := l.writes
+	for range 3 {
+		if err := l.run(); err != nil || l.writes != before || l.requeueAfter <= 0 {
+			t.Fatalf("%d writes while another process leads, another look after %s, %v", l.writes-before, l.requeueAfter, err)
+		}
+	}
+	l.TTL = 0 // Each shard needs a write.
+	l.vouch(3, 60)
+	if err := l.run(); err != nil || l.writes != before {
+		t.Fatalf("%d writes while another process leads, %v", l.writes-before, err)
+	}
+	unknown = errors.New("no answer")
+	if err := l.run(); !errors.Is(err, unknown) || l.writes != before {
+		t.Fatalf("%d writes while nobody knows who leads, %v", l.writes-before, err)
+	}
+	leads, unknown = true, nil
+	l.settle()
+	if l.writes == before {
+		t.Error("nothing is written by the process that leads again")
+	}
+}
+
+// epochs returns the names in the fence.
+func (l *writer) epochs() []string {
+	l.Helper()
+	var role rbacv1.Role
+	if err := testClient.Get(l.ctx, client.ObjectKey{Namespace: l.name, Name: controller.FenceRole}, &role); err != nil {
+		l.Fatal(err)
+	}
+	return role.Rules[0].ResourceNames
 }
 
 // The metric shows the allowlist's expiry before this process can write it. Other reconcilers
@@ -494,7 +607,7 @@ func TestRevocationReachesTheAllowlistBeforeAnyVerdictIsWritten(t *testing.T) {
 func TestLargeListIsWrittenLessOften(t *testing.T) {
 	l := newWriter(t)
 	l.vouch(400, 3<<20)
-	for l.shardWrites == 0 { // The fence comes first.
+	for len(l.shards()) < 2 { // The fence comes first, and the shard that stands for no set.
 		if err := l.run(); err != nil {
 			t.Fatal(err)
 		}
@@ -542,14 +655,7 @@ func TestFullAllowlistStillRemoves(t *testing.T) {
 // Epochs are withdrawn once their shards have others, so that a frozen copy counts no more.
 func TestEpochsAreWithdrawn(t *testing.T) {
 	l := newWriter(t)
-	epochs := func() []string {
-		t.Helper()
-		var role rbacv1.Role
-		if err := testClient.Get(l.ctx, client.ObjectKey{Namespace: l.name, Name: controller.FenceRole}, &role); err != nil {
-			t.Fatal(err)
-		}
-		return role.Rules[0].ResourceNames
-	}
+	epochs := l.epochs
 	l.vouch(3, 60)
 	l.settle()
 	first := epochs()

@@ -10,9 +10,11 @@ package controllers
 
 import (
 	"context"
+	"net"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/clock"
@@ -23,6 +25,7 @@ import (
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/controllers/allowlist"
+	"github.com/assay-project/assay/controllers/apiserver"
 	"github.com/assay-project/assay/controllers/discovery"
 	"github.com/assay-project/assay/controllers/image"
 	"github.com/assay-project/assay/controllers/imagechange"
@@ -58,6 +61,13 @@ type Options struct {
 	ImageRetention time.Duration
 	// Resolver looks up tags; nil asks registries by way of Network.
 	Resolver discovery.Resolver
+	// Leads asks the API server whether this process leads; nil is a single process, which does.
+	Leads func(context.Context) (bool, error)
+	// APIServerCheckInterval is the shortest pause between two rounds of asking every API server
+	// which allowlist it has; zero disables that.
+	APIServerCheckInterval time.Duration
+	// DialAPIServer connects to one of the API servers; nil is the net package's.
+	DialAPIServer func(ctx context.Context, network, address string) (net.Conn, error)
 	// Clock returns the present time; nil is the real clock.
 	Clock clock.PassiveClock
 }
@@ -67,7 +77,7 @@ type Options struct {
 func NewScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		corev1.AddToScheme, rbacv1.AddToScheme, imagecache.AddToScheme, assayv1alpha1.AddToScheme,
+		corev1.AddToScheme, discoveryv1.AddToScheme, rbacv1.AddToScheme, imagecache.AddToScheme, assayv1alpha1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			return nil, err
@@ -133,7 +143,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		// Writes what admission reads.
 		&allowlist.Reconciler{
 			Client: mgr.GetClient(), Trust: store, Verdicts: verdicts, Namespace: o.Namespace,
-			Clock: o.Clock, TTL: o.AllowlistTTL,
+			Clock: o.Clock, TTL: o.AllowlistTTL, Leads: o.Leads,
 		},
 		// Fetches the signatures of Images.
 		&importer.Reconciler{Client: mgr.GetClient(), Planner: planner, Recorder: recorder, Clock: o.Clock},
@@ -143,6 +153,12 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		&discovery.Reconciler{
 			Client: mgr.GetClient(), References: watcher, Trust: store, Resolver: o.Resolver, Recorder: recorder,
 			Clock: o.Clock, Retention: o.ImageRetention,
+		},
+		// Finds out by which allowlist each API server judges.
+		&apiserver.Checker{
+			Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Config: mgr.GetConfig(), Namespace: o.Namespace,
+			Recorder: recorder, Clock: clock.RealClock{}, Interval: o.APIServerCheckInterval, Grace: apiserver.Grace,
+			Dial: o.DialAPIServer,
 		},
 	} {
 		if err := reconciler.SetupWithManager(mgr); err != nil {

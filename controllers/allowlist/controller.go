@@ -75,12 +75,20 @@ type Reconciler struct {
 	Clock clock.PassiveClock
 	// TTL is how long the allowlist is valid when it is not renewed; zero is for ever.
 	TTL time.Duration
+	// Leads asks the API server whether this process leads; nil is a single process, which does.
+	Leads func(context.Context) (bool, error)
 
-	complete    bool      // Every Image has been evaluated once.
+	// confirmed: this process leads, and did since the shards of this run were read.
+	confirmed bool
+
+	complete    bool      // Every Image that was there at the start has been evaluated.
 	completedAt time.Time // When that was first found.
 	lastChecked time.Time // When that was last found not to be so.
-	lastWrite   time.Time
-	pause       time.Duration // How long to write nothing after lastWrite.
+	// awaited are the Images that were there at the start and that have not been evaluated; nil
+	// before the first look.
+	awaited   map[types.UID]bool
+	lastWrite time.Time
+	pause     time.Duration // How long to write nothing after lastWrite.
 
 	// supersededSince has the epochs that no shard has any more and that still count, by name in
 	// the fence, with the time when that was first seen.
@@ -120,10 +128,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	r.confirmed = false
 	// Exported even when writes fail: that is when an alert needs it.
 	setTime(validUntilGauge, earliestExpiry(stored))
 	if ok, err := r.isComplete(ctx, now); err != nil || !ok {
-		return ctrl.Result{RequeueAfter: writeInterval}, err
+		return ctrl.Result{RequeueAfter: writeInterval}, cmp.Or(err, r.withdrawSuperseded(ctx, stored, now))
 	}
 	snapshot, err := r.Trust.Snapshot(ctx)
 	if err != nil {
@@ -136,8 +145,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		return ctrl.Result{}, fmt.Errorf("encoding the allowlist, which stays as it is: %w", err)
 	}
 	wrote, size, err := r.store(ctx, stored, shards, now)
-	if errors.Is(err, errFenceFirst) {
+	switch {
+	case errors.Is(err, errFenceFirst):
 		return ctrl.Result{RequeueAfter: fenceLead}, nil
+	case errors.Is(err, errNotLeading):
+		logf.FromContext(ctx).Info("Not writing the allowlist: another process leads")
+		return ctrl.Result{RequeueAfter: writeInterval}, nil
 	}
 	if wrote > 0 || err != nil {
 		r.lastWrite, r.pause = now, max(writeInterval, time.Duration(size)*time.Second/writeRate)
@@ -202,7 +215,9 @@ func fit(ctx context.Context, state allowlist.State, stored []map[string]string)
 	return fitting
 }
 
-// isComplete reports whether every Image has been evaluated since the start, completely or not. It does not wait for Images that are created later. Every verdict triggers the reconciler, and
+// isComplete reports whether every Image that was there at the start has been evaluated, completely
+// or not. It does not wait for Images that are created later: whoever creates them without end would
+// keep the allowlist of the previous process in force. Every verdict triggers the reconciler, and
 // listing all Images after each would take longer than evaluating them.
 func (r *Reconciler) isComplete(ctx context.Context, now time.Time) (bool, error) {
 	if r.complete {
@@ -216,13 +231,18 @@ func (r *Reconciler) isComplete(ctx context.Context, now time.Time) (bool, error
 	if err := r.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return false, fmt.Errorf("listing Images: %w", err)
 	}
+	awaited := map[types.UID]bool{}
 	for i := range list.Items {
-		if list.Items[i].DeletionTimestamp.IsZero() && !r.Verdicts.Evaluated(list.Items[i].Name, list.Items[i].UID) {
-			return false, nil
+		image := &list.Items[i]
+		if (r.awaited == nil || r.awaited[image.UID]) && image.DeletionTimestamp.IsZero() && !r.Verdicts.Evaluated(image.Name, image.UID) {
+			awaited[image.UID] = true
 		}
 	}
-	r.complete, r.completedAt = true, now
-	return true, nil
+	r.awaited = awaited
+	if len(awaited) == 0 {
+		r.complete, r.completedAt = true, now
+	}
+	return r.complete, nil
 }
 
 // state returns the content of the allowlist: the scopes of all policies, each with the

@@ -150,6 +150,23 @@ func (r *Reconciler) superseded(names, wanted []string, stored map[string]*corev
 	return still
 }
 
+// withdrawSuperseded withdraws the epochs that an earlier process has superseded and did not live
+// to withdraw. It waits for no verdicts: which epochs the stored shards have is enough to know.
+func (r *Reconciler) withdrawSuperseded(ctx context.Context, stored map[string]*corev1.ConfigMap, now time.Time) error {
+	names, err := r.fenceNames(ctx)
+	if err != nil {
+		return err
+	}
+	still := r.superseded(names, nil, stored, now)
+	if len(still) == 0 || len(still) == len(names) {
+		return nil
+	}
+	if err := r.writeFence(ctx, still); !errors.Is(err, errNotLeading) {
+		return ignoreConflict(err)
+	}
+	return nil
+}
+
 // nextWithdrawal returns how long it takes until the next epoch is withdrawn, and zero when
 // there is none.
 func (r *Reconciler) nextWithdrawal(now time.Time) time.Duration {
@@ -177,6 +194,9 @@ func (r *Reconciler) writeFence(ctx context.Context, names []string) error {
 	err := r.writeRole(ctx, names)
 	if err == nil {
 		err = r.writeRoleBinding(ctx)
+	}
+	if errors.Is(err, errNotLeading) {
+		return err
 	}
 	if err != nil {
 		fenceErrors.Inc()

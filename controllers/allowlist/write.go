@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/assay-project/assay/internal/allowlist"
@@ -58,8 +59,13 @@ func currentCount(stored map[string]*corev1.ConfigMap) int {
 // took and how many bytes of data they had. A new set is written first. The shards of other
 // sets are deleted in a later call, once the new set is complete: admission takes what all
 // shards agree on, so that nothing is admitted that one of the sets refuses, and nothing
-// refused that both admit.
+// refused that both admit. Where there is no set before, a shard that refuses everything stands
+// for it, because a shard that is missing refuses nothing.
 func (r *Reconciler) write(ctx context.Context, stored map[string]*corev1.ConfigMap, shards []allowlist.Shard, now time.Time) (wrote, size int, err error) {
+	if len(shards) > 1 && len(stored) == 0 {
+		refusal := allowlist.Refusal()
+		return 1, refusal.Size(), r.Create(ctx, r.configMap(&refusal))
+	}
 	wanted := map[string]bool{}
 	for i := range shards {
 		wanted[shards[i].Name] = true
@@ -104,6 +110,13 @@ func (r *Reconciler) writeShard(ctx context.Context, stored *corev1.ConfigMap, s
 	}
 	r.renew(shard, now)
 	next := r.configMap(shard)
+	if ptr.Deref(stored.Immutable, false) {
+		// Nobody can change it any more. Otherwise it would keep every change from being written.
+		if err := r.Delete(ctx, stored); client.IgnoreNotFound(err) != nil {
+			return false, err
+		}
+		return true, r.Create(ctx, next)
+	}
 	next.ResourceVersion = stored.ResourceVersion
 	return true, r.Update(ctx, next)
 }

@@ -12,6 +12,7 @@ package trustchange
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"time"
 
@@ -55,7 +56,8 @@ type Reconciler struct {
 	// Recheck makes an Image's verdict be written; nil writes none.
 	Recheck func(ctx context.Context, name string)
 
-	// due delivers the Images whose verdict the clock may have changed.
+	// due delivers the Images to evaluate: all at the start, and later those whose verdict the clock
+	// may have changed.
 	due chan event.GenericEvent
 }
 
@@ -85,11 +87,20 @@ func (r *Reconciler) priority(cached *imagecache.Image) int {
 	return handler.LowPriority
 }
 
-// watchClock delivers the Images whose verdict is due, until ctx ends.
+// watchClock delivers all Images once, and then those whose verdict is due, until ctx ends. The
+// allowlist waits for the Images that are there at the start, and in the queue of changed Images
+// they come after those that somebody creates.
 func (r *Reconciler) watchClock(ctx context.Context) error {
 	// Of the wall clock: the monotonic one never jumps.
 	now := func() time.Time { return r.Evaluator.Clock.Now().Round(0) }
 	last := now()
+	var list imagecache.ImageList
+	if err := r.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing Images: %w", err)
+	}
+	for i := range list.Items {
+		r.enqueue(ctx, list.Items[i].Name)
+	}
 	wait.UntilWithContext(ctx, func(ctx context.Context) {
 		passed := now().Sub(last)
 		last = last.Add(passed)
@@ -103,8 +114,8 @@ func (r *Reconciler) watchClock(ctx context.Context) error {
 	return nil
 }
 
-// clockJumped evaluates all Images anew, those first that are verified. A clock that was set back makes verdicts hold again, and
-// what timers wait for comes at another time than they were set for.
+// clockJumped evaluates all Images anew, those first that are verified. A clock that was set back
+// makes verdicts hold again, and what timers wait for comes at another time than they were set for.
 func (r *Reconciler) clockJumped(ctx context.Context, by time.Duration) {
 	logf.FromContext(ctx).Info("The clock has jumped; all Images are evaluated again", "seconds", by.Seconds())
 	r.Evaluator.Trust.Invalidate()
@@ -128,6 +139,11 @@ func (r *Reconciler) deliver(ctx context.Context, name string) {
 	if r.Recheck != nil {
 		r.Recheck(ctx, name)
 	}
+	r.enqueue(ctx, name)
+}
+
+// enqueue enqueues an Image here, unless ctx ends first.
+func (r *Reconciler) enqueue(ctx context.Context, name string) {
 	select {
 	case r.due <- event.GenericEvent{Object: &imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: name}}}:
 	case <-ctx.Done():

@@ -16,7 +16,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -30,7 +32,9 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	"github.com/assay-project/assay/controllers"
+	"github.com/assay-project/assay/controllers/apiserver"
 	"github.com/assay-project/assay/controllers/image"
+	"github.com/assay-project/assay/internal/allowlist"
 	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/trust"
 	"github.com/assay-project/assay/internal/verdictcache"
@@ -49,6 +53,9 @@ const metricsIntroduction = `# Metrics of the operator
 
 // metricPrefix tells the operator's metrics from those of its libraries.
 const metricPrefix = "assay_"
+
+// operatorNamespace is that of config/default.
+const operatorNamespace = "assay-system"
 
 // descriptor is what a prometheus.Desc has to tell; its fields are not exported.
 type descriptor struct {
@@ -147,7 +154,8 @@ func kindsOf(registry prometheus.Gatherer) (map[string]string, error) {
 }
 
 // setUpOperator wires the operator as the manager does, with an API server that a fake client
-// stands in for, and evaluates one Image. So every metric is registered and has a value.
+// stands in for, evaluates one Image, and checks the API servers, of which there is none. So every
+// metric is registered and has a value.
 func setUpOperator(ctx context.Context) error {
 	scheme, err := controllers.NewScheme()
 	if err != nil {
@@ -156,7 +164,8 @@ func setUpOperator(ctx context.Context) error {
 	example := &imagecache.Image{}
 	example.Name = "example"
 	example.Signatures = []imagev1.ImageSignature{{Type: "example"}}
-	server := fake.NewClientBuilder().WithScheme(scheme).WithObjects(example).WithStatusSubresource(example).Build()
+	shard := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: allowlist.Name(1, 0)}}
+	server := fake.NewClientBuilder().WithScheme(scheme).WithObjects(example, shard).WithStatusSubresource(example).Build()
 	mgr, err := ctrl.NewManager(&rest.Config{}, ctrl.Options{
 		Scheme:  scheme,
 		Metrics: metricsserver.Options{BindAddress: "0"},
@@ -173,7 +182,7 @@ func setUpOperator(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := controllers.Setup(ctx, mgr, controllers.Options{Namespace: "assay-system", Workers: 1}); err != nil {
+	if err := controllers.Setup(ctx, mgr, controllers.Options{Namespace: operatorNamespace, Workers: 1}); err != nil {
 		return err
 	}
 	reconciler := &image.Reconciler{
@@ -185,6 +194,13 @@ func setUpOperator(ctx context.Context) error {
 		Recorder:        events.NewFakeRecorder(1),
 		RecheckInterval: time.Hour,
 	}
-	_, err = reconciler.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(example)})
+	if _, err := reconciler.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(example)}); err != nil {
+		return err
+	}
+	checker := &apiserver.Checker{
+		Client: server, Reader: server, Config: &rest.Config{}, Namespace: operatorNamespace,
+		Recorder: events.NewFakeRecorder(1), Clock: clock.RealClock{},
+	}
+	_, err = checker.Check(ctx)
 	return err
 }

@@ -178,6 +178,12 @@ func Split(state State, count int) ([]Shard, error) {
 	return split(scopes, &texts, count, labels(state.Scopes)), nil
 }
 
+// Refusal returns a set of one shard by which nothing is admitted: it has no epoch that counts. It
+// comes before the first set of several shards.
+func Refusal() Shard {
+	return Shard{Name: Name(1, 0), Labels: labels(nil), Data: map[string]string{keyFormat: formatVersion}}
+}
+
 // labels returns those of every shard.
 func labels(scopes map[string]Level) map[string]string {
 	labels := map[string]string{Label: LabelValue}

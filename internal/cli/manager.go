@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -53,6 +54,13 @@ const (
 	minImageRetention     = time.Hour
 )
 
+// Bounds of --apiserver-check-interval, other than 0. A check sends a few small requests to each
+// API server, and begins by waiting for as long as an API server may take to learn of a change.
+const (
+	defaultAPIServerCheckInterval = time.Minute
+	minAPIServerCheckInterval     = 5 * time.Second
+)
+
 // gcPercent is GOGC if the environment does not set it. An idle operator would keep the heap that
 // it needed under load, and a cluster has better uses for that memory.
 const gcPercent = 50
@@ -77,6 +85,7 @@ type managerOptions struct {
 	registryAddresses []string
 	network           *registry.Network
 	imageRetention    time.Duration
+	apiServerInterval time.Duration
 	zap               zap.Options
 }
 
@@ -118,6 +127,8 @@ func newManagerCommand() *cobra.Command {
 		"`CIDR` of registries and stores that are contacted although they are on the local host or link, for development; may be repeated")
 	flags.DurationVar(&o.imageRetention, "image-retention", defaultImageRetention,
 		"how long a discovered Image is kept after the last workload has stopped using it")
+	flags.DurationVar(&o.apiServerInterval, "apiserver-check-interval", defaultAPIServerCheckInterval,
+		"pause between checks of the allowlist that each API server has; 0 disables them")
 	addLogFlags(cmd, &o.zap)
 	return cmd
 }
@@ -131,7 +142,17 @@ func (o *managerOptions) run(ctx context.Context, log logr.Logger) error {
 	if err != nil {
 		return err
 	}
-	mgr, err := o.newManager(config)
+	var lock resourcelock.Interface
+	var leads func(context.Context) (bool, error)
+	if o.leaderElect {
+		election, err := newElection(config, o.operatorNamespace)
+		if err != nil {
+			return fmt.Errorf("preparing the leader election: %w", err)
+		}
+		defer election.stop()
+		lock, leads = election.lock, election.leads
+	}
+	mgr, err := o.newManager(config, lock)
 	if err != nil {
 		return err
 	}
@@ -143,6 +164,9 @@ func (o *managerOptions) run(ctx context.Context, log logr.Logger) error {
 		AllowlistTTL:    o.allowlistTTL,
 		Network:         o.network,
 		ImageRetention:  o.imageRetention,
+		Leads:           leads,
+
+		APIServerCheckInterval: o.apiServerInterval,
 	}); err != nil {
 		return err
 	}
@@ -163,6 +187,9 @@ func (o *managerOptions) complete() error {
 	}
 	if o.imageRetention < minImageRetention {
 		return usagef("--image-retention must be at least %s", minImageRetention)
+	}
+	if o.apiServerInterval != 0 && o.apiServerInterval < minAPIServerCheckInterval {
+		return usagef("--apiserver-check-interval must be 0 or at least %s", minAPIServerCheckInterval)
 	}
 	if o.workers < 1 {
 		return usagef("--workers must be at least 1")
@@ -199,7 +226,8 @@ func (o *managerOptions) restConfig() (*rest.Config, error) {
 	return config, nil
 }
 
-func (o *managerOptions) newManager(config *rest.Config) (ctrl.Manager, error) {
+// newManager returns a manager that elects a leader by the lock, unless that is nil.
+func (o *managerOptions) newManager(config *rest.Config, lock resourcelock.Interface) (ctrl.Manager, error) {
 	scheme, err := controllers.NewScheme()
 	if err != nil {
 		return nil, err
@@ -212,10 +240,10 @@ func (o *managerOptions) newManager(config *rest.Config) (ctrl.Manager, error) {
 		HealthProbeBindAddress: o.probeAddress,
 		PprofBindAddress:       o.pprofAddress,
 		LeaderElection:         o.leaderElect,
-		LeaderElectionID:       "assay-manager",
-		// The namespace of the lease, including outside a Pod.
-		LeaderElectionNamespace:       o.operatorNamespace,
-		LeaderElectionReleaseOnCancel: true,
+		LeaderElectionID:       leaseName,
+
+		LeaderElectionResourceLockInterface: lock,
+		LeaderElectionReleaseOnCancel:       true,
 	})
 	if err != nil {
 		return nil, err

@@ -24,6 +24,8 @@ import (
 const (
 	defaultExpiringWithin = 30 * 24 * time.Hour
 	defaultStatusLimit    = 20
+	// defaultOperatorNamespace is the namespace of config/default.
+	defaultOperatorNamespace = "assay-system"
 
 	// printInterval is the minimum time between two prints of a watched status.
 	printInterval = time.Second
@@ -43,6 +45,7 @@ type statusOptions struct {
 	watch          bool
 	expiringWithin time.Duration
 	limit          int
+	namespace      string
 }
 
 func newStatusCommand() *cobra.Command {
@@ -51,9 +54,11 @@ func newStatusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Summarize the verdicts in a cluster",
 		Long: `Summarize the verdicts in a cluster: the number of images by verdict and reason, the
-TrustPolicies, and the keys that have expired, expire soon or cannot be used.
+TrustPolicies, the keys that have expired, expire soon or cannot be used, and the API
+servers with the allowlist that each of them has.
 
-The command reads Images and TrustPolicies, for which the cluster role view suffices.
+The command reads Images and TrustPolicies, and the ConfigMap assay-apiservers in the
+operator's namespace if it may. The cluster role view suffices.
 Manifests and signatures are not transferred, so it is fast in large clusters as well.
 
 Exit status:
@@ -84,6 +89,7 @@ Exit status:
 	flags.BoolVarP(&o.watch, "watch", "w", false, "print the status again whenever it changes, at most once per second")
 	flags.DurationVar(&o.expiringWithin, "expiring-within", defaultExpiringWithin, "list keys that expire within this time")
 	flags.IntVar(&o.limit, "limit", defaultStatusLimit, "maximum number of unverified images to list by name; -o table lists none")
+	flags.StringVar(&o.namespace, "operator-namespace", defaultOperatorNamespace, "`NAMESPACE` of the operator")
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig `FILE` (default: $KUBECONFIG or ~/.kube/config)")
 	flags.StringVar(&o.context, "context", "", "`NAME` of the kubeconfig context (default: the current context)")
 	flags.DurationVar(&o.timeout, "request-timeout", 0, "timeout of a single request, ignored with --watch; 0 for none")
@@ -107,7 +113,7 @@ func (o *statusOptions) run(ctx context.Context, stdout, stderr io.Writer) error
 	if err != nil {
 		return err
 	}
-	reader.Interval, reader.Progress = printInterval, progressTo(stderr)
+	reader.Interval, reader.Progress, reader.Namespace = printInterval, progressTo(stderr), o.namespace
 	last := ""
 	show := func(c *summary.Cluster) error {
 		now := time.Now()

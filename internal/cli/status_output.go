@@ -61,6 +61,10 @@ func writeStatusTable(w io.Writer, s *summary.Status, now time.Time, wide bool) 
 		b.WriteString("\nThere are no TrustPolicies: no image can be verified.\n")
 	}
 	addTable(&b, keyRows(s.Keys, now, wide))
+	addTable(&b, serverRows(s.APIServers, now, wide))
+	if s.APIServersNote != "" {
+		fmt.Fprintf(&b, "\nThe API servers are not shown: %s\n", safetext.Mask(s.APIServersNote))
+	}
 	if wide {
 		addTable(&b, imageRows(s.Unverified))
 		if s.Omitted > 0 {
@@ -104,6 +108,23 @@ func keyRows(keys []summary.Key, now time.Time, wide bool) [][]string {
 		row := []string{name, k.Policy, expiry(k, now), k.Reason, k.UserID}
 		if wide {
 			row = append(row, k.Source, k.Message)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// serverRows lists the API servers and the allowlist that each of them has.
+func serverRows(servers []summary.APIServer, now time.Time, wide bool) [][]string {
+	rows := [][]string{{"API SERVER", "ALLOWLIST", "SINCE"}}
+	if wide {
+		rows[0] = append(rows[0], "MESSAGE")
+	}
+	for i := range servers {
+		s := &servers[i]
+		row := []string{s.Address, string(s.State), duration.HumanDuration(max(0, now.Sub(s.Since.Time)))}
+		if wide {
+			row = append(row, s.Message)
 		}
 		rows = append(rows, row)
 	}

@@ -20,7 +20,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/allowlist"
 	pgp "github.com/assay-project/assay/internal/openpgp/openpgptest"
+	"github.com/assay-project/assay/test/admission/shards"
 )
 
 // TestFrozenAllowlist deletes every binding that has the allowlist for a parameter, the anchor
@@ -43,6 +45,7 @@ func TestFrozenAllowlist(t *testing.T) {
 		})
 	}
 	startManager(t)
+	awaitAdmitted(t, digest.FromString("never listed"), false) // The operator's allowlist is in use.
 	awaitAdmitted(t, d, true)
 
 	freeze(t)
@@ -74,24 +77,27 @@ func TestFrozenAllowlist(t *testing.T) {
 	awaitAdmitted(t, d, false)
 }
 
-// freeze deletes the bindings for long enough that the API server stops watching the shards,
-// and puts them back.
+// freeze makes the API server stop watching the shards, and returns when it evaluates Pods again.
 func freeze(t *testing.T) {
+	t.Helper()
+	stopWatching(t)
+	unlisted := digest.FromString("never listed")
+	awaitAdmitted(t, unlisted, false)
+}
+
+// stopWatching deletes the bindings for long enough that the API server stops watching the shards,
+// and puts them back.
+func stopWatching(t *testing.T) {
 	t.Helper()
 	var bindings admissionregistrationv1.ValidatingAdmissionPolicyBindingList
 	if err := admin.List(t.Context(), &bindings); err != nil {
 		t.Fatal(err)
 	}
-	var deleted []client.Object
 	for i := range bindings.Items {
 		if binding := &bindings.Items[i]; binding.Spec.ParamRef != nil {
 			if err := admin.Delete(t.Context(), binding); err != nil {
 				t.Fatal(err)
 			}
-			deleted = append(deleted, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{
-				ObjectMeta: metav1.ObjectMeta{Name: binding.Name, Labels: binding.Labels, Annotations: binding.Annotations},
-				Spec:       binding.Spec,
-			})
 		}
 	}
 	const longEnough = 5 * time.Second // The API server looks once a second.
@@ -101,13 +107,9 @@ func freeze(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	for _, binding := range deleted {
-		if err := admin.Create(t.Context(), binding); err != nil {
-			t.Fatal(err)
-		}
+	if err := install(t.Context(), "enforce"); err != nil {
+		t.Fatal(err)
 	}
-	unlisted := digest.FromString("never listed")
-	awaitAdmitted(t, unlisted, false)
 }
 
 // TestAnchor deletes and puts back the bindings but for the anchor: the API server goes on
@@ -140,6 +142,38 @@ func TestAnchor(t *testing.T) {
 	project(t, changed, 1)
 	waitForOutcome(t, enforced+"/app@"+unverified, admitted)
 	waitForOutcome(t, enforced+"/app@"+verified, denied)
+}
+
+// TestRefusal writes the shard that comes before a first set: it refuses all images, also those that
+// no scope covers.
+func TestRefusal(t *testing.T) {
+	project(t, state(), 1)
+	waitForOutcome(t, "elsewhere.example.com/app:v1", admitted)
+	unproject(t)
+	refusal := allowlist.Refusal()
+	if err := admin.Create(t.Context(), &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: refusal.Name, Labels: refusal.Labels}, Data: refusal.Data,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the refusal", func() bool {
+		err := create(t.Context(), podOf("default", container("elsewhere.example.com/app:v1")))
+		return err != nil && strings.Contains(err.Error(), "has not finished installing")
+	})
+	// The first set, but for its second shard: what belongs there is not let in either.
+	second := allowlist.Name(2, 1)
+	for _, shard := range shards.Encode(t, state(), operatorNamespace, 2) {
+		if shard.Name != second {
+			if err := admin.Create(t.Context(), shard); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, image := range []string{enforced + "/app@" + verified, enforced + "/app@" + unverified2} {
+		waitForOutcome(t, image, denied)
+	}
+	project(t, state(), 2)
+	waitForOutcome(t, enforced+"/app@"+verified, admitted)
 }
 
 // TestNamespaceGuard checks that the label that takes a namespace out of verification takes a

@@ -97,6 +97,9 @@ func project(t *testing.T, s shards.State, count int) {
 	}
 }
 
+// areShards selects the shards of the allowlist.
+var areShards = client.MatchingLabels{"assay.dev/allowlist": "shard"}
+
 // writeShards writes the shards of a state and removes all others.
 func writeShards(t *testing.T, s shards.State, count int) {
 	t.Helper()
@@ -113,7 +116,7 @@ func writeShards(t *testing.T, s shards.State, count int) {
 		}
 	}
 	var all corev1.ConfigMapList
-	if err := admin.List(ctx, &all, client.InNamespace(operatorNamespace), client.HasLabels{"assay.dev/allowlist"}); err != nil {
+	if err := admin.List(ctx, &all, client.InNamespace(operatorNamespace), areShards); err != nil {
 		t.Fatal(err)
 	}
 	for _, shard := range all.Items {
@@ -128,7 +131,7 @@ func writeShards(t *testing.T, s shards.State, count int) {
 // unproject removes all shards and waits until the API server knows.
 func unproject(t *testing.T) {
 	t.Helper()
-	err := admin.DeleteAllOf(t.Context(), &corev1.ConfigMap{}, client.InNamespace(operatorNamespace), client.HasLabels{"assay.dev/allowlist"})
+	err := admin.DeleteAllOf(t.Context(), &corev1.ConfigMap{}, client.InNamespace(operatorNamespace), areShards)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -116,7 +116,7 @@ func manyContainers(image string, count int) *corev1.Pod {
 // testNoList checks of a mode that refuses nobody that it also does so while the operator has not written a list yet.
 func testNoList(t *testing.T, want outcome) {
 	t.Helper()
-	err := admin.DeleteAllOf(t.Context(), &corev1.ConfigMap{}, client.InNamespace(operatorNamespace), client.HasLabels{"assay.dev/allowlist"})
+	err := admin.DeleteAllOf(t.Context(), &corev1.ConfigMap{}, client.InNamespace(operatorNamespace), areShards)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -107,13 +107,13 @@ func signedAs(key *pgp.Key, repository string, d digest.Digest) *imagev1.Image {
 }
 
 // startManager runs the manager, until the test ends at the latest.
-func startManager(t *testing.T) *manager.Manager {
+func startManager(t *testing.T, args ...string) *manager.Manager {
 	t.Helper()
 	kubeconfig, err := cp.KubeconfigFor(t.Context(), manager.Namespace, manager.ServiceAccount)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := manager.Start(manager.Options{Program: program, Kubeconfig: kubeconfig, LogFile: filepath.Join(t.TempDir(), "manager.log")})
+	m, err := manager.Start(manager.Options{Program: program, Kubeconfig: kubeconfig, LogFile: filepath.Join(t.TempDir(), "manager.log"), Args: args})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,8 +59,8 @@ func TestNames(t *testing.T) {
 	if err := admin.List(t.Context(), &bindings); err != nil {
 		t.Fatal(err)
 	}
-	if len(bindings.Items) != 7 {
-		t.Errorf("there are %d bindings, want 7", len(bindings.Items))
+	if len(bindings.Items) != 8 {
+		t.Errorf("there are %d bindings, want 8", len(bindings.Items))
 	}
 	for _, binding := range bindings.Items {
 		policy := &admissionregistrationv1.ValidatingAdmissionPolicy{}

@@ -82,6 +82,15 @@ func TestManagerPermissions(t *testing.T) {
 			{verb: "watch", group: "assay.dev", resource: "registryconfigs"},
 			{verb: "patch", group: "assay.dev", resource: "registryconfigs", subresource: "status"},
 		}},
+		"finds the API servers": {true, []access{
+			{verb: "get", group: "discovery.k8s.io", resource: "endpointslices", namespace: "default", name: "kubernetes"},
+		}},
+		"reads no other addresses": {false, []access{
+			{verb: "get", group: "discovery.k8s.io", resource: "endpointslices", namespace: "default", name: "another"},
+			{verb: "list", group: "discovery.k8s.io", resource: "endpointslices", namespace: "default"},
+			{verb: "watch", group: "discovery.k8s.io", resource: "endpointslices"},
+			{verb: "update", group: "discovery.k8s.io", resource: "endpointslices", namespace: "default", name: "kubernetes"},
+		}},
 		"changes no policies": {false, []access{
 			{verb: "create", group: "assay.dev", resource: "trustpolicies"},
 			{verb: "update", group: "assay.dev", resource: "trustpolicies"},

@@ -23,6 +23,7 @@ import (
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/allowlist"
+	"github.com/assay-project/assay/internal/apiserverstatus"
 	"github.com/assay-project/assay/internal/testenv/fixture"
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
@@ -97,7 +98,8 @@ func exercise(s *scenario) {
 	metrics := fixture.FreeAddress(s.T)
 	// An API server that does not stream lists makes the client list.
 	s.Setenv("KUBE_FEATURE_WatchListClient", "false")
-	s.startManager("--leader-elect", "--metrics-bind-address="+metrics, allowLoopback)
+	s.createEndpointSlice()
+	s.startManager("--leader-elect", "--metrics-bind-address="+metrics, "--apiserver-check-interval=5s", allowLoopback)
 	s.create(s.image("good", release), s.image("bad", stranger), s.image("bare"))
 	s.awaitReason("good", assayv1alpha1.ReasonVerified)
 	s.awaitReason("bad", assayv1alpha1.ReasonUntrustedKey)
@@ -131,6 +133,7 @@ func exercise(s *scenario) {
 		s.Fatal(err)
 	}
 	s.awaitListed("good", false)
+	s.awaitAPIServers(s.Kubeconfig(), apiserverstatus.Unknown)
 	s.Setenv("KUBE_FEATURE_WatchListClient", "true")
 	probes := fixture.FreeAddress(s.T)
 	s.startManager("--leader-elect", "--health-probe-bind-address="+probes)

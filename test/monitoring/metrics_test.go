@@ -137,7 +137,8 @@ func scrape(t *testing.T) []sample {
 	return series
 }
 
-// isSettled reports whether no image is pending and the allowlist has been checked.
+// isSettled reports whether no image is pending, and the allowlist and the API servers have been
+// checked. The addresses of the latter are not known here.
 func isSettled(series []sample) bool {
 	value := func(metric string, pairs ...string) float64 {
 		want := labels.FromStrings(append(pairs, "__name__", metric, "job", "assay", "namespace", manager.Namespace, "pod", "manager-0")...)
@@ -149,7 +150,8 @@ func isSettled(series []sample) bool {
 		return -1
 	}
 	return value("assay_images", "verified", "True") > 0 && value("assay_images", "verified", "False") > 0 &&
-		value("assay_images", "verified", "Pending") == 0 && value("assay_allowlist_valid_until_timestamp_seconds") > 0
+		value("assay_images", "verified", "Pending") == 0 && value("assay_allowlist_valid_until_timestamp_seconds") > 0 &&
+		value("assay_apiserver_state", "address", "unknown", "state", "Unknown") == 1
 }
 
 // startManager starts a control plane with config/default and the samples, and the manager.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -37,8 +38,11 @@ var (
 )
 
 // Reader reads a cluster. It needs to list Images and TrustPolicies and, for Watch, to watch them.
+// The same for ConfigMaps of the operator's namespace is optional.
 type Reader struct {
-	images, policies *rest.RESTClient
+	images, policies, core *rest.RESTClient
+	// Namespace is the operator's.
+	Namespace string
 	// Interval is the minimum time between two calls after changes.
 	Interval time.Duration
 	// Progress is called after each page with the number of Images read and whether there are more.
@@ -49,22 +53,28 @@ type Reader struct {
 // NewReader returns a reader of a cluster.
 func NewReader(config *rest.Config) (*Reader, error) {
 	scheme := runtime.NewScheme()
-	if err := errors.Join(metav1.AddMetaToScheme(scheme), imagev1.AddToScheme(scheme), assayv1alpha1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(
+		metav1.AddMetaToScheme(scheme), corev1.AddToScheme(scheme), imagev1.AddToScheme(scheme), assayv1alpha1.AddToScheme(scheme),
+	); err != nil {
 		return nil, err
 	}
 	codecs := serializer.NewCodecFactory(scheme).WithoutConversion()
-	client := func(gv schema.GroupVersion) (*rest.RESTClient, error) {
+	client := func(gv schema.GroupVersion, path string) (*rest.RESTClient, error) {
 		c := rest.CopyConfig(config)
-		c.GroupVersion, c.APIPath, c.NegotiatedSerializer = &gv, "/apis", codecs
+		c.GroupVersion, c.APIPath, c.NegotiatedSerializer = &gv, path, codecs
 		c.QPS = -1 // One page after the other; the API server limits the rate.
 		return rest.RESTClientFor(c)
 	}
-	images, err := client(imagev1.GroupVersion)
+	images, err := client(imagev1.GroupVersion, "/apis")
 	if err != nil {
 		return nil, err
 	}
-	policies, err := client(assayv1alpha1.GroupVersion)
-	return &Reader{images: images, policies: policies}, err
+	policies, err := client(assayv1alpha1.GroupVersion, "/apis")
+	if err != nil {
+		return nil, err
+	}
+	core, err := client(corev1.SchemeGroupVersion, "/api")
+	return &Reader{images: images, policies: policies, core: core}, err
 }
 
 // Read reads everything and calls show with it. With follow it then calls show after changes, until
@@ -78,6 +88,10 @@ func (r *Reader) Read(ctx context.Context, follow bool, show func(*Cluster) erro
 	columns, imagesAt, err := r.listImages(ctx, c)
 	if err != nil {
 		return explain("images", err)
+	}
+	serversAt, err := r.listServers(ctx, c)
+	if err != nil {
+		return explain("configmaps", err)
 	}
 	seen := func() error {
 		if err := show(c); err != nil {
@@ -93,12 +107,17 @@ func (r *Reader) Read(ctx context.Context, follow bool, show func(*Cluster) erro
 		return explain("trustpolicies", err)
 	}
 	defer policies.Stop()
+	servers, err := r.watchServers(ctx, serversAt)
+	if err != nil {
+		return explain("configmaps", err)
+	}
+	defer servers.Stop()
 	images, err := start(ctx, r.images, "images", imagesAt, asTable)
 	if err != nil {
 		return explain("images", err)
 	}
 	defer images.Stop()
-	return c.follow(ctx, columns, images, policies, seen, r.Interval)
+	return c.follow(ctx, columns, watches{images, policies, servers}, seen, r.Interval)
 }
 
 func (r *Reader) listPolicies(ctx context.Context, c *Cluster) (resourceVersion string, err error) {
@@ -154,9 +173,12 @@ func start(ctx context.Context, client *rest.RESTClient, resource, resourceVersi
 		VersionedParams(&options, metav1.ParameterCodec).Watch(ctx)
 }
 
+// watches are those of everything that is shown.
+type watches struct{ images, policies, servers watch.Interface }
+
 // follow applies events until one of the watches ends. It combines changes within the interval into
 // one call of show.
-func (c *Cluster) follow(ctx context.Context, columns columns, images, policies watch.Interface, changed func() error, interval time.Duration) error {
+func (c *Cluster) follow(ctx context.Context, columns columns, w watches, changed func() error, interval time.Duration) error {
 	var due <-chan time.Time
 	for {
 		var event watch.Event
@@ -170,8 +192,9 @@ func (c *Cluster) follow(ctx context.Context, columns columns, images, policies 
 				return err
 			}
 			continue
-		case event, open = <-images.ResultChan():
-		case event, open = <-policies.ResultChan():
+		case event, open = <-w.images.ResultChan():
+		case event, open = <-w.policies.ResultChan():
+		case event, open = <-w.servers.ResultChan():
 		}
 		if err := ctx.Err(); err != nil {
 			return err
@@ -194,6 +217,9 @@ func (c *Cluster) apply(event watch.Event, columns columns) (changed bool, err e
 		return false, nil
 	}
 	switch object := event.Object.(type) {
+	case *corev1.ConfigMap:
+		c.setServers(object, event.Type == watch.Deleted)
+		return true, nil
 	case *assayv1alpha1.TrustPolicy:
 		if event.Type == watch.Deleted {
 			delete(c.policies, object.Name)

@@ -1,8 +1,8 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package summary summarizes the verdicts in a cluster: summary.go computes the summary, images.go
-// and cluster.go read its input.
+// Package summary summarizes the verdicts in a cluster: summary.go computes the summary, images.go,
+// apiservers.go and cluster.go read its input.
 package summary
 
 import (
@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/apiserverstatus"
 )
 
 // Image has the fields of an Image that the summary uses.
@@ -45,7 +46,16 @@ type Status struct {
 	Unverified []Image `json:"unverified"`
 	// Omitted is the number of further ones.
 	Omitted int `json:"omitted"`
+	// APIServers are the API servers and the allowlist that each of them has, as the operator last
+	// found it.
+	APIServers []APIServer `json:"apiServers"`
+	// APIServersNote explains why the API servers are not known; empty if they are, or if the
+	// operator has not checked them.
+	APIServersNote string `json:"apiServersNote,omitempty"`
 }
+
+// APIServer is an API server of the cluster.
+type APIServer = apiserverstatus.Server
 
 // ImageCounts counts Images by verdict.
 type ImageCounts struct {
@@ -109,7 +119,7 @@ type Options struct {
 
 // Summarize summarizes Images and TrustPolicies. The result does not depend on their order.
 func Summarize(images []Image, policies []assayv1alpha1.TrustPolicy, o Options) Status {
-	s := Status{Reasons: []ReasonCount{}, Policies: []Policy{}, Keys: []Key{}, Unverified: []Image{}}
+	s := Status{Reasons: []ReasonCount{}, Policies: []Policy{}, Keys: []Key{}, Unverified: []Image{}, APIServers: []APIServer{}}
 	s.countImages(images, o.Limit)
 	for i := range policies {
 		s.addPolicy(&policies[i], o)
@@ -211,11 +221,15 @@ func compareKeys(a, b Key) int {
 
 // Cluster is the input of a summary, kept up to date by events.
 type Cluster struct {
-	images   map[string]Image
-	policies map[string]assayv1alpha1.TrustPolicy
+	images      map[string]Image
+	policies    map[string]assayv1alpha1.TrustPolicy
+	servers     []APIServer
+	serversNote string
 }
 
 // Summarize summarizes the current state.
 func (c *Cluster) Summarize(o Options) Status {
-	return Summarize(slices.Collect(maps.Values(c.images)), slices.Collect(maps.Values(c.policies)), o)
+	s := Summarize(slices.Collect(maps.Values(c.images)), slices.Collect(maps.Values(c.policies)), o)
+	s.APIServers, s.APIServersNote = append(s.APIServers, c.servers...), c.serversNote
+	return s
 }

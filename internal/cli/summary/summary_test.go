@@ -80,6 +80,7 @@ func TestSummarize(t *testing.T) {
 		},
 		Unverified: []Image{images[1], images[0]},
 		Omitted:    3,
+		APIServers: []APIServer{},
 	}
 	options := Options{Now: now, ExpiringWithin: 30 * day, Limit: 2}
 	if diff := cmp.Diff(want, Summarize(images, policies, options)); diff != "" {
@@ -94,7 +95,7 @@ func TestSummarize(t *testing.T) {
 
 // Lists are empty, not absent, for programs that iterate over them.
 func TestSummarizeNothing(t *testing.T) {
-	want := Status{Reasons: []ReasonCount{}, Policies: []Policy{}, Keys: []Key{}, Unverified: []Image{}}
+	want := Status{Reasons: []ReasonCount{}, Policies: []Policy{}, Keys: []Key{}, Unverified: []Image{}, APIServers: []APIServer{}}
 	if diff := cmp.Diff(want, Summarize(nil, nil, Options{Now: now})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

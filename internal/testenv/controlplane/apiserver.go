@@ -43,8 +43,8 @@ func FreeAddress() (string, error) {
 	return listener.Addr().String(), listener.Close()
 }
 
-// newAPIServer returns an API server for the etcd on a socket.
-func newAPIServer(dir, address, etcd string, pki *pki, opts Options) (*Component, error) {
+// newAPIServer returns an API server for the etcd on a socket. log is the name of its log.
+func newAPIServer(dir, address, etcd, log string, pki *pki, opts Options) (*Component, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func newAPIServer(dir, address, etcd string, pki *pki, opts Options) (*Component
 		name:    assets.APIServer,
 		path:    filepath.Join(opts.AssetsDir, assets.APIServer),
 		args:    args,
-		logFile: filepath.Join(opts.LogDir, "kube-apiserver.log"),
+		logFile: filepath.Join(opts.LogDir, log),
 		timeout: opts.StartTimeout,
 		grace:   apiServerGrace,
 		ready:   apiServerReady(address, pki),

@@ -85,9 +85,14 @@ type ControlPlane struct {
 	// service accounts and garbage. It does not run until its Start.
 	ControllerManager *Component
 
-	dir     *dataDir
-	pki     *pki
-	address string // host:port of the API server
+	dir        *dataDir
+	pki        *pki
+	opts       Options
+	etcdSocket string // by which API servers reach etcd
+	address    string // host:port of the API server
+
+	mu         sync.Mutex
+	additional []*Component
 
 	stopping sync.Once
 	stopErr  error
@@ -128,6 +133,7 @@ func (c *ControlPlane) start(ctx context.Context, opts Options) error {
 	} else if err := os.MkdirAll(opts.LogDir, 0o755); err != nil {
 		return err
 	}
+	c.opts = opts
 	var err error
 	if c.pki, err = newPKI(c.dir.path, time.Now()); err != nil {
 		return err
@@ -138,13 +144,13 @@ func (c *ControlPlane) start(ctx context.Context, opts Options) error {
 	if err := c.Etcd.Start(ctx); err != nil {
 		return err
 	}
-	etcd := filepath.Join(c.dir.path, etcdSocket)
+	c.etcdSocket = filepath.Join(c.dir.path, etcdSocket)
 	if opts.EtcdSocket != nil {
-		if etcd, err = opts.EtcdSocket(etcd); err != nil {
+		if c.etcdSocket, err = opts.EtcdSocket(c.etcdSocket); err != nil {
 			return err
 		}
 	}
-	if err := c.startAPIServer(ctx, etcd, opts); err != nil {
+	if c.APIServer, c.address, err = c.startAPIServer(ctx, opts, assets.APIServer); err != nil {
 		return err
 	}
 	if err := c.writeAdminKubeconfig(); err != nil {
@@ -158,22 +164,42 @@ func (c *ControlPlane) start(ctx context.Context, opts Options) error {
 // server listens on it.
 const portAttempts = 3
 
-func (c *ControlPlane) startAPIServer(ctx context.Context, etcd string, opts Options) error {
+// startAPIServer starts an API server and returns it with its address. log is the name of its log
+// without the extension.
+func (c *ControlPlane) startAPIServer(ctx context.Context, opts Options, log string) (*Component, string, error) {
 	for attempt := 1; ; attempt++ {
 		address, err := FreeAddress()
 		if err != nil {
-			return err
+			return nil, "", err
 		}
-		if c.APIServer, err = newAPIServer(c.dir.path, address, etcd, c.pki, opts); err != nil {
-			return err
+		server, err := newAPIServer(c.dir.path, address, c.etcdSocket, log+".log", c.pki, opts)
+		if err != nil {
+			return nil, "", err
 		}
-		c.address = address
-		err = c.APIServer.Start(ctx)
+		err = server.Start(ctx)
 		if err == nil || !errors.Is(err, errAddressInUse) || attempt == portAttempts {
-			return err
+			return server, address, err
 		}
 	}
 }
+
+// AddAPIServer starts another API server on the same etcd, without an audit log, and returns it with
+// its address (host:port). Stop ends it, too.
+func (c *ControlPlane) AddAPIServer(ctx context.Context) (*Component, string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	opts := c.opts
+	opts.AuditLog = ""
+	server, address, err := c.startAPIServer(ctx, opts, fmt.Sprintf("%s-%d", assets.APIServer, len(c.additional)+2))
+	if err != nil {
+		return nil, "", fmt.Errorf("add an API server: %w", err)
+	}
+	c.additional = append(c.additional, server)
+	return server, address, nil
+}
+
+// Address is the address (host:port) of APIServer.
+func (c *ControlPlane) Address() string { return c.address }
 
 // Stop ends all processes and removes the data. It may be called more than once; every call
 // returns after completion, with the same error.
@@ -182,8 +208,10 @@ func (c *ControlPlane) Stop() error {
 		if c.release != nil {
 			c.release()
 		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		var errs []error
-		for _, component := range []*Component{c.ControllerManager, c.APIServer, c.Etcd} {
+		for _, component := range append(c.additional, c.ControllerManager, c.APIServer, c.Etcd) {
 			if component != nil {
 				errs = append(errs, component.retire())
 			}

@@ -84,7 +84,11 @@ func wantConfigMap(t *testing.T, config *rest.Config, name string) {
 }
 
 func pids(c *ControlPlane) []int {
-	return []int{c.Etcd.current.PID(), c.APIServer.current.PID()}
+	ids := []int{c.Etcd.current.PID(), c.APIServer.current.PID()}
+	for _, server := range c.additional {
+		ids = append(ids, server.current.PID())
+	}
+	return ids
 }
 
 func alive(pid int) bool {
@@ -136,6 +140,7 @@ func TestLifecycle(t *testing.T) {
 		}
 		wantConfigMap(t, config, "one")
 	})
+	t.Run("another API server has the same data", func(t *testing.T) { testAdditional(t, c) })
 	t.Run("a component that runs is not started twice", func(t *testing.T) {
 		if err := c.Etcd.Start(t.Context()); !errors.Is(err, errRunning) {
 			t.Errorf("Start = %v, want %v", err, errRunning)
@@ -166,6 +171,27 @@ func TestLifecycle(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+func testAdditional(t *testing.T, c *ControlPlane) {
+	server, address, err := c.AddAPIServer(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := c.Config()
+	if config.Host != "https://"+c.Address() || address == c.Address() {
+		t.Errorf("the API servers are at %s and %s, and clients connect to %s", c.Address(), address, config.Host)
+	}
+	config.Host = "https://" + address
+	wantConfigMap(t, config, "one")
+	if err := server.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	wantConfigMap(t, c.Config(), "one")
+	if err := server.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantConfigMap(t, config, "one")
 }
 
 func wantPrivate(t *testing.T, path string) {
