@@ -154,10 +154,11 @@ func (s *registryServer) withLookaside() *assayv1alpha1.RegistryConfig {
 	return config
 }
 
-// discovered returns the Image that discovery would make for a digest.
-func (s *registryServer) discovered(d digest.Digest) *imagev1.Image {
+// importing returns an Image that asks for import. It has no label of discovery, whose tests delete
+// the Images with that label that no workload uses.
+func (s *registryServer) importing(d digest.Digest) *imagev1.Image {
 	return &imagev1.Image{
-		ObjectMeta:           metav1.ObjectMeta{Name: s.f.name, Labels: map[string]string{assayv1alpha1.DiscoveredLabel: "true"}},
+		ObjectMeta:           metav1.ObjectMeta{Name: s.f.name, Annotations: map[string]string{assayv1alpha1.ImportAnnotation: "true"}},
 		DockerImageReference: s.repository() + "@" + d.String(),
 	}
 }

@@ -34,7 +34,7 @@ func TestImport(t *testing.T) {
 	d := s.serveManifest(ociManifest, testManifest)
 	content := release.sign(d, s.repository()+":v1")
 	s.serveSignatures(d, content)
-	f.create(s.withLookaside(), s.policy(release), s.discovered(d))
+	f.create(s.withLookaside(), s.policy(release), s.importing(d))
 
 	f.verdict(f.name, metav1.ConditionTrue, assayv1alpha1.ReasonVerified)
 	image := f.imported(metav1.ConditionTrue, assayv1alpha1.ReasonImported)
@@ -72,7 +72,7 @@ func TestImportStoreDown(t *testing.T) {
 	release := newSigner("release")
 	d := s.serveManifest(ociManifest, testManifest)
 	s.set(s.signaturePath(d, 1), func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
-	f.create(s.withLookaside(), s.policy(release), s.discovered(d))
+	f.create(s.withLookaside(), s.policy(release), s.importing(d))
 
 	f.imported(metav1.ConditionFalse, assayv1alpha1.ReasonStoreUnavailable)
 	image := f.verdict(f.name, metav1.ConditionUnknown, assayv1alpha1.ReasonSignaturesUnavailable)
@@ -83,7 +83,7 @@ func TestImportStoreDown(t *testing.T) {
 
 	s.serveSignatures(d, release.sign(d, s.repository()+":v1"))
 	update(f, &imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: f.name}}, func(image *imagev1.Image) {
-		image.Annotations = map[string]string{assayv1alpha1.RecheckRequestedAtAnnotation: "now"}
+		image.Annotations[assayv1alpha1.RecheckRequestedAtAnnotation] = "now"
 	})
 	f.verdict(f.name, metav1.ConditionTrue, assayv1alpha1.ReasonVerified)
 	f.imported(metav1.ConditionTrue, assayv1alpha1.ReasonImported)
@@ -116,7 +116,7 @@ func TestImportNothing(t *testing.T) {
 	f := newFixture(t)
 	s := f.registryServer()
 	d := s.serveManifest(ociManifest, testManifest)
-	f.create(s.withLookaside(), s.policy(newSigner("release")), s.discovered(d))
+	f.create(s.withLookaside(), s.policy(newSigner("release")), s.importing(d))
 	f.imported(metav1.ConditionTrue, assayv1alpha1.ReasonNoSignaturesFound)
 	f.verdict(f.name, metav1.ConditionFalse, assayv1alpha1.ReasonNoSignatures)
 }
@@ -130,9 +130,7 @@ func TestImportLeavesOtherSignatures(t *testing.T) {
 	d := s.serveManifest(ociManifest, testManifest)
 	fetched := newSigner("ci").sign(d, s.repository()+":v1")
 	s.serveSignatures(d, fetched)
-	image := s.discovered(d)
-	image.Labels = nil
-	image.Annotations = map[string]string{assayv1alpha1.ImportAnnotation: "true"}
+	image := s.importing(d)
 	image.Signatures = []imagev1.ImageSignature{{
 		SignatureMeta: imagev1.SignatureMeta{Name: "mine", Annotations: map[string]string{"a": "b"}},
 		Type:          imagev1.SignatureTypeAtomic, Content: newSigner("somebody").sign(d, s.repository()+":v1"),
@@ -188,7 +186,7 @@ func TestImportCredentials(t *testing.T) {
 	}
 	config := s.config()
 	config.Spec.Credentials = &assayv1alpha1.RegistryCredentials{SecretRef: assayv1alpha1.ObjectRef{Name: f.name}}
-	f.create(config, s.policy(release), s.discovered(d))
+	f.create(config, s.policy(release), s.importing(d))
 	f.imported(metav1.ConditionFalse, assayv1alpha1.ReasonUnauthorized)
 	f.configReady(metav1.ConditionFalse, assayv1alpha1.ReasonInvalidConfig)
 	f.create(secret("canary-wrong"))
@@ -207,7 +205,7 @@ func TestImportHostNotAllowed(t *testing.T) {
 	f := newFixture(t)
 	s := f.registryServer()
 	d := s.serveManifest(ociManifest, testManifest)
-	f.create(s.discovered(d))
+	f.create(s.importing(d))
 	f.imported(metav1.ConditionFalse, assayv1alpha1.ReasonHostNotAllowed)
 	if n := s.seen("/"); n != 0 {
 		t.Errorf("%d requests", n)
@@ -237,7 +235,7 @@ func TestImportTooManySignatures(t *testing.T) {
 	s.set("/extensions/v2/"+f.name+"/signatures/"+d.String(), func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = fmt.Fprintf(w, `{"signatures":[%s]}`, strings.Join(items, ","))
 	})
-	f.create(s.withLookaside(), s.policy(release), s.discovered(d))
+	f.create(s.withLookaside(), s.policy(release), s.importing(d))
 	image := f.imported(metav1.ConditionTrue, assayv1alpha1.ReasonTooManySignatures)
 	if len(image.Signatures) != 128 {
 		t.Errorf("%d signatures", len(image.Signatures))
@@ -254,7 +252,7 @@ func TestImportIndex(t *testing.T) {
 	index := `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`
 	d := s.serveManifest("application/vnd.oci.image.index.v1+json", index)
 	s.serveSignatures(d, release.sign(d, s.repository()+":v1"))
-	f.create(s.withLookaside(), s.policy(release), s.discovered(d))
+	f.create(s.withLookaside(), s.policy(release), s.importing(d))
 	f.verdict(f.name, metav1.ConditionTrue, assayv1alpha1.ReasonVerified)
 	image := f.imported(metav1.ConditionTrue, assayv1alpha1.ReasonImported)
 	if image.DockerImageManifest != index || image.DockerImageManifestMediaType != "application/vnd.oci.image.index.v1+json" {
@@ -278,7 +276,7 @@ func TestImportMirrors(t *testing.T) {
 	config.Spec.Mirrors = []assayv1alpha1.MirrorPrefix{
 		"down.example.com:1/mirror", assayv1alpha1.MirrorPrefix("mirror.example.com:" + s.port + "/mirror"),
 	}
-	f.create(config, s.policy(release), s.discovered(d))
+	f.create(config, s.policy(release), s.importing(d))
 	f.verdict(f.name, metav1.ConditionTrue, assayv1alpha1.ReasonVerified)
 	image := f.imported(metav1.ConditionTrue, assayv1alpha1.ReasonImported)
 	var got []string

@@ -75,8 +75,8 @@ func importByHand(t *testing.T) (*fixture, *registryServer) {
 	release := newSigner("release")
 	d := s.serveManifest(ociManifest, testManifest)
 	s.serveSignatures(d, release.sign(d, s.repository()+":v1"))
-	image := s.discovered(d)
-	image.Labels[byHandLabel] = ""
+	image := s.importing(d)
+	image.Labels = map[string]string{byHandLabel: ""}
 	f.create(s.withLookaside(), s.policy(release), image)
 	return f, s
 }
