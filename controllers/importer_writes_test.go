@@ -204,14 +204,14 @@ func TestWritersOfAnImage(t *testing.T) {
 	if _, err := (&writeHooks{}).reconcile(f, testNow); err != nil {
 		t.Fatal(err)
 	}
-	judged := f.get()
-	if diff := cmp.Diff(fetched.Status.Import, judged.Status.Import); diff != "" {
+	evaluated := f.get()
+	if diff := cmp.Diff(fetched.Status.Import, evaluated.Status.Import); diff != "" {
 		t.Errorf("status.import after the verdict (-before +after):\n%s", diff)
 	}
 	imported := func(image *imagev1.Image) *metav1.Condition {
 		return meta.FindStatusCondition(image.Status.Conditions, assayv1alpha1.ImportedCondition)
 	}
-	if diff := cmp.Diff(imported(fetched), imported(judged)); diff != "" {
+	if diff := cmp.Diff(imported(fetched), imported(evaluated)); diff != "" {
 		t.Errorf("condition Imported after the verdict (-before +after):\n%s", diff)
 	}
 	// Somebody asks for a check, which makes both write again.
@@ -223,10 +223,10 @@ func TestWritersOfAnImage(t *testing.T) {
 	}
 	again := f.get()
 	ignore := cmpopts.IgnoreFields(imagev1.ImageStatus{}, "Import")
-	if diff := cmp.Diff(judged.Status, again.Status, ignore); diff != "" {
+	if diff := cmp.Diff(evaluated.Status, again.Status, ignore); diff != "" {
 		t.Errorf("status after the second import (-before +after):\n%s", diff)
 	}
-	if diff := cmp.Diff(judged.Signatures, again.Signatures); diff != "" {
+	if diff := cmp.Diff(evaluated.Signatures, again.Signatures); diff != "" {
 		t.Errorf("signatures after the second import (-before +after):\n%s", diff)
 	}
 	if again.Status.Import.LastHandledRecheckRequest != "now" {

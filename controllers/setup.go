@@ -132,7 +132,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 
 	for _, reconciler := range []interface{ SetupWithManager(ctrl.Manager) error }{
-		// Decide about Images at once when trust changes and when Images change, before anything
+		// Evaluate Images at once when trust changes and when Images change, before anything
 		// is written.
 		&trustchange.Reconciler{Client: mgr.GetClient(), Evaluator: evaluator, Recheck: images.Recheck},
 		&imagechange.Reconciler{Evaluator: evaluator, Prioritize: images.Prioritize},
@@ -154,7 +154,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 			Client: mgr.GetClient(), References: watcher, Trust: store, Resolver: o.Resolver, Recorder: recorder,
 			Clock: o.Clock, Retention: o.ImageRetention,
 		},
-		// Finds out by which allowlist each API server judges.
+		// Finds out which allowlist each API server goes by.
 		&apiserver.Checker{
 			Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Config: mgr.GetConfig(), Namespace: o.Namespace,
 			Recorder: recorder, Clock: clock.RealClock{}, Interval: o.APIServerCheckInterval, Grace: apiserver.Grace,

@@ -1,9 +1,9 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package apiserver finds out by which copy of the allowlist each API server of the cluster
-// judges: checker.go runs the rounds, addresses.go finds the API servers, ask.go asks one of them,
-// judge.go decides what an answer means, and report.go reports it.
+// Package apiserver finds out which copy of the allowlist each API server of the cluster goes by:
+// checker.go runs the rounds, addresses.go finds the API servers, ask.go asks one of them,
+// compare.go decides what an answer means, and report.go reports it.
 //
 // An API server may go on using a copy of the allowlist that no longer changes
 // (kubernetes/kubernetes#130887), or have none. The policies cannot see that the copy is outdated

@@ -111,7 +111,7 @@ func newImages() *images {
 	return &images{byName: map[string]*imageFacts{}, byEntry: map[string][]string{}, byTag: map[string][]string{}}
 }
 
-// put records an Image. It reports whether there is something new to decide about.
+// put records an Image. It reports whether there is something new to evaluate.
 func (x *images) put(image *imagecache.Image) bool {
 	after := factsOf(image)
 	x.mu.Lock()

@@ -35,7 +35,7 @@ const (
 	maxText = 512
 )
 
-// State is what an API server judges by.
+// State is the allowlist that an API server goes by.
 type State string
 
 // The states.

@@ -18,7 +18,7 @@ import (
 type Input struct {
 	// Now is the present time.
 	Now time.Time
-	// Image is the image to decide about.
+	// Image is the image to evaluate.
 	Image Image
 	// Policies are those that apply to the image, in any order. Names are unique.
 	Policies []Policy
