@@ -104,9 +104,9 @@ func (s *state) add(series string, value float64) {
 		s.verified += value
 	case name == "rest_client_requests_total" && strings.Contains(labels, `method="PATCH"`):
 		s.patches += value
-	case name == "workqueue_depth" && strings.Contains(labels, `name="image"`):
+	case name == "workqueue_depth" && strings.Contains(labels, `name="image`):
 		s.queued += value
-	case name == "controller_runtime_active_workers" && strings.Contains(labels, `controller="image"`):
+	case name == "controller_runtime_active_workers" && strings.Contains(labels, `controller="image`):
 		s.queued += value
 	case name == "assay_images":
 		s.known += value

@@ -120,7 +120,7 @@ func newManagerCommand() *cobra.Command {
 	flags.StringVar(&o.pprofAddress, "pprof-bind-address", "0",
 		"`ADDRESS` of /debug/pprof, for example 127.0.0.1:6060; 0 disables it. Profiles have no access control: use a loopback address")
 	flags.DurationVar(&o.recheckInterval, "recheck-interval", defaultRecheckInterval, "how often an unchanged verdict is confirmed with a new lastProbeTime")
-	flags.IntVar(&o.workers, "workers", 8, "number of Images that are evaluated concurrently")
+	flags.IntVar(&o.workers, "workers", 8, "number of changed Images that are written concurrently; half as many are for other reasons")
 	flags.DurationVar(&o.allowlistTTL, "allowlist-ttl", defaultAllowlistTTL,
 		"how long the allowlist is valid without renewal by an operator; 0 for no expiry")
 	flags.StringSliceVar(&o.registryAddresses, "registry-allowed-addresses", nil,

@@ -105,5 +105,6 @@ func TestSlowEtcd(t *testing.T) {
 	t.Logf("the revocation reached the allowlist in %s", time.Since(begin))
 	o.until("all verdicts", func() bool { return o.pending() == 0 })
 	t.Logf("the revocation reached all images in %s", time.Since(begin))
+	slowEtcd.setRoundTrip(0)
 	o.end()
 }
