@@ -425,6 +425,35 @@ func TestReshardingSurvivesEveryDeath(t *testing.T) {
 	}
 }
 
+// One of several shards that was made immutable is deleted and made anew. Until it is back, nothing
+// is admitted that nobody vouched for, at whichever write the process dies.
+func TestImmutableShardAmongSeveral(t *testing.T) {
+	l := newWriter(t)
+	l.vouch(400, 3<<20)
+	l.settle()
+	want := len(l.shards())
+	if want < 2 {
+		t.Fatalf("%d shards, want several", want)
+	}
+	for name := range l.shards() {
+		shard := l.shards()[name]
+		shard.Immutable = ptr.To(true)
+		if err := testClient.Update(l.ctx, shard); err != nil {
+			t.Fatal(err)
+		}
+		l.dieAtEveryWrite(func() {
+			for i := range 16 {
+				if !l.refuses("b@" + digest.FromString(fmt.Sprint(i)).String()) {
+					t.Fatalf("%s was made immutable: an image that nobody vouched for is admitted", name)
+				}
+			}
+		})
+		if got := l.shards(); got[name] == nil || ptr.Deref(got[name].Immutable, false) || len(got) != want {
+			t.Errorf("%s is not restored: %d shards", name, len(got))
+		}
+	}
+}
+
 // dieAtEveryWrite lets every reconciliation do one write and fail at the next.
 func (l *writer) dieAtEveryWrite(check func()) {
 	l.Helper()

@@ -5,6 +5,7 @@ package allowlist
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -59,27 +60,27 @@ func currentCount(stored map[string]*corev1.ConfigMap) int {
 // took and how many bytes of data they had. A new set is written first. The shards of other
 // sets are deleted in a later call, once the new set is complete: admission takes what all
 // shards agree on, so that nothing is admitted that one of the sets refuses, and nothing
-// refused that both admit. Where there is no set before, a shard that refuses everything stands
-// for it, because a shard that is missing refuses nothing.
+// refused that both admit. An error of one shard keeps no other from being written: it may take
+// something away.
 func (r *Reconciler) write(ctx context.Context, stored map[string]*corev1.ConfigMap, shards []allowlist.Shard, now time.Time) (wrote, size int, err error) {
-	if len(shards) > 1 && len(stored) == 0 {
+	if needsRefusal(stored, shards) {
 		refusal := allowlist.Refusal()
 		return 1, refusal.Size(), r.Create(ctx, r.configMap(&refusal))
 	}
 	wanted := map[string]bool{}
 	for i := range shards {
 		wanted[shards[i].Name] = true
-		changed, err := r.writeShard(ctx, stored[shards[i].Name], &shards[i], now)
-		if err != nil {
-			return wrote, size, err
-		}
-		if changed {
+		changed, failed := r.writeShard(ctx, stored[shards[i].Name], &shards[i], now)
+		switch {
+		case failed != nil:
+			err = errors.Join(err, fmt.Errorf("writing %s: %w", shards[i].Name, failed))
+		case changed:
 			wrote++
 			size += shards[i].Size()
 		}
 	}
-	if wrote > 0 {
-		return wrote, size, nil
+	if wrote > 0 || err != nil {
+		return wrote, size, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(stored)) {
 		if wanted[name] {
@@ -91,6 +92,20 @@ func (r *Reconciler) write(ctx context.Context, stored map[string]*corev1.Config
 		wrote++
 	}
 	return wrote, size, nil
+}
+
+// needsRefusal reports whether a shard that refuses everything comes first, because one of several
+// shards will be missing for a while, and a missing shard refuses nothing: there is no set yet, or
+// a shard has to be deleted to be changed. It is a set of its own and goes as every earlier set.
+func needsRefusal(stored map[string]*corev1.ConfigMap, shards []allowlist.Shard) bool {
+	if len(shards) == 1 || stored[allowlist.Refusal().Name] != nil {
+		return false
+	}
+	return len(stored) == 0 || slices.ContainsFunc(shards, func(shard allowlist.Shard) bool { return isImmutable(stored[shard.Name]) })
+}
+
+func isImmutable(shard *corev1.ConfigMap) bool {
+	return shard != nil && ptr.Deref(shard.Immutable, false)
 }
 
 // writeShard writes one shard where it differs from the stored one, or needs renewal.
@@ -105,14 +120,15 @@ func (r *Reconciler) writeShard(ctx context.Context, stored *corev1.ConfigMap, s
 	} else {
 		r.renew(shard, now)
 	}
-	if maps.Equal(stored.Data, shard.Data) && len(stored.BinaryData) == 0 && hasLabels(stored, shard) {
+	if maps.Equal(stored.Data, shard.Data) && len(stored.BinaryData) == 0 && hasLabels(stored, shard) && !isImmutable(stored) {
 		return false, nil
 	}
 	r.renew(shard, now)
 	next := r.configMap(shard)
-	if ptr.Deref(stored.Immutable, false) {
+	if isImmutable(stored) {
 		// Nobody can change it any more. Otherwise it would keep every change from being written.
-		if err := r.Delete(ctx, stored); client.IgnoreNotFound(err) != nil {
+		err := r.Delete(ctx, stored)
+		if client.IgnoreNotFound(err) != nil {
 			return false, err
 		}
 		return true, r.Create(ctx, next)
