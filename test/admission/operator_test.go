@@ -46,6 +46,11 @@ func TestOperator(t *testing.T) {
 		if err := admin.Create(t.Context(), obj); err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() {
+			if err := admin.Delete(cleanupContext(t), obj); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 	m := startManager(t)
 	awaitAdmitted(t, unsigned, false) // Before the operator's list is there, no scope covers it.
