@@ -229,7 +229,7 @@ func (s *scenario) discover() {
 	image := &imagev1.Image{}
 	s.eventually("the workload's Image", func(ctx context.Context) (bool, string) {
 		err := s.admin.Get(ctx, key, image)
-		return err == nil && image.Status.Reason == assayv1alpha1.ReasonNoSignatures, fmt.Sprint(err, image.Status.Reason)
+		return err == nil && image.Status.Reason == assayv1alpha1.ReasonSignaturesUnavailable, fmt.Sprint(err, image.Status.Reason)
 	})
 	if err := s.admin.Delete(s.Context(), web); err != nil {
 		s.Fatal(err)
