@@ -63,7 +63,12 @@ func (i *byHandImporter) fetch() (ctrl.Result, error) {
 	if _, err := i.reconcile(); err != nil {
 		return ctrl.Result{}, err
 	}
-	request, _ := i.queue.Get()
+	stop := time.AfterFunc(verdictTimeout, i.queue.ShutDown)
+	defer stop.Stop()
+	request, shutdown := i.queue.Get()
+	if shutdown {
+		i.f.Fatal("no store was asked")
+	}
 	i.queue.Done(request)
 	return i.Reconcile(i.f.ctx, request)
 }
@@ -216,7 +221,7 @@ func TestWritersOfAnImage(t *testing.T) {
 	}
 	// Somebody asks for a check, which makes both write again.
 	update(f, &imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: f.name}}, func(image *imagev1.Image) {
-		image.Annotations = map[string]string{assayv1alpha1.RecheckRequestedAtAnnotation: "now"}
+		metav1.SetMetaDataAnnotation(&image.ObjectMeta, assayv1alpha1.RecheckRequestedAtAnnotation, "now")
 	})
 	if _, err := (&writeHooks{}).importer(f, testNow.Add(time.Minute)).fetch(); err != nil {
 		t.Fatal(err)
