@@ -32,6 +32,10 @@ func TestCommands(t *testing.T) {
 		"manager, probing too often": {
 			args: []string{"manager", "--recheck-interval", "59s"}, exit: cli.ExitError, stderr: "--recheck-interval must be at least 1m0s",
 		},
+		"manager, API servers checked too often": {
+			args: []string{"manager", "--apiserver-check-interval", "4s"}, exit: cli.ExitError,
+			stderr: "--apiserver-check-interval must be 0 or at least 5s",
+		},
 		"manager, an argument": {args: []string{"manager", "start"}, exit: cli.ExitError, stderr: `Run "assay manager --help"`},
 		"manager, no cluster": {
 			args: []string{"manager", "--operator-namespace", "assay-system", "--kubeconfig", missing}, exit: cli.ExitError, stderr: "no cluster to connect to: ",

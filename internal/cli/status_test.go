@@ -39,6 +39,11 @@ func someStatus() *summary.Status {
 			{Name: "sha256-2", Reference: "registry.example.com/a:2"},
 		},
 		Omitted: 2,
+		APIServers: []summary.APIServer{
+			{Address: "10.0.0.11:6443", State: "Current", Since: past},
+			{Address: "10.0.0.12:6443\x1b[2J", State: "Stale", Since: soon, Message: "its copy is outdated"},
+		},
+		APIServersNote: "some are\nmissing",
 	}
 }
 
@@ -58,6 +63,12 @@ KEY    POLICY   EXPIRES    REASON           OWNER
 ABCD   shop     2d2h ago   KeyExpired       Mallory?[2J?<m@example.com>
 EF01   shop     in 6d      -                -
 lost   shop     -          SourceNotFound   -
+
+API SERVER           ALLOWLIST   SINCE
+10.0.0.11:6443       Current     2d2h
+10.0.0.12:6443?[2J   Stale       0s
+
+The API servers are not shown: some are?missing
 `
 	const wide = `5 images: 1 verified, 2 refused, 1 could not be checked, 1 pending
 
@@ -74,6 +85,12 @@ KEY    POLICY   EXPIRES    REASON           OWNER                         SOURCE
 ABCD   shop     2d2h ago   KeyExpired       Mallory?[2J?<m@example.com>   Secret/keys[a.asc]   expired
 EF01   shop     in 6d      -                -                             -                    -
 lost   shop     -          SourceNotFound   -                             -                    -
+
+API SERVER           ALLOWLIST   SINCE   MESSAGE
+10.0.0.11:6443       Current     2d2h    -
+10.0.0.12:6443?[2J   Stale       0s      its copy is outdated
+
+The API servers are not shown: some are?missing
 
 IMAGE      REFERENCE                  VERIFIED   REASON       MESSAGE
 sha256-1   registry.example.com/a:1   False      KeyRevoked   revoked?yesterday
