@@ -178,8 +178,8 @@ const wholeBudget = celconfig.RuntimeCELCostBudget
 func TestCompiles(t *testing.T) {
 	for _, dir := range []string{"enforce", "warn", "audit", "deny-unlisted", "renamed"} {
 		policies := loadPolicies(t, "../testdata/"+dir)
-		if len(policies) != 7 {
-			t.Errorf("%s has %d policies, want 7", dir, len(policies))
+		if len(policies) != 8 {
+			t.Errorf("%s has %d policies, want 8", dir, len(policies))
 		}
 		for name, p := range policies {
 			for _, language := range []*version.Version{oldest, current} {
