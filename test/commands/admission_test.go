@@ -16,6 +16,7 @@ const (
 	breakGlass   = "kubectl delete validatingadmissionpolicybinding image-verification --ignore-not-found"
 	exempt       = "kubectl label namespace shop assay.dev/verification=disabled"
 	endExemption = "kubectl label namespace shop assay.dev/verification-"
+	listExempt   = "kubectl get namespaces -l assay.dev/verification=disabled"
 )
 
 // ownKustomization is the file of docs/admission.md.
@@ -61,7 +62,7 @@ func TestStart(t *testing.T) {
 func TestAdmission(t *testing.T) {
 	a := &admission{newCluster(t), readDocument(t, "../../docs/admission.md")}
 	// TestStart runs the first of them.
-	for _, command := range []string{startAudit, applyOwn, breakGlass, exempt, endExemption} {
+	for _, command := range []string{startAudit, applyOwn, breakGlass, exempt, endExemption, listExempt} {
 		a.doc.take(t, command)
 	}
 	a.doc.checkAllRun(t)
@@ -118,6 +119,9 @@ func (a *admission) testExemption(t *testing.T) {
 	for range 2 {
 		a.twice(t, exempt)
 		a.wantOutcomes(t, "shop", outcomes{enforceScope: admitted, warnScope: admitted, auditScope: admitted})
+		if list := a.sh(t, listExempt); !strings.Contains(list, "shop ") || strings.Contains(list, "default ") {
+			t.Errorf("the exempt namespaces are\n%s\nwant shop", list)
+		}
 		a.wantOutcomes(t, "default", modes["enforce"])
 		a.twice(t, endExemption)
 		a.wantOutcomes(t, "shop", modes["enforce"])
