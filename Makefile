@@ -115,8 +115,8 @@ setup-envtest: ## Install etcd, kube-apiserver, kubectl and kube-controller-mana
 	@$(INSTALL_TEST_CONTROLPLANE)
 
 # Tests below test read config and build the program. The cache of test results knows nothing of files outside of their
-# modules, so that it is not used.
-TEST_MODULE := $(GO) test -C test -count 1
+# modules, so that it is not used. A package takes minutes on two cores, and more on a busy machine.
+TEST_MODULE := $(GO) test -C test -count 1 -timeout 30m
 
 .PHONY: test
 test: ## Run all tests, those that need an API server included.
