@@ -20,10 +20,13 @@ import (
 // changes counts every change of a test's images: a watch shows each one.
 type changes struct {
 	t       *testing.T
-	events  watch.Interface
+	events  <-chan watch.Event
 	byName  map[string]int
 	decided map[string]bool
 }
+
+// maxUnread is more changes than any test makes.
+const maxUnread = 10_000
 
 // watchImages starts counting, until the end of the test.
 func (s *scenario) watchImages() *changes {
@@ -39,14 +42,22 @@ func (s *scenario) watchImages() *changes {
 	if err != nil {
 		s.Fatal(err)
 	}
-	return &changes{t: s.T, events: events, byName: map[string]int{}, decided: map[string]bool{}}
+	// The API server ends a watch that is not read for a while.
+	read := make(chan watch.Event, maxUnread)
+	go func() {
+		defer close(read)
+		for event := range events.ResultChan() {
+			read <- event
+		}
+	}()
+	return &changes{t: s.T, events: read, byName: map[string]int{}, decided: map[string]bool{}}
 }
 
 // untilVerdicts waits until at least n images have a verdict.
 func (c *changes) untilVerdicts(n int) {
 	c.t.Helper()
 	for len(c.decided) < n {
-		event, ok := <-c.events.ResultChan()
+		event, ok := <-c.events
 		if !ok {
 			c.t.Fatalf("%d of %d verdicts when the watch ended", len(c.decided), n)
 		}
@@ -58,7 +69,7 @@ func (c *changes) untilVerdicts(n int) {
 func (c *changes) verdicts() int {
 	for {
 		select {
-		case event := <-c.events.ResultChan():
+		case event := <-c.events:
 			c.add(event)
 		default:
 			return len(c.decided)
