@@ -130,7 +130,7 @@ func claimsVerified(image *imagev1.Image) bool {
 // first that were verified.
 func (r *Reconciler) Recheck(ctx context.Context, name string) {
 	priority := handler.LowPriority
-	if r.Evaluator.Verdicts.Verified(name) {
+	if verified, _ := r.Evaluator.Verdicts.Verified(name); verified {
 		priority = 0
 	}
 	r.bulk.add(ctx, name, priority, bulkDelay)

@@ -162,6 +162,7 @@ func (e *Evaluator) Evaluated(s *Subject) bool {
 func (e *Evaluation) forAllowlist(incomplete bool) verdictcache.Verdict {
 	verdict := verdictcache.Verdict{
 		UID: e.Image.UID, Inputs: e.Inputs, Revision: e.Trust.Revision(), RecheckAt: e.Verdict.RecheckAt, Incomplete: incomplete,
+		Cost:  e.Verdict.Cost,
 		Index: e.index,
 	}
 	switch {

@@ -79,12 +79,16 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// priority orders the Images that a change affects: those that are verified come before the others.
+// priority orders the Images that a change affects: those that are verified come before the others,
+// and among them those that take little before those that take long, whose number anybody can
+// increase by copies.
 func (r *Reconciler) priority(cached *imagecache.Image) int {
-	if r.Evaluator.Verdicts.Verified(cached.Name) {
-		return 0
+	verified, cost := r.Evaluator.Verdicts.Verified(cached.Name)
+	if !verified {
+		return handler.LowPriority
 	}
-	return handler.LowPriority
+	const millisecond = 1000
+	return max(-cost/millisecond, handler.LowPriority+1)
 }
 
 // watchClock delivers all Images once, and then those whose verdict is due, until ctx ends. The
@@ -127,7 +131,8 @@ func (r *Reconciler) clockJumped(ctx context.Context, by time.Duration) {
 	}
 	for _, verified := range []bool{true, false} {
 		for i := range list.Items {
-			if name := list.Items[i].Name; r.Evaluator.Verdicts.Verified(name) == verified {
+			name := list.Items[i].Name
+			if is, _ := r.Evaluator.Verdicts.Verified(name); is == verified {
 				r.deliver(ctx, name)
 			}
 		}

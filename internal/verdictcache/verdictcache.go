@@ -53,6 +53,8 @@ type Verdict struct {
 	Index Index
 	// RecheckAt is when the clock alone may change the verdict; zero for never.
 	RecheckAt time.Time
+	// Cost is about what making the verdict takes, in microseconds.
+	Cost int
 	// Incomplete: not all signatures were checked, so that a better verdict follows.
 	Incomplete bool
 }
@@ -138,11 +140,13 @@ func (c *Cache) Evaluated(name string, uid types.UID) bool {
 	return ok && verdict.UID == uid
 }
 
-// Verified reports whether the last verdict on an Image of this name has an entry.
-func (c *Cache) Verified(name string) bool {
+// Verified reports whether the last verdict on an Image of this name has an entry, and what making
+// the verdict took.
+func (c *Cache) Verified(name string) (verified bool, cost int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.byName[name].Entry != ""
+	verdict := c.byName[name]
+	return verdict.Entry != "", verdict.Cost
 }
 
 // IsOf reports whether the last verdict is on this state of an Image, by whatever policies and

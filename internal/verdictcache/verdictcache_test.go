@@ -179,14 +179,19 @@ func TestAddedEntries(t *testing.T) {
 		if got := c.Record(step.name, verified(step.entry)); got != step.want {
 			t.Errorf("step %d: added = %v, want %v", i, got, step.want)
 		}
-		if got := c.Verified(step.name); got != (step.entry != "") {
+		if got, _ := c.Verified(step.name); got != (step.entry != "") {
 			t.Errorf("step %d: Verified = %v", i, got)
 		}
 	}
 	c.Forget("copy")
 	c.Forget("copy")
-	if c.Verified("copy") || !c.Record("copy", verified(app)) {
+	costly := verified(app)
+	costly.Cost = 7
+	if got, _ := c.Verified("copy"); got || !c.Record("copy", costly) {
 		t.Error("an entry whose Image is forgotten is not added again")
+	}
+	if got, cost := c.Verified("copy"); !got || cost != 7 {
+		t.Errorf("Verified = %v, %d, want the cost of the verdict", got, cost)
 	}
 }
 

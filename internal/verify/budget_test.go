@@ -116,6 +116,21 @@ func TestQuickEffort(t *testing.T) {
 	}
 }
 
+// TestCost checks that a verdict states what the keys that were tried cost.
+func TestCost(t *testing.T) {
+	in := input(t)
+	in.Image.Signatures = []verify.Signature{bob.good()}
+	if got := check(in).Cost; got != 0 {
+		t.Errorf("the verdict cost %d, and no key was tried", got)
+	}
+	in.Image.Signatures = []verify.Signature{alice.good()}
+	one := check(in).Cost
+	in.Image.Signatures = slices.Repeat(in.Image.Signatures, 3)
+	if got := check(in).Cost; one <= 0 || got != 3*one {
+		t.Errorf("three signatures cost %d, and one %d", got, one)
+	}
+}
+
 // TestUnsupportedAlgorithmHidesNoRefusal checks that the reason of an image is the one that
 // helps when one of its signatures cannot be checked by this version.
 func TestUnsupportedAlgorithmHidesNoRefusal(t *testing.T) {

@@ -59,7 +59,7 @@ func (v *Verifier) Check(in Input) Verdict {
 			verdict.RecoveredPanics++
 		}
 	}
-	verdict.Incomplete = c.incomplete
+	verdict.Cost, verdict.Incomplete = c.cost, c.incomplete
 	verdict.Policies = make([]PolicyVerdict, len(policies))
 	for i := range policies {
 		verdict.Policies[i] = PolicyVerdict{

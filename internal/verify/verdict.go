@@ -77,6 +77,10 @@ type Verdict struct {
 	// event: a key or a signature expires, or a signature's time comes. Zero means never.
 	RecheckAt time.Time
 
+	// Cost is about what authenticating the signatures takes, in microseconds by an estimate that
+	// is the same for the same input.
+	Cost int
+
 	// Incomplete: the effort did not suffice to check every signature. With QuickEffort, a
 	// verdict with FullEffort may differ; a verified image stays verified by it.
 	Incomplete bool
