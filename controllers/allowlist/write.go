@@ -86,7 +86,10 @@ func (r *Reconciler) write(ctx context.Context, stored map[string]*corev1.Config
 		if wanted[name] {
 			continue
 		}
-		if err := r.Delete(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: name}}); err != nil {
+		obsolete := stored[name]
+		// Only if it still is what was seen: another replica may have a use for the set.
+		seen := client.Preconditions{UID: &obsolete.UID, ResourceVersion: &obsolete.ResourceVersion}
+		if err := r.Delete(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: name}}, seen); err != nil {
 			return wrote, size, client.IgnoreNotFound(err)
 		}
 		wrote++

@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -145,7 +146,10 @@ func (o *managerOptions) run(ctx context.Context, log logr.Logger) error {
 	var lock resourcelock.Interface
 	var leads func(context.Context) (bool, error)
 	if o.leaderElect {
-		election, err := newElection(config, o.operatorNamespace)
+		elects, lease := rest.CopyConfig(config), &leadership{clock: clock.RealClock{}}
+		lease.observe(elects)
+		lease.fence(config)
+		election, err := newElection(elects, o.operatorNamespace)
 		if err != nil {
 			return fmt.Errorf("preparing the leader election: %w", err)
 		}
@@ -232,6 +236,7 @@ func (o *managerOptions) newManager(config *rest.Config, lock resourcelock.Inter
 	if err != nil {
 		return nil, err
 	}
+	duration, deadline, interval := leaseDuration, renewDeadline, renewInterval
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                 scheme,
 		NewCache:               imagecache.New,
@@ -244,6 +249,9 @@ func (o *managerOptions) newManager(config *rest.Config, lock resourcelock.Inter
 
 		LeaderElectionResourceLockInterface: lock,
 		LeaderElectionReleaseOnCancel:       true,
+		LeaseDuration:                       &duration,
+		RenewDeadline:                       &deadline,
+		RetryPeriod:                         &interval,
 	})
 	if err != nil {
 		return nil, err

@@ -158,13 +158,17 @@ func (o *observer) lose(key, what string) {
 	o.lost[key] = true
 }
 
-// revoke revokes the release key.
-func (o *observer) revoke() {
+// revoke revokes the release key. The Secret has other files beside it.
+func (o *observer) revoke(others ...[]byte) {
 	o.Helper()
 	o.mu.Lock()
 	o.revoked = true
 	o.mu.Unlock()
-	o.setKey(fixture.RevokedKey(release))
+	files := map[string][]byte{"release.asc": fixture.RevokedKey(release)}
+	for i, other := range others {
+		files[fmt.Sprintf("%d.asc", i)] = other
+	}
+	o.trust(files)
 	o.expect(revoked, verified)
 }
 
