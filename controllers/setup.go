@@ -126,6 +126,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
+	reader, err := imagecache.NewReader(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return err
+	}
+	evaluator.Read = reader.Read
 	images := &image.Reconciler{
 		Client: mgr.GetClient(), Evaluator: evaluator, Recorder: recorder,
 		RecheckInterval: o.RecheckInterval, Workers: o.Workers,

@@ -83,8 +83,11 @@ type Reconciler struct {
 // trust.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.changed, r.bulk, r.slow = newLane(), newLane(), newLane()
-	r.Evaluator.OnIncomplete = func(ctx context.Context, name string) {
+	r.Evaluator.OnIncomplete = func(ctx context.Context, name string, short bool) {
 		priority, _ := r.turns.Next(name, r.Evaluator.Clock.Now())
+		if short {
+			priority += shortPriority
+		}
 		r.slow.add(ctx, name, priority, 0)
 	}
 	enqueuer := &trust.Enqueuer{
@@ -234,7 +237,7 @@ func (r *Reconciler) store(ctx context.Context, e *Evaluation) (ctrl.Result, err
 	}
 	r.recordTransition(ctx, e.Image, image)
 	wait := r.nextCheck(image, &e.Verdict, e.Now.Time)
-	r.reconciled.record(image, stateOf(image, written), e.Trust, e.Now.Time, wait)
+	r.reconciled.record(image, stateOf(e.cached, image, written), e.Trust, e.Now.Time, wait)
 	return requeueLowPriority(wait), nil
 }
 

@@ -42,8 +42,12 @@ type Evaluator struct {
 	// Clock returns the present time.
 	Clock clock.PassiveClock
 
-	// OnIncomplete is called for each Image that QuickEffort did not suffice for; nil is nobody.
-	OnIncomplete func(ctx context.Context, name string)
+	// Read returns a whole Image from the API server, nil if there is none. It is needed where the
+	// cache leaves signatures out.
+	Read func(ctx context.Context, name string) (*imagecache.Image, error)
+	// OnIncomplete is called for each Image that QuickEffort did not suffice for; nil is nobody. A
+	// short one takes little, and has to be read.
+	OnIncomplete func(ctx context.Context, name string, short bool)
 
 	// evaluating keeps two workers from evaluating one Image at the same time.
 	evaluating keyedMutex
@@ -90,16 +94,40 @@ func (e *Evaluator) Evaluate(ctx context.Context, name types.NamespacedName, eff
 	if subject.Trust.Busy(ref.Named) {
 		return nil, ErrBusy
 	}
+	if subject.cached.Omitted != nil && effort == verify.FullEffort {
+		if subject, err = e.whole(ctx, subject); err != nil || subject == nil {
+			return nil, err
+		}
+		ref = verify.ParseReference(subject.Image.DockerImageReference)
+	}
 	started := e.Clock.Now()
-	in := gather(subject.cached, ref, subject.Trust, subject.Now.Time)
-	in.Effort = effort
-	memory := e.refused.Of(name.Name)
-	in.Refusals = memory
-	evaluation := &Evaluation{Subject: *subject, Verdict: e.Verifier.Check(in), index: indexOf(subject.cached, ref)}
-	memory.Keep()
+	evaluation := &Evaluation{Subject: *subject, Verdict: e.check(subject, ref, effort)}
+	evaluation.index = evaluation.indexOf(ref)
 	evaluation.Took = e.Clock.Since(started)
 	e.record(ctx, evaluation, effort)
 	return evaluation, nil
+}
+
+// check makes the verdict.
+func (e *Evaluator) check(s *Subject, ref verify.Reference, effort verify.Effort) verify.Verdict {
+	in := gather(s.cached, ref, s.Trust, s.Now.Time)
+	in.Effort = effort
+	if s.cached.Omitted != nil {
+		return e.Verifier.Postpone(in)
+	}
+	memory := e.refused.Of(s.Image.Name)
+	in.Refusals = memory
+	defer memory.Keep()
+	return e.Verifier.Check(in)
+}
+
+// whole reads an Image whose signatures the cache leaves out. It may be newer than the cached one.
+func (e *Evaluator) whole(ctx context.Context, s *Subject) (*Subject, error) {
+	read, err := e.Read(ctx, s.Image.Name)
+	if err != nil || read == nil || !read.DeletionTimestamp.IsZero() {
+		return nil, err // The event of the deletion comes.
+	}
+	return &Subject{Image: &read.Image, Inputs: inputsOf(read, &read.Image), Trust: s.Trust, Now: s.Now, cached: read}, nil
 }
 
 // read returns an Image and the present policies and time, and nil for one that does not exist.
@@ -134,7 +162,8 @@ func (e *Evaluator) record(ctx context.Context, evaluation *Evaluation, effort v
 		evaluation.Added = e.Verdicts.Record(name, verdict)
 	}
 	if quick && e.OnIncomplete != nil {
-		e.OnIncomplete(ctx, name)
+		omitted := evaluation.cached.Omitted
+		e.OnIncomplete(ctx, name, omitted != nil && omitted.Small)
 	}
 }
 
@@ -168,7 +197,9 @@ func (e *Evaluation) forAllowlist(incomplete bool) verdictcache.Verdict {
 	switch {
 	case e.Verdict.Outcome == verify.Verified:
 		verdict.Entry, verdict.Scope = e.entry()
-	case incomplete:
+	case incomplete && claimsVerified(e.Image):
+		// What was verified before stays listed for a while after a start. A stored verdict only
+		// makes that less: nobody gets an image listed by it.
 		verdict.Pending, verdict.Scope = e.entry()
 	}
 	return verdict
@@ -197,10 +228,19 @@ func (e *Evaluation) entry() (entry, scope string) {
 	return canonical.String(), scope
 }
 
+// maxUnverifiedChildren bounds how many children are remembered of an index that is not verified. One
+// for all platforms that Linux runs on, with an attestation for each, has 60.
+const maxUnverifiedChildren = 128
+
 // indexOf returns what an Image lists whose manifest is an index. It is empty for other Images,
-// and where the digest of the manifest's bytes is not the one that the Image states.
-func indexOf(cached *imagecache.Image, ref verify.Reference) verdictcache.Index {
+// and where the digest of the manifest's bytes is not the one that the Image states. It is empty as
+// well for an index that has more children than are remembered of one that nobody has signed.
+func (e *Evaluation) indexOf(ref verify.Reference) verdictcache.Index {
+	cached := e.cached
 	if len(cached.Manifest.Children) == 0 || cached.Fault != nil || ref.Named == nil {
+		return verdictcache.Index{}
+	}
+	if e.Verdict.Outcome != verify.Verified && len(cached.Manifest.Children) > maxUnverifiedChildren {
 		return verdictcache.Index{}
 	}
 	stated := verify.Image{Name: cached.Name, Reference: ref, Manifest: cached.Manifest}.Digest()

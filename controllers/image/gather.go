@@ -79,13 +79,12 @@ func inputsOf(cached *imagecache.Image, image *imagev1.Image) verdictcache.Input
 	if cached.Fault != nil {
 		addText(h, cached.Fault.Error())
 	}
-	for i := range image.Signatures {
-		s := &image.Signatures[i]
-		addText(h, s.Type, publicKeyID(s), string(s.Content))
+	signatures := imagecache.InputsOf(image.Signatures)
+	if cached.Omitted != nil {
+		signatures = cached.Omitted.Inputs
 	}
-	var inputs verdictcache.Inputs
-	h.Sum(inputs[:0])
-	return inputs
+	h.Write(signatures[:])
+	return verdictcache.Inputs(h.Sum(nil))
 }
 
 func errorText(err error) string {

@@ -89,7 +89,7 @@ func TestState(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before, after := stored(), stored()
 			c.change(after)
-			is := stateOf(&before.Image, inputsOf(before, &before.Image)) == stateOf(&after.Image, inputsOf(after, &after.Image))
+			is := stateOf(before, &before.Image, inputsOf(before, &before.Image)) == stateOf(after, &after.Image, inputsOf(after, &after.Image))
 			if is != c.same {
 				t.Errorf("the same state: %v, want %v", is, c.same)
 			}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
+	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/trust"
 	"github.com/assay-project/assay/internal/verdictcache"
 )
@@ -81,7 +82,7 @@ func (c *reconciledImages) remaining(s *Subject) time.Duration {
 		return conflictRetry
 	case order < 0 || done.revision != s.Trust.Revision():
 		return 0
-	case order > 0 && done.state != stateOf(image, s.Inputs):
+	case order > 0 && done.state != stateOf(s.cached, image, s.Inputs):
 		return 0
 	default:
 		return max(0, done.until.Sub(now))
@@ -91,15 +92,18 @@ func (c *reconciledImages) remaining(s *Subject) time.Duration {
 // imageState identifies all of an Image that a reconciliation reads or writes.
 type imageState [sha256.Size]byte
 
-// stateOf returns the state of an Image with these inputs.
-func stateOf(image *imagev1.Image, inputs verdictcache.Inputs) imageState {
+// stateOf returns the state of an Image with these inputs. The other one is it, as it is cached or
+// was before.
+func stateOf(cached *imagecache.Image, image *imagev1.Image, inputs verdictcache.Inputs) imageState {
 	h := sha256.New()
 	h.Write(inputs[:])
 	addText(h, recheckRequest(image))
-	// Both are of the API, and have nothing that cannot be encoded.
-	_ = json.NewEncoder(h).Encode(image.Signatures)
+	signatures := imagecache.StateOf(image.Signatures)
+	if cached.Omitted != nil {
+		signatures = cached.Omitted.State
+	}
+	h.Write(signatures[:])
+	// It is of the API, and has nothing that cannot be encoded.
 	_ = json.NewEncoder(h).Encode(image.Status)
-	var state imageState
-	h.Sum(state[:0])
-	return state
+	return imageState(h.Sum(nil))
 }

@@ -134,8 +134,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	image := &imagecache.Image{}
 	if err := r.Get(ctx, req.NamespacedName, image); client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, err
-	} else if err != nil || !image.DeletionTimestamp.IsZero() || !assayv1alpha1.IsImported(&image.Image) || image.Fault != nil {
-		// With a fault, the signatures that the Image has are unknown, and cannot be written back.
+	} else if err != nil || !image.DeletionTimestamp.IsZero() || !assayv1alpha1.IsImported(&image.Image) || image.Fault != nil || image.Omitted != nil {
+		// The signatures that the Image has are unknown then, and cannot be written back.
 		r.forget(req.Name)
 		return ctrl.Result{}, nil
 	}

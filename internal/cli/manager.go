@@ -177,6 +177,9 @@ func (o *managerOptions) run(ctx context.Context, log logr.Logger) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	if limit := memoryLimit(memoryLimitFile); limit > 0 && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(limit / 10 * 9)
+	}
 	log.Info("Starting", "version", version(), "operatorNamespace", o.operatorNamespace)
 	return mgr.Start(ctx)
 }
@@ -239,7 +242,7 @@ func (o *managerOptions) newManager(config *rest.Config, lock resourcelock.Inter
 	duration, deadline, interval := leaseDuration, renewDeadline, renewInterval
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                 scheme,
-		NewCache:               imagecache.New,
+		NewCache:               imagecache.Within(imageRoom(memoryLimit(memoryLimitFile))),
 		Cache:                  controllers.CacheOptions(o.operatorNamespace),
 		Metrics:                o.metricsOptions(),
 		HealthProbeBindAddress: o.probeAddress,

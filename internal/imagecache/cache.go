@@ -19,14 +19,26 @@ import (
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 )
 
-// New is a cache.NewCacheFunc, for the options of a manager. The scheme in opts has to know the
-// types of this package.
+// New is a cache.NewCacheFunc, for the options of a manager, that keeps DefaultRoom of signatures. The
+// scheme in opts has to know the types of this package.
 func New(config *rest.Config, opts cache.Options) (cache.Cache, error) {
+	return Within(DefaultRoom)(config, opts)
+}
+
+// Within returns a cache.NewCacheFunc as New, which keeps so many bytes of the signatures and indexes
+// of all Images.
+func Within(size int) cache.NewCacheFunc {
+	return func(config *rest.Config, opts cache.Options) (cache.Cache, error) {
+		return newCache(config, opts, newRoom(size))
+	}
+}
+
+func newCache(config *rest.Config, opts cache.Options, room *room) (cache.Cache, error) {
 	client, err := newClient(config, opts.HTTPClient)
 	if err != nil {
 		return nil, fmt.Errorf("a client for Images: %w", err)
 	}
-	images := &listerWatcher{client: client}
+	images := &listerWatcher{client: client, room: room}
 	images.label, images.field = selectors(opts)
 	newInformer := opts.NewInformer
 	if newInformer == nil {

@@ -139,6 +139,11 @@ func statusOf(t *testing.T, c cache.Cache, name, want string) {
 // startCache runs a cache until the test ends, and returns when it is filled.
 func startCache(t *testing.T, opts cache.Options, listing func(toolscache.ListerWatcher) toolscache.ListerWatcher) cache.Cache {
 	t.Helper()
+	return startCacheOf(t, imagecache.New, opts, listing)
+}
+
+func startCacheOf(t *testing.T, newCache cache.NewCacheFunc, opts cache.Options, listing func(toolscache.ListerWatcher) toolscache.ListerWatcher) cache.Cache {
+	t.Helper()
 	opts.Scheme = runtime.NewScheme()
 	if err := imagecache.AddToScheme(opts.Scheme); err != nil {
 		t.Fatal(err)
@@ -146,7 +151,7 @@ func startCache(t *testing.T, opts cache.Options, listing func(toolscache.Lister
 	opts.NewInformer = func(lw toolscache.ListerWatcher, obj runtime.Object, resync time.Duration, indexers toolscache.Indexers) toolscache.SharedIndexInformer {
 		return toolscache.NewSharedIndexInformer(listing(lw), obj, resync, indexers)
 	}
-	c, err := imagecache.New(testConfig, opts)
+	c, err := newCache(testConfig, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,9 +23,14 @@ type Image struct {
 	// Fault is why the Image cannot be verified, nil if nothing stands against it. With a
 	// fault, the Image has no signatures.
 	Fault *imagejson.Fault `json:"-"`
+
+	// Omitted is set where the signatures are left out, and what an index lists. It is nil for an
+	// Image that was not read from the cache.
+	Omitted *Omitted `json:"-"`
 }
 
 func newImage(e imagejson.Entry) Image {
+	e.Image.Finalizers = nil // Nobody needs them, and they may take much.
 	return Image{Image: e.Image, Manifest: e.Manifest, Fault: e.Fault}
 }
 
@@ -40,7 +45,8 @@ func (in *Image) UnmarshalJSON(text []byte) error {
 // DeepCopyInto copies an Image into out.
 func (in *Image) DeepCopyInto(out *Image) {
 	in.Image.DeepCopyInto(&out.Image)
-	out.Manifest, out.Fault = in.Manifest, nil
+	// What is omitted does not change.
+	out.Manifest, out.Fault, out.Omitted = in.Manifest, nil, in.Omitted
 	if in.Fault != nil {
 		fault := *in.Fault
 		out.Fault = &fault

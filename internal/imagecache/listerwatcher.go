@@ -39,6 +39,8 @@ type listerWatcher struct {
 	client rest.Interface
 	label  labels.Selector
 	field  fields.Selector
+	// room is what is kept of the Images; nil is all.
+	room *room
 }
 
 var (
@@ -63,6 +65,9 @@ func (lw *listerWatcher) ListWithContext(ctx context.Context, options metav1.Lis
 	if err != nil {
 		return nil, err
 	}
+	if options.Continue == "" {
+		lw.room.clear()
+	}
 	defer body.Close() //nolint:errcheck // It was read.
 	list := &ImageList{Items: []Image{}}
 	list.ListMeta, err = imagejson.DecodeList(body, func(e imagejson.Entry) {
@@ -70,7 +75,7 @@ func (lw *listerWatcher) ListWithContext(ctx context.Context, options metav1.Lis
 			logUnnamed(ctx, e)
 			return
 		}
-		list.Items = append(list.Items, newImage(e))
+		list.Items = append(list.Items, lw.room.keep(e))
 	}, keptAnnotations...)
 	if err != nil {
 		return nil, err
@@ -90,7 +95,10 @@ func (lw *listerWatcher) WatchWithContext(ctx context.Context, options metav1.Li
 	case err != nil:
 		return nil, err
 	}
-	source := &eventSource{ctx: ctx, body: body, events: imagejson.NewWatch(body, keptAnnotations...)}
+	if options.SendInitialEvents != nil && *options.SendInitialEvents {
+		lw.room.clear()
+	}
+	source := &eventSource{ctx: ctx, body: body, events: imagejson.NewWatch(body, keptAnnotations...), room: lw.room}
 	reporter := apierrors.NewClientErrorReporter(http.StatusInternalServerError, http.MethodGet, "ClientWatchDecoding")
 	return watch.NewStreamWatcherWithLogger(logf.FromContext(ctx), source, reporter), nil
 }
@@ -110,6 +118,7 @@ type eventSource struct {
 	ctx    context.Context //nolint:containedctx // It carries the logger.
 	body   io.ReadCloser
 	events *imagejson.Watch
+	room   *room
 }
 
 // Decode implements watch.Decoder. Errors that end the connection are returned as they are.
@@ -128,7 +137,10 @@ func (s *eventSource) Decode() (watch.EventType, runtime.Object, error) {
 		case event.Type != watch.Bookmark && event.Entry.Image.Name == "":
 			logUnnamed(s.ctx, event.Entry)
 		default:
-			image := newImage(event.Entry)
+			image := s.room.keep(event.Entry)
+			if event.Type == watch.Deleted {
+				s.room.leave(image.UID)
+			}
 			return event.Type, &image, nil
 		}
 	}

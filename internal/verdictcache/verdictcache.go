@@ -45,7 +45,8 @@ type Verdict struct {
 	// Entry is <repository>@<digest>, by which Pods name the image; empty when it is not
 	// verified.
 	Entry string
-	// Pending is the entry that the Image would have if it were verified, for an incomplete verdict.
+	// Pending is the entry that the Image would have if it were verified, for an incomplete verdict
+	// on one whose status says so.
 	Pending string
 	// Scope is the one by whose policies the Image was evaluated.
 	Scope string

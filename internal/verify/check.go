@@ -80,6 +80,19 @@ func sortedByName(policies []Policy) []Policy {
 	return slices.SortedFunc(slices.Values(policies), byName)
 }
 
+// Postpone returns the verdict on an image whose signatures are not at hand. It is incomplete, and
+// never verified.
+func (v *Verifier) Postpone(in Input) Verdict {
+	in.Image.Signatures = nil
+	verdict := v.Check(in)
+	verdict.Incomplete = true
+	verdict.Finding = couldNotCheck(assayv1alpha1.ReasonOverBudget, "the image takes long to check and waits for its turn")
+	for i := range verdict.Policies {
+		verdict.Policies[i].Finding = verdict.Finding
+	}
+	return verdict
+}
+
 // evaluatePolicy decides whether the signatures satisfy the policy at index p of every result.
 func evaluatePolicy(policy *Policy, p int, img imageFacts, results []signatureResult) Finding {
 	if len(results) == 0 {

@@ -50,17 +50,16 @@ var slow = pgp.ECDSA(4, keyMade, elliptic.P521(), "slow")
 // keyMade is when the keys of these tests were made: 2024.
 const keyMade = 1704067200
 
-// hostile makes an Image take as long as one can: half of its signatures decompress to gigabytes,
-// and the others are valid signatures of another image, on a slow curve.
-func (s *scenario) hostile(image *imagev1.Image) *imagev1.Image {
+// hostile makes an Image take as long as one can with so many signatures: half of them decompress to
+// gigabytes, and the others are valid signatures of another image, on a slow curve.
+func (s *scenario) hostile(image *imagev1.Image, signatures int) *imagev1.Image {
 	s.Helper()
-	const most = 128
 	bomb := imagev1.ImageSignature{Type: imagev1.SignatureTypeAtomic, Content: bombs(s.T)}
 	// The curve asks for a digest of that size.
 	signature := slow.Standard(pgp.TypeBinary, keyMade+1)
 	signature.Digest = pgp.SHA512
 	other := imagev1.ImageSignature{Type: imagev1.SignatureTypeAtomic, Content: slow.Message(signature, []byte("another image"))}
-	for range most / 2 {
+	for range signatures / 2 {
 		image.Signatures = append(image.Signatures, bomb, other)
 	}
 	return image
@@ -86,7 +85,12 @@ func (s *scenario) createHostile(n int) []string {
 	s.Helper()
 	names := make([]string, n)
 	s.concurrently(n, func(i int) error {
-		image := s.hostile(s.image(i))
+		// The cache leaves out those of the ones with more.
+		const most, some, others = 128, 80, 1_000_000
+		image := s.hostile(s.image(others+i), most)
+		if i%2 == 0 {
+			image = s.hostile(s.image(others+i), some)
+		}
 		image.Name = fmt.Sprint(s.name, "-hostile-", i)
 		names[i] = image.Name
 		return admin.Create(s.Context(), image)
