@@ -73,6 +73,7 @@ type Reconciler struct {
 	reconciled reconciledImages
 	events     eventBudget
 	turns      Turns
+	budget     writeBudget
 	// The lanes of Images that have changed, that may have to be written for another reason, and
 	// that take long.
 	changed, bulk, slow *lane
@@ -83,11 +84,8 @@ type Reconciler struct {
 // trust.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.changed, r.bulk, r.slow = newLane(), newLane(), newLane()
-	r.Evaluator.OnIncomplete = func(ctx context.Context, name string, short bool) {
+	r.Evaluator.OnIncomplete = func(ctx context.Context, name string) {
 		priority, _ := r.turns.Next(name, r.Evaluator.Clock.Now())
-		if short {
-			priority += shortPriority
-		}
 		r.slow.add(ctx, name, priority, 0)
 	}
 	enqueuer := &trust.Enqueuer{
@@ -201,6 +199,7 @@ func (r *Reconciler) reconcile(ctx context.Context, req ctrl.Request, effort ver
 		return ctrl.Result{}, nil
 	case e == nil:
 		r.reconciled.forget(req.Name)
+		r.budget.forget(req.Name)
 		return ctrl.Result{}, nil
 	}
 	r.turns.Take(req.Name, e.Now.Time)
@@ -227,6 +226,9 @@ func (r *Reconciler) postpone(ctx context.Context, e *Evaluation) (ctrl.Result, 
 func (r *Reconciler) store(ctx context.Context, e *Evaluation) (ctrl.Result, error) {
 	image := e.Image.DeepCopy()
 	applySignatures(image, &e.Verdict, e.Now, r.recheckDue(image, e.Now.Time))
+	if wait := r.waits(e, image); wait > 0 {
+		return requeueLowPriority(wait), nil
+	}
 	written := inputsOf(e.cached, image)
 	r.Evaluator.Verdicts.ExpectWritten(image.Name, image.UID, written)
 	if err := r.write(ctx, e.Image, image, &e.Verdict, e.Now); err != nil {
@@ -239,6 +241,20 @@ func (r *Reconciler) store(ctx context.Context, e *Evaluation) (ctrl.Result, err
 	wait := r.nextCheck(image, &e.Verdict, e.Now.Time)
 	r.reconciled.record(image, stateOf(e.cached, image, written), e.Trust, e.Now.Time, wait)
 	return requeueLowPriority(wait), nil
+}
+
+// waits returns how long the verdict on a large Image waits until it is written. One that takes
+// something away does not wait.
+func (r *Reconciler) waits(e *Evaluation, image *imagev1.Image) time.Duration {
+	if e.cached.Size < largeObject || claimsVerified(e.Image) && e.Verdict.Outcome != verify.Verified {
+		return 0
+	}
+	after := image.DeepCopy()
+	applyStatus(after, &e.Verdict, e.Now)
+	if equality.Semantic.DeepEqual(e.Image.Signatures, after.Signatures) && equality.Semantic.DeepEqual(e.Image.Status, after.Status) {
+		return 0
+	}
+	return r.budget.wait(image.Name, e.cached.Size, e.Now.Time)
 }
 
 // requeueLowPriority requeues an Image behind new and changed ones. The queue keeps the

@@ -45,9 +45,8 @@ type Evaluator struct {
 	// Read returns a whole Image from the API server, nil if there is none. It is needed where the
 	// cache leaves signatures out.
 	Read func(ctx context.Context, name string) (*imagecache.Image, error)
-	// OnIncomplete is called for each Image that QuickEffort did not suffice for; nil is nobody. A
-	// short one takes little, and has to be read.
-	OnIncomplete func(ctx context.Context, name string, short bool)
+	// OnIncomplete is called for each Image that QuickEffort did not suffice for; nil is nobody.
+	OnIncomplete func(ctx context.Context, name string)
 
 	// evaluating keeps two workers from evaluating one Image at the same time.
 	evaluating keyedMutex
@@ -94,7 +93,7 @@ func (e *Evaluator) Evaluate(ctx context.Context, name types.NamespacedName, eff
 	if subject.Trust.Busy(ref.Named) {
 		return nil, ErrBusy
 	}
-	if subject.cached.Omitted != nil && effort == verify.FullEffort {
+	if omitted := subject.cached.Omitted; omitted != nil && (omitted.Small || effort == verify.FullEffort) {
 		if subject, err = e.whole(ctx, subject); err != nil || subject == nil {
 			return nil, err
 		}
@@ -162,8 +161,7 @@ func (e *Evaluator) record(ctx context.Context, evaluation *Evaluation, effort v
 		evaluation.Added = e.Verdicts.Record(name, verdict)
 	}
 	if quick && e.OnIncomplete != nil {
-		omitted := evaluation.cached.Omitted
-		e.OnIncomplete(ctx, name, omitted != nil && omitted.Small)
+		e.OnIncomplete(ctx, name)
 	}
 }
 

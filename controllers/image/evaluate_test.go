@@ -24,17 +24,23 @@ import (
 	"github.com/assay-project/assay/internal/verify"
 )
 
-// costlyFormat makes every signature cost as much as a quick effort allows for an image.
-type costlyFormat struct{ atomic.Format }
-
-func (f costlyFormat) NewTrust(files []verify.NamedKeyFile) verify.Trust {
-	return costlyTrust{f.Format.NewTrust(files)}
+// costlyFormat makes every signature cost more.
+type costlyFormat struct {
+	atomic.Format
+	cost int
 }
 
-type costlyTrust struct{ verify.Trust }
+func (f costlyFormat) NewTrust(files []verify.NamedKeyFile) verify.Trust {
+	return costlyTrust{f.Format.NewTrust(files), f.cost}
+}
+
+type costlyTrust struct {
+	verify.Trust
+	cost int
+}
 
 func (t costlyTrust) Authenticate(m verify.Message, at verify.Circumstances) (verify.Signed, error) {
-	if !at.Spend(10_000) {
+	if !at.Spend(t.cost) {
 		return nil, &verify.Error{Reason: assayv1alpha1.ReasonOverBudget, OverBudget: true}
 	}
 	return t.Trust.Authenticate(m, at)
@@ -51,8 +57,9 @@ type postponed struct {
 	handed []string
 }
 
-// newPostponed returns an evaluator whose only Image is signed by a trusted key.
-func newPostponed(t *testing.T) *postponed {
+// newPostponed returns an evaluator whose only Image is signed by a trusted key, which costs so much
+// beside its own cost.
+func newPostponed(t *testing.T, cost int) *postponed {
 	t.Helper()
 	const created, signed = 1735689600, 1748736000
 	key := pgp.Ed25519(4, created, "postponed")
@@ -66,14 +73,12 @@ func newPostponed(t *testing.T) *postponed {
 	p.whole.Name, p.whole.UID, p.whole.DockerImageReference = "app", "1", "registry.example.com/app:v1"
 	p.whole.Signatures = []imagev1.ImageSignature{{Type: "atomic", Content: key.Message(key.Standard(pgp.TypeBinary, signed), []byte(payload))}}
 	p.reader = &oneImage{policies: policies{policy}, image: p.whole}
-	format := costlyFormat{}
+	format := costlyFormat{cost: cost}
 	p.Evaluator = &Evaluator{
 		Client: p.reader, Trust: &trust.Store{Client: p.reader, Formats: []verify.Format{format}}, Verifier: verify.New(format),
 		Verdicts: verdictcache.New(), Clock: clocktesting.NewFakePassiveClock(time.Unix(signed+3600, 0)),
-		Read: func(context.Context, string) (*imagecache.Image, error) { return p.whole, nil },
-		OnIncomplete: func(_ context.Context, name string, short bool) {
-			p.handed = append(p.handed, fmt.Sprint(name, " ", short))
-		},
+		Read:         func(context.Context, string) (*imagecache.Image, error) { return p.whole, nil },
+		OnIncomplete: func(_ context.Context, name string) { p.handed = append(p.handed, name) },
 	}
 	return p
 }
@@ -103,14 +108,13 @@ func (p *postponed) pending() int { return len(p.Verdicts.Pending(func(string) b
 func TestIncompleteVerdicts(t *testing.T) {
 	for _, omitted := range []bool{false, true} {
 		t.Run(fmt.Sprint("omitted: ", omitted), func(t *testing.T) {
-			p := newPostponed(t)
+			p := newPostponed(t, 10_000)
 			p.whole.Status.Conditions = []metav1.Condition{{Type: assayv1alpha1.VerifiedCondition, Status: metav1.ConditionTrue}}
-			handed := "app false"
+			const handed = "app"
 			if omitted {
-				handed = "app true"
 				cached := p.whole.DeepCopy()
 				cached.Omitted = &imagecache.Omitted{
-					Inputs: imagecache.InputsOf(cached.Signatures), State: imagecache.StateOf(cached.Signatures), Small: true,
+					Inputs: imagecache.InputsOf(cached.Signatures), State: imagecache.StateOf(cached.Signatures),
 				}
 				cached.Signatures = nil
 				p.reader.image = cached
@@ -142,13 +146,25 @@ func TestIncompleteVerdicts(t *testing.T) {
 	}
 }
 
+// TestSmallImagesAreRead checks that an Image with few signatures is read where the cache has no room
+// for them, and does not wait for those that take long.
+func TestSmallImagesAreRead(t *testing.T) {
+	p := newPostponed(t, 0)
+	p.reader.image = p.whole.DeepCopy()
+	p.reader.image.Omitted = &imagecache.Omitted{Inputs: imagecache.InputsOf(p.whole.Signatures), Small: true}
+	p.reader.image.Signatures = nil
+	if e := p.evaluate("a first look", verify.QuickEffort, true, true); e.Verdict.Outcome != verify.Verified {
+		t.Errorf("%s (%s)", e.Verdict.Outcome, e.Verdict.Reason)
+	}
+}
+
 // TestOnlyVerifiedImagesArePending checks that an Image that takes long keeps nothing listed unless
 // it was verified.
 func TestOnlyVerifiedImagesArePending(t *testing.T) {
-	p := newPostponed(t)
+	p := newPostponed(t, 10_000)
 	p.reader.image = p.whole.DeepCopy()
 	p.reader.image.Omitted, p.reader.image.Signatures = &imagecache.Omitted{}, nil
-	p.evaluate("a first look", verify.QuickEffort, false, true, "app false")
+	p.evaluate("a first look", verify.QuickEffort, false, true, "app")
 	if got := p.pending(); got != 0 {
 		t.Errorf("%d entries are pending", got)
 	}
@@ -157,7 +173,7 @@ func TestOnlyVerifiedImagesArePending(t *testing.T) {
 // TestImageThatGoesBeforeItIsRead checks that an Image whose signatures are left out, and that is
 // gone when they are read, has no verdict.
 func TestImageThatGoesBeforeItIsRead(t *testing.T) {
-	p := newPostponed(t)
+	p := newPostponed(t, 10_000)
 	p.reader.image = p.whole.DeepCopy()
 	p.reader.image.Omitted = &imagecache.Omitted{}
 	going := p.whole.DeepCopy()

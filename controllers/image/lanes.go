@@ -22,10 +22,6 @@ import (
 const (
 	withdrawPriority = 200
 	addedPriority    = 100
-
-	// shortPriority is that of Images in the slow lane that have to be read, and then do not take
-	// long.
-	shortPriority = 100
 )
 
 type requestQueue = workqueue.TypedRateLimitingInterface[reconcile.Request]

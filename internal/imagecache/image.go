@@ -17,6 +17,9 @@ import (
 type Image struct {
 	imagev1.Image `json:",inline"`
 
+	// Size is that of the stored Image, in bytes of JSON.
+	Size int `json:"-"`
+
 	// Manifest is what the bytes of the manifest say, which are left out.
 	Manifest verify.Manifest `json:"-"`
 
@@ -31,7 +34,7 @@ type Image struct {
 
 func newImage(e imagejson.Entry) Image {
 	e.Image.Finalizers = nil // Nobody needs them, and they may take much.
-	return Image{Image: e.Image, Manifest: e.Manifest, Fault: e.Fault}
+	return Image{Image: e.Image, Size: e.Size, Manifest: e.Manifest, Fault: e.Fault}
 }
 
 // UnmarshalJSON implements json.Unmarshaler, so that an Image that is read without the cache is
@@ -46,7 +49,7 @@ func (in *Image) UnmarshalJSON(text []byte) error {
 func (in *Image) DeepCopyInto(out *Image) {
 	in.Image.DeepCopyInto(&out.Image)
 	// What is omitted does not change.
-	out.Manifest, out.Fault, out.Omitted = in.Manifest, nil, in.Omitted
+	out.Size, out.Manifest, out.Fault, out.Omitted = in.Size, in.Manifest, nil, in.Omitted
 	if in.Fault != nil {
 		fault := *in.Fault
 		out.Fault = &fault

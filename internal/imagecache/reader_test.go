@@ -44,7 +44,7 @@ func TestReader(t *testing.T) {
 	if cached.Omitted.Inputs != imagecache.InputsOf(whole.Signatures) || cached.Omitted.State != imagecache.StateOf(whole.Signatures) {
 		t.Error("the signatures that are left out are identified as others")
 	}
-	cached.Omitted, cached.Signatures = nil, whole.Signatures
+	cached.Omitted, cached.Signatures, cached.Size = nil, whole.Signatures, whole.Size
 	if diff := cmp.Diff(whole, &cached); diff != "" {
 		t.Errorf("the rest differs (-read +cached):\n%s", diff)
 	}

@@ -38,7 +38,8 @@ const (
 type Omitted struct {
 	// Inputs and State are those of InputsOf and StateOf.
 	Inputs, State [sha256.Size]byte
-	// Small reports whether the Image would take little.
+	// Small reports whether the signatures would take little, so that reading them takes little as
+	// well.
 	Small bool
 }
 

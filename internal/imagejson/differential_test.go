@@ -64,7 +64,10 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		if again, err := decodeInPieces(text, piece); err != nil || !cmp.Equal(got, again, byText) {
+		if got.Size <= 0 || got.Size > len(text) {
+			t.Errorf("the Image has %d bytes of %d", got.Size, len(text))
+		}
+		if again, err := decodeInPieces(text, piece); err != nil || again.Size != got.Size || !cmp.Equal(got, again, byText) {
 			t.Errorf("in pieces of %d bytes, Decode differs: %v (-whole +pieces)\n%s", piece, err, cmp.Diff(got, again, byText))
 		}
 		if got.Fault != nil {

@@ -6,6 +6,7 @@ package imagejson_test
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,6 +57,36 @@ func TestDecodeList(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSize checks that the size of each Image is known, wherever it stands and in whatever pieces it
+// comes.
+func TestSize(t *testing.T) {
+	images := []string{`{}`, `{"metadata":{"name":"a"}}`, `{ "dockerImageConfig":"` + strings.Repeat("c", 100_000) + `" }`, `{"signatures":1}`}
+	text, event := `{"kind":"ImageList","items":[`, ""
+	want := make([]int, len(images))
+	for i, image := range images {
+		if i > 0 {
+			text += ","
+		}
+		text += image
+		event += "\n" + `{"type":"ADDED","object":` + image + `}`
+		want[i] = len(image)
+	}
+	for _, size := range []int{1, 100, 1 << 20} {
+		var listed, watched []int
+		_, err := imagejson.DecodeList(&pieces{[]byte(text + `]}`), size}, func(e imagejson.Entry) { listed = append(listed, e.Size) })
+		if err != nil || !slices.Equal(listed, want) {
+			t.Errorf("in pieces of %d bytes, a list has Images of %v bytes, want %v: %v", size, listed, want, err)
+		}
+		w := imagejson.NewWatch(&pieces{[]byte(event), size})
+		for e, err := w.Next(); err == nil; e, err = w.Next() {
+			watched = append(watched, e.Entry.Size)
+		}
+		if !slices.Equal(watched, want) {
+			t.Errorf("in pieces of %d bytes, a watch has Images of %v bytes, want %v", size, watched, want)
+		}
 	}
 }
 

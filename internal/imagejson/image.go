@@ -19,6 +19,8 @@ import (
 type Entry struct {
 	// Image has what the package comment lists; everything else is empty.
 	Image imagev1.Image
+	// Size is that of the whole Image in JSON, in bytes.
+	Size int
 	// Manifest is what the bytes of the manifest say, which Image is without.
 	Manifest verify.Manifest
 	// Fault is why the Image cannot be verified, nil if nothing stands against it. With a
@@ -61,6 +63,7 @@ func (d *decoder) image() Entry {
 	var e Entry
 	image := &e.Image
 	d.first, d.manifest = nil, d.manifest[:0]
+	begin := d.offset()
 	// Paths begin with the Image, also when it is an item of a list.
 	outer := d.path
 	d.path = outer[len(outer):]
@@ -93,6 +96,7 @@ func (d *decoder) image() Entry {
 		d.fail("", "there is no object")
 	}
 	d.collect()
+	e.Size = d.offset() - begin
 	if e.Fault = d.first; e.Fault != nil {
 		image.Signatures = nil
 	} else {

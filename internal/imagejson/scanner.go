@@ -29,6 +29,7 @@ type scanner struct {
 	buf  []byte
 	pos  int // next unread byte of buf
 	keep int // first byte of buf that is held, or -1
+	gone int // number of bytes before buf
 	// limit is how many bytes are held at most; of more, none are.
 	limit int
 	err   error
@@ -37,6 +38,9 @@ type scanner struct {
 func newScanner(src io.Reader) scanner {
 	return scanner{src: src, buf: make([]byte, 0, bufferSize), keep: -1}
 }
+
+// offset is how many bytes were read.
+func (s *scanner) offset() int { return s.gone + s.pos }
 
 // hold keeps what is read from here on in the buffer, up to limit bytes.
 func (s *scanner) hold(limit int) { s.keep, s.limit = s.pos, limit }
@@ -66,6 +70,7 @@ func (s *scanner) fill() bool {
 	}
 	s.buf = s.buf[:copy(s.buf, s.buf[from:])]
 	s.pos -= from
+	s.gone += from
 	if len(s.buf) == cap(s.buf) {
 		s.buf = append(make([]byte, 0, 2*cap(s.buf)), s.buf...)
 	}
@@ -88,7 +93,7 @@ func (s *scanner) fill() bool {
 // begin waits for the first byte of the next document. The error is io.EOF when there is none.
 func (s *scanner) begin() error {
 	if len(s.buf) == s.pos && cap(s.buf) > maxIdleBuffer {
-		s.buf, s.pos = make([]byte, 0, bufferSize), 0
+		s.buf, s.pos, s.gone = make([]byte, 0, bufferSize), 0, s.gone+s.pos
 	}
 	for s.err == nil {
 		for ; s.pos < len(s.buf); s.pos++ {
