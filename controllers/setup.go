@@ -106,11 +106,10 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err := trust.RegisterIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	formats := signature.Formats()
-	store := &trust.Store{Client: mgr.GetClient(), Namespace: o.Namespace, Formats: formats}
-	verdicts := verdictcache.New()
-	evaluator := &image.Evaluator{
-		Client: mgr.GetClient(), Trust: store, Verifier: verify.New(formats...), Verdicts: verdicts, Clock: o.Clock,
+	store := &trust.Store{Client: mgr.GetClient(), Namespace: o.Namespace, Formats: signature.Formats()}
+	evaluator, err := newEvaluator(mgr, store, o.Clock)
+	if err != nil {
+		return err
 	}
 	recorder := mgr.GetEventRecorder("assay-manager")
 	if o.Network == nil {
@@ -126,11 +125,6 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
-	reader, err := imagecache.NewReader(mgr.GetConfig(), mgr.GetHTTPClient())
-	if err != nil {
-		return err
-	}
-	evaluator.Read = reader.Read
 	images := &image.Reconciler{
 		Client: mgr.GetClient(), Evaluator: evaluator, Recorder: recorder,
 		RecheckInterval: o.RecheckInterval, Workers: o.Workers,
@@ -147,7 +141,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		&trustpolicy.Reconciler{Client: mgr.GetClient(), Trust: store, Recorder: recorder, Clock: o.Clock},
 		// Writes what admission reads.
 		&allowlist.Reconciler{
-			Client: mgr.GetClient(), Trust: store, Verdicts: verdicts, Namespace: o.Namespace,
+			Client: mgr.GetClient(), Trust: store, Verdicts: evaluator.Verdicts, Namespace: o.Namespace,
 			Clock: o.Clock, TTL: o.AllowlistTTL, Leads: o.Leads,
 		},
 		// Fetches the signatures of Images.
@@ -171,4 +165,16 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		}
 	}
 	return metrics.Registry.Register(&statemetrics.Collector{Client: mgr.GetClient(), Clock: o.Clock})
+}
+
+// newEvaluator returns what makes the verdicts on Images.
+func newEvaluator(mgr ctrl.Manager, store *trust.Store, now clock.PassiveClock) (*image.Evaluator, error) {
+	reader, err := imagecache.NewReader(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return nil, err
+	}
+	return &image.Evaluator{
+		Client: mgr.GetClient(), Trust: store, Verifier: verify.New(store.Formats...), Verdicts: verdictcache.New(),
+		Clock: now, Read: reader.Read,
+	}, nil
 }

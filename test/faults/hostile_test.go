@@ -312,6 +312,10 @@ func testSlowKeys(t *testing.T, o *operator) {
 	})
 	slowKeys.create(slowKeys.image(0, release))
 	slowKeys.want[slowKeys.name+"-0"] = verdict{metav1.ConditionUnknown, assayv1alpha1.ReasonInvalidPolicy}
+	s.eventually("the first status of the policy", func(ctx context.Context) (bool, string) {
+		err := admin.Get(ctx, client.ObjectKeyFromObject(slowKeys.policy), slowKeys.policy)
+		return err == nil && slowKeys.policy.Status.ObservedGeneration == slowKeys.policy.Generation, fmt.Sprint(err)
+	})
 	mark := o.mark()
 	policyPatch := client.MergeFrom(slowKeys.policy.DeepCopy())
 	slowKeys.policy.Spec.Keys = append(slowKeys.policy.Spec.Keys, assayv1alpha1.TrustedKey{
