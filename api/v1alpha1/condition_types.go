@@ -51,6 +51,10 @@ const (
 // at once. By convention the value is the time of the request in RFC 3339.
 const RecheckRequestedAtAnnotation = "assay.dev/recheck-requested-at"
 
+// FieldManager is the name by which the operator writes Images, in metadata.managedFields and in
+// requests. The policy keep-verdicts goes by it.
+const FieldManager = "assay-controller-manager"
+
 // Reasons of a verified signature or image.
 const (
 	// ReasonVerified: a trusted key signed this image's digest under an accepted identity.

@@ -155,7 +155,7 @@ func (r *Reconciler) create(ctx context.Context, entry string) error {
 		ObjectMeta:           metav1.ObjectMeta{Name: name, Labels: map[string]string{assayv1alpha1.DiscoveredLabel: "true"}},
 		DockerImageReference: entry,
 	}}
-	if err := r.Create(ctx, image); err != nil {
+	if err := r.Create(ctx, image, client.FieldOwner(assayv1alpha1.FieldManager)); err != nil {
 		return fmt.Errorf("creating an Image for %s: %w", entry, err)
 	}
 	imagesTotal.WithLabelValues("create").Inc()
@@ -186,7 +186,7 @@ func (r *Reconciler) patchStatus(ctx context.Context, f *imageFacts, status map[
 	}
 	answer := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: f.name}}
 	answer.SetGroupVersionKind(imagev1.GroupVersion.WithKind("Image"))
-	if err := r.Status().Patch(ctx, answer, client.RawPatch(types.MergePatchType, data)); err != nil {
+	if err := r.Status().Patch(ctx, answer, client.RawPatch(types.MergePatchType, data), client.FieldOwner(assayv1alpha1.FieldManager)); err != nil {
 		return fmt.Errorf("writing the status of Image %s: %w", f.name, err)
 	}
 	return nil

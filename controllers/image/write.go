@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/verify"
 )
 
@@ -71,7 +72,7 @@ func (r *Reconciler) withdraw(ctx context.Context, e *Evaluation) error {
 	}
 	answer := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: e.Image.Name}}
 	answer.SetGroupVersionKind(imagev1.GroupVersion.WithKind("Image"))
-	if err := r.Status().Patch(ctx, answer, client.RawPatch(types.MergePatchType, data)); err != nil {
+	if err := r.Status().Patch(ctx, answer, client.RawPatch(types.MergePatchType, data), client.FieldOwner(assayv1alpha1.FieldManager)); err != nil {
 		return fmt.Errorf("withdrawing the verdict: %w", err)
 	}
 	return nil
@@ -90,9 +91,9 @@ func (r *Reconciler) patch(ctx context.Context, part imagePart, stored, image *i
 	answer := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: image.Name}}
 	answer.SetGroupVersionKind(imagev1.GroupVersion.WithKind("Image"))
 	if part == statusPart {
-		err = r.Status().Patch(ctx, answer, patch)
+		err = r.Status().Patch(ctx, answer, patch, client.FieldOwner(assayv1alpha1.FieldManager))
 	} else {
-		err = r.Patch(ctx, answer, patch)
+		err = r.Patch(ctx, answer, patch, client.FieldOwner(assayv1alpha1.FieldManager))
 	}
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", part, err)

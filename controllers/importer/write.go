@@ -166,9 +166,9 @@ func (r *Reconciler) patch(ctx context.Context, image *imagecache.Image, patch m
 	answer := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: image.Name}}
 	answer.SetGroupVersionKind(imagev1.GroupVersion.WithKind("Image"))
 	if status {
-		err = r.Status().Patch(ctx, answer, client.RawPatch(types.MergePatchType, data))
+		err = r.Status().Patch(ctx, answer, client.RawPatch(types.MergePatchType, data), client.FieldOwner(assayv1alpha1.FieldManager))
 	} else {
-		err = r.Patch(ctx, answer, client.RawPatch(types.MergePatchType, data))
+		err = r.Patch(ctx, answer, client.RawPatch(types.MergePatchType, data), client.FieldOwner(assayv1alpha1.FieldManager))
 	}
 	if err != nil {
 		return err
