@@ -166,6 +166,10 @@ test-engines: ## Test the samples for other admission engines, in a module of th
 test-kstatus: ## Test what kstatus makes of Images and TrustPolicies, in a module of its own.
 	@$(WITH_CONTROLPLANE) cd test/kstatus && $(GO) vet ./... && $(GO) test -count 1 ./...
 
+.PHONY: test-gitops
+test-gitops: ## Test that Images stay in sync by the code of Argo CD and Flux, in a module of its own.
+	@$(WITH_CONTROLPLANE) cd test/gitops && $(GO) vet ./... && $(GO) test -count 1 ./...
+
 .PHONY: test-names
 test-names: ## Test the canonical names of images against containerd's code, in a module of their own.
 	@cd test/names && $(GO) vet ./... && $(GO) test ./...
@@ -245,6 +249,8 @@ deploy: ## Deploy the operator (IMG=registry.example.com/assay:v0.1.0, KUSTOMIZA
 .PHONY: undeploy
 undeploy: ## Delete what `make deploy` deployed, and with the CRDs every Image and TrustPolicy (ignore-not-found=true).
 	$(KUBECTL) delete validatingadmissionpolicybindings,validatingadmissionpolicies -l app.kubernetes.io/part-of=assay,app.kubernetes.io/component=admission
+	! $(KUBECTL) get mutatingadmissionpolicies >/dev/null 2>&1 || \
+		$(KUBECTL) delete mutatingadmissionpolicybindings,mutatingadmissionpolicies -l app.kubernetes.io/part-of=assay,app.kubernetes.io/component=admission
 	$(BUILD_INSTALLER) | $(KUBECTL) delete --ignore-not-found=$(ignore-not-found) -f -
 
 .PHONY: build-installer
@@ -304,7 +310,7 @@ fmt-check: ## Fail if Go code is not formatted.
 lint: ## Run the linters (.golangci.yml) over every module.
 	$(GOLANGCI_LINT) run ./...
 	cd bench && $(LINT_MODULE) --build-tags $(BENCH_TAGS) ./...
-	set -e; for module in hack/reference hack/release test test/cosign test/engines test/kstatus test/monitoring test/names test/registry test/sigstore; do \
+	set -e; for module in hack/reference hack/release test test/cosign test/engines test/gitops test/kstatus test/monitoring test/names test/registry test/sigstore; do \
 		(cd $$module && $(LINT_MODULE) ./...); \
 	done
 

@@ -33,9 +33,11 @@ var kustomizations = map[string]map[string]int{
 		"ServiceAccount": 1, "ClusterRole": 12, "ClusterRoleBinding": 2, "Role": 2, "RoleBinding": 2,
 		"Deployment": 1, "PodDisruptionBudget": 1, "Service": 1,
 		"ValidatingAdmissionPolicy": 8, "ValidatingAdmissionPolicyBinding": 8,
+		"MutatingAdmissionPolicy": 1, "MutatingAdmissionPolicyBinding": 1,
 	},
 	"samples": {"Secret": 1, "ConfigMap": 1, "TrustPolicy": 4, "Image": 16},
 
+	"samples-argo-cd":    {"ConfigMap": 1},
 	"samples-registries": {"RegistryConfig": 2},
 	"samples-sigstore": {
 		"ServiceAccount": 1, "Role": 1, "RoleBinding": 1, "ConfigMap": 1, "CronJob": 1,
@@ -96,12 +98,28 @@ func TestEveryFileIsUsed(t *testing.T) {
 	}
 }
 
+// TestOldKubernetes: what 1.34 and 1.35 do not have is left out by a component, and nothing else is.
+func TestOldKubernetes(t *testing.T) {
+	old := map[string]struct{}{}
+	for _, object := range build(t, "testdata/kubernetes-1.34") {
+		old[object.GetKind()+" "+object.GetName()] = struct{}{}
+	}
+	for _, object := range build(t, configDir+"admission") {
+		kind := object.GetKind()
+		if _, ok := old[kind+" "+object.GetName()]; ok == strings.HasPrefix(kind, "MutatingAdmissionPolicy") {
+			t.Errorf("%s %s: %t with the component", kind, object.GetName(), ok)
+		}
+	}
+}
+
 // TestApply applies every kustomization twice: the API server accepts it, and the second
 // time finds nothing to change.
 func TestApply(t *testing.T) {
 	apply(t, build(t, "testdata/crds"))
 	// What config/rbac and the others hold is for a namespace that config/manager makes.
 	apply(t, build(t, configDir+"manager"))
+	argo := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "argocd"}}}
+	apply(t, []*unstructured.Unstructured{argo})
 	all := maps.Clone(kustomizations["admission"])
 	tests := map[string]map[string]int{"testdata/components": all, "testdata/renamed-components": all}
 	for _, kinds := range components {

@@ -63,6 +63,7 @@ func TestUninstall(t *testing.T) {
 	labelled := client.MatchingLabels{"app.kubernetes.io/part-of": "assay"}
 	for _, kind := range []client.Object{
 		&admissionregistrationv1.ValidatingAdmissionPolicyBinding{}, &admissionregistrationv1.ValidatingAdmissionPolicy{},
+		&admissionregistrationv1.MutatingAdmissionPolicyBinding{}, &admissionregistrationv1.MutatingAdmissionPolicy{},
 	} {
 		if err := c.admin.DeleteAllOf(ctx, kind, labelled); err != nil {
 			t.Fatal(err)
