@@ -14,6 +14,7 @@ import (
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/yaml"
 
@@ -42,19 +43,33 @@ func newImageCommand() *cobra.Command {
 		Use:   "image",
 		Short: "Work with Images",
 		Args:  noArguments,
-		RunE:  func(*cobra.Command, []string) error { return usagef("a command is needed: create") },
+		RunE:  func(*cobra.Command, []string) error { return usagef("a command is needed: create or apply") },
 	}
-	cmd.AddCommand(newImageCreateCommand())
+	cmd.AddCommand(newImageCreateCommand(), newImageApplyCommand())
 	return cmd
 }
 
-type imageCreateOptions struct {
+// imageSources are where an Image is made from.
+type imageSources struct {
 	manifest    string
 	signatures  []string
 	attachments []string
 	name        string
-	output      string
 	fetch       fetchOptions
+}
+
+func (o *imageSources) addFlags(flags *pflag.FlagSet) {
+	flags.SortFlags = false
+	flags.StringArrayVar(&o.signatures, "signature", nil, "`FILE` with a signature, or - for standard input; may be repeated")
+	o.fetch.addFlags(flags)
+	flags.StringArrayVar(&o.attachments, "cosign-attachment", nil, "`DIRECTORY` with an attachment of cosign, as skopeo copy writes it to dir:DIRECTORY; may be repeated")
+	flags.StringVar(&o.manifest, "manifest", "", "`FILE` with the manifest of the image, byte for byte; included in the Image")
+	flags.StringVar(&o.name, "name", "", "`NAME` of the Image (default sha256-HEX, with the digest of the image)")
+}
+
+type imageCreateOptions struct {
+	imageSources
+	output string
 }
 
 const imageCreateExamples = `  # fetch the signatures of an image from its registry
@@ -121,55 +136,20 @@ Exit status:
 		},
 	}
 	flags := cmd.Flags()
-	flags.SortFlags = false
-	flags.StringArrayVar(&o.signatures, "signature", nil, "`FILE` with a signature, or - for standard input; may be repeated")
-	o.fetch.addFlags(flags)
-	flags.StringArrayVar(&o.attachments, "cosign-attachment", nil, "`DIRECTORY` with an attachment of cosign, as skopeo copy writes it to dir:DIRECTORY; may be repeated")
-	flags.StringVar(&o.manifest, "manifest", "", "`FILE` with the manifest of the image, byte for byte; included in the Image")
-	flags.StringVar(&o.name, "name", "", "`NAME` of the Image (default sha256-HEX, with the digest of the image)")
+	o.addFlags(flags)
 	flags.StringVarP(&o.output, "output", "o", "yaml", "`FORMAT`: yaml or json")
 	completeWords(cmd, "output", "yaml", "json")
 	return cmd
 }
 
 func (o *imageCreateOptions) run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	if len(args) != 1 {
-		return usagef("one image reference is needed")
-	}
-	if len(o.signatures) == 0 && o.fetch.lookaside == "" && len(o.attachments) == 0 {
-		o.fetch.fromRegistry = true
-	}
 	if o.output != "yaml" && o.output != "json" {
 		return usagef("--output must be yaml or json, and is %q", o.output)
 	}
-	if problems := validation.IsDNS1123Subdomain(o.name); o.name != "" && len(problems) > 0 {
-		return usagef("--name is not the name of an object: %s", problems[0])
-	}
-	named, err := imageref.ParseImage(args[0])
-	if err != nil {
-		return usageError{err}
-	}
-	fetcher, err := o.fetch.newFetcher(named)
+	image, missing, err := o.read(ctx, args, stdin, stderr)
 	if err != nil {
 		return err
 	}
-	image := imageDocument{APIVersion: imagev1.GroupVersion.String(), Kind: "Image", DockerImageReference: args[0]}
-	imageDigest, err := o.readManifest(named, &image)
-	if err == nil && o.manifest == "" && (imageDigest == "" || o.fetch.fromRegistry) {
-		imageDigest, err = fetchManifest(ctx, fetcher, imageDigest, &image)
-	}
-	if err != nil {
-		return err
-	}
-	if image.Metadata.Name = o.name; o.name == "" {
-		image.Metadata.Name = "sha256-" + imageDigest.Encoded()
-	}
-	collector := &signatureCollector{image: named, digest: imageDigest, stderr: stderr}
-	missing, err := o.collect(ctx, collector, fetcher, stdin)
-	if err != nil {
-		return err
-	}
-	image.addSignatures(collector.found)
 	if err := image.write(stdout, stderr, o.output); err != nil {
 		return err
 	}
@@ -179,8 +159,46 @@ func (o *imageCreateOptions) run(ctx context.Context, args []string, stdin io.Re
 	return nil
 }
 
+// read returns the Image, and reports whether a file that the command line names was left out.
+func (o *imageSources) read(ctx context.Context, args []string, stdin io.Reader, stderr io.Writer) (image *imageDocument, missing bool, err error) {
+	if len(args) != 1 {
+		return nil, false, usagef("one image reference is needed")
+	}
+	if len(o.signatures) == 0 && o.fetch.lookaside == "" && len(o.attachments) == 0 {
+		o.fetch.fromRegistry = true
+	}
+	if problems := validation.IsDNS1123Subdomain(o.name); o.name != "" && len(problems) > 0 {
+		return nil, false, usagef("--name is not the name of an object: %s", problems[0])
+	}
+	named, err := imageref.ParseImage(args[0])
+	if err != nil {
+		return nil, false, usageError{err}
+	}
+	fetcher, err := o.fetch.newFetcher(named)
+	if err != nil {
+		return nil, false, err
+	}
+	image = &imageDocument{APIVersion: imagev1.GroupVersion.String(), Kind: "Image", DockerImageReference: args[0]}
+	imageDigest, err := o.readManifest(named, image)
+	if err == nil && o.manifest == "" && (imageDigest == "" || o.fetch.fromRegistry) {
+		imageDigest, err = fetchManifest(ctx, fetcher, imageDigest, image)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if image.Metadata.Name = o.name; o.name == "" {
+		image.Metadata.Name = "sha256-" + imageDigest.Encoded()
+	}
+	collector := &signatureCollector{image: named, digest: imageDigest, stderr: stderr}
+	if missing, err = o.collect(ctx, collector, fetcher, stdin); err != nil {
+		return nil, false, err
+	}
+	image.addSignatures(collector.found)
+	return image, missing, nil
+}
+
 // readManifest returns the digest of the image and adds the manifest, if any.
-func (o *imageCreateOptions) readManifest(named reference.Named, image *imageDocument) (digest.Digest, error) {
+func (o *imageSources) readManifest(named reference.Named, image *imageDocument) (digest.Digest, error) {
 	var stated digest.Digest
 	if digested, ok := named.(reference.Digested); ok {
 		stated = digested.Digest()
@@ -236,7 +254,7 @@ func fetchManifest(ctx context.Context, f *fetcher, stated digest.Digest, image 
 
 // collect collects the signatures without duplicates, those from files first. It reports whether a
 // file that the command line names was left out.
-func (o *imageCreateOptions) collect(ctx context.Context, c *signatureCollector, f *fetcher, stdin io.Reader) (missing bool, err error) {
+func (o *imageSources) collect(ctx context.Context, c *signatureCollector, f *fetcher, stdin io.Reader) (missing bool, err error) {
 	for _, name := range o.signatures {
 		content, err := readInput(name, stdin)
 		if err != nil {
@@ -319,6 +337,8 @@ func (d *imageDocument) write(w, stderr io.Writer, format string) error {
 		if data, err = yaml.Marshal(d); err != nil {
 			return err
 		}
+		// The output of several commands in one file is several documents.
+		data = append([]byte("---\n"), data...)
 	}
 	if _, err := w.Write(data); err != nil {
 		return fmt.Errorf("writing the Image: %w", err)

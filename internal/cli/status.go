@@ -190,16 +190,25 @@ func isTerminal(file *os.File) bool {
 }
 
 func (o *statusOptions) restConfig() (*rest.Config, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = o.kubeconfig
-	overrides := &clientcmd.ConfigOverrides{CurrentContext: o.context}
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
+	config, err := clusterConfig(o.kubeconfig, o.context)
 	if err != nil {
-		return nil, fmt.Errorf("no cluster to connect to: %w", err)
+		return nil, err
 	}
 	config.UserAgent = "assay-status/" + version()
 	if !o.watch {
 		config.Timeout = o.timeout // A watch is one request.
+	}
+	return config, nil
+}
+
+// clusterConfig returns the configuration for the cluster that a person works with.
+func clusterConfig(kubeconfig, context string) (*rest.Config, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = kubeconfig
+	overrides := &clientcmd.ConfigOverrides{CurrentContext: context}
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("no cluster to connect to: %w", err)
 	}
 	return config, nil
 }
