@@ -224,14 +224,15 @@ func (s *registryServer) verifiesAnother(release signer) {
 }
 
 // TestImportSlowServer checks that a server whose answers never end delays its own images and nobody
-// else's: those of another registry are verified before any of them is given up.
+// else's: that of another registry is verified before any of them is given up. It has as many as are
+// fetched at the same time from one host.
 func TestImportSlowServer(t *testing.T) {
 	f, other := newFixture(t), &fixture{T: t, ctx: t.Context(), name: strings.ToLower(t.Name()) + "-other"}
 	slow, quick := f.registryServer(), other.registryServer()
 	release := newSigner("release")
 	f.create(slow.withLookaside(), slow.policy(release))
 	var names []string
-	for n := range 20 {
+	for n := range 4 {
 		d := digest.FromString(fmt.Sprint(n))
 		slow.set(slow.signaturePath(d, 1), func(w http.ResponseWriter, r *http.Request) {
 			_, _ = w.Write([]byte("\xa3"))
@@ -272,4 +273,26 @@ func TestImportSlowServer(t *testing.T) {
 			return slices.Contains(names, image.Name) && c != nil && c.Reason == assayv1alpha1.ReasonStoreUnavailable && strings.Contains(c.Message, "did not answer in time")
 		}), fmt.Sprint(err)
 	})
+}
+
+// TestImportForbiddenHost checks what an Image and its RegistryConfig say of a registry with an
+// address that is never contacted, although an administrator named it.
+func TestImportForbiddenHost(t *testing.T) {
+	for name, host := range map[string]string{"by-name": "metadata.example.com", "by-address": "169.254.169.254"} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			repository := host + "/" + f.name
+			config := &assayv1alpha1.RegistryConfig{ObjectMeta: metav1.ObjectMeta{Name: f.name}}
+			config.Spec.Scopes = []assayv1alpha1.RegistryScope{assayv1alpha1.RegistryScope(repository)}
+			f.create(config, &imagev1.Image{
+				ObjectMeta:           metav1.ObjectMeta{Name: f.name, Annotations: map[string]string{assayv1alpha1.ImportAnnotation: "true"}},
+				DockerImageReference: repository + "@" + digest.FromString(f.name).String(),
+			})
+			f.hostileResult(&hostileServer{reason: assayv1alpha1.ReasonHostNotAllowed, message: host + " has an address of the local host or link"})
+			ready := f.configReady(metav1.ConditionFalse, assayv1alpha1.ReasonHostNotAllowed).Status.Conditions[0]
+			if !strings.Contains(ready.Message, host+" has an address of the local host or link") {
+				t.Errorf("message %q", ready.Message)
+			}
+		})
+	}
 }

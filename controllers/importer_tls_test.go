@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"log"
 	"math/big"
@@ -156,18 +157,16 @@ func (a *authority) configMap() *corev1.ConfigMap {
 // wantTLSError waits until the test's Image and RegistryConfig say what is wrong with the registry.
 func (f *fixture) wantTLSError(s *registryServer, message string) {
 	f.Helper()
-	image := f.imported(metav1.ConditionFalse, assayv1alpha1.ReasonStoreUnavailable)
-	f.verdict(f.name, metav1.ConditionUnknown, assayv1alpha1.ReasonSignaturesUnavailable)
-	config := f.configReady(metav1.ConditionFalse, assayv1alpha1.ReasonTLSError)
-	ready := meta.FindStatusCondition(config.Status.Conditions, assayv1alpha1.ReadyCondition).Message
-	for _, text := range []string{image.Status.Import.Stores[0].Message, ready} {
-		if !strings.Contains(text, s.host()) || !strings.Contains(text, message) {
-			f.Errorf("message %q, want %q in it", text, message)
+	f.eventually("what is wrong with the registry", func() (bool, string) {
+		store := f.imported(metav1.ConditionFalse, assayv1alpha1.ReasonStoreUnavailable).Status.Import.Stores[0]
+		ready := f.configReady(metav1.ConditionFalse, assayv1alpha1.ReasonTLSError).Status.Conditions[0]
+		told := store.Result == assayv1alpha1.ReasonTLSError
+		for _, text := range []string{store.Message, ready.Message} {
+			told = told && strings.Contains(text, s.host()) && strings.Contains(text, message)
 		}
-	}
-	if result := image.Status.Import.Stores[0].Result; result != assayv1alpha1.ReasonTLSError {
-		f.Errorf("result %s", result)
-	}
+		return told, fmt.Sprintf("%+v, %s", store, ready.Message)
+	})
+	f.verdict(f.name, metav1.ConditionUnknown, assayv1alpha1.ReasonSignaturesUnavailable)
 }
 
 // TestImportWithoutTLS checks that a registry without TLS is not spoken to unless its RegistryConfig

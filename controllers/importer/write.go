@@ -202,5 +202,5 @@ func (r *Reconciler) recordTransition(ctx context.Context, before, after *imagev
 
 // isFailure reports whether a result is one that somebody should know of.
 func isFailure(result string) bool {
-	return isIncomplete(result) || result == assayv1alpha1.ReasonTooManySignatures || result == assayv1alpha1.ReasonTooLarge
+	return result != "" && isIncomplete(result) || result == assayv1alpha1.ReasonTooManySignatures || result == assayv1alpha1.ReasonTooLarge
 }
