@@ -6,6 +6,7 @@ package controllers_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -294,5 +295,79 @@ func TestImportForbiddenHost(t *testing.T) {
 				t.Errorf("message %q", ready.Message)
 			}
 		})
+	}
+}
+
+// TestImportFlood checks that a namespace that refers to hundreds of images of a registry does not
+// delay the image that another one deploys from the same registry.
+func TestImportFlood(t *testing.T) {
+	const objects, containers = 4, 100
+	f := newFixture(t)
+	s := f.registryServer()
+	release := newSigner("release")
+	d := s.serveManifest(ociManifest, testManifest)
+	s.serveExtension(d, release.sign(d, s.repository()+":v1"))
+	config := s.config()
+	// The flood takes a minute and more.
+	config.Spec.RequestsPerSecond = 20
+	flood, shop := f.namespace("-flood"), f.namespace("-shop")
+	f.Cleanup(func() { f.deleteImagesOf(s.repository()) })
+	f.create(config, s.policy(release))
+	for n := range objects {
+		images := make([]string, containers)
+		for i := range images {
+			images[i] = s.repository() + "@" + digest.FromString(fmt.Sprint(n, i)).String()
+		}
+		f.create(deployment(flood, fmt.Sprint("web", n), images...))
+	}
+	f.eventually("the Images of the flood", func() (bool, string) {
+		n := len(f.imagesOf(s.repository()))
+		return n == objects*containers, fmt.Sprint(n)
+	})
+	before := s.fetched()
+	if before > objects*containers/2 {
+		t.Fatalf("%d images of the flood were fetched before there was another", before)
+	}
+	f.create(deployment(shop, "web", s.repository()+"@"+d.String()))
+	f.verdict("sha256-"+d.Encoded(), metav1.ConditionTrue, assayv1alpha1.ReasonVerified)
+	if between := s.fetched() - before; between > 50 {
+		t.Errorf("%d images of the flood were fetched before the other one was verified", between)
+	} else {
+		t.Logf("%d images of the flood were fetched before the other one, and %d while it waited", before, between)
+	}
+}
+
+// fetched is how many images the registry was asked for.
+func (s *registryServer) fetched() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, request := range s.requests {
+		if strings.HasPrefix(request, "HEAD ") {
+			n++
+		}
+	}
+	return n
+}
+
+// imagesOf returns the Images of a repository.
+func (f *fixture) imagesOf(repository string) []imagev1.Image {
+	f.Helper()
+	var list imagev1.ImageList
+	if err := testClient.List(context.Background(), &list); err != nil {
+		f.Error(err)
+	}
+	return slices.DeleteFunc(list.Items, func(image imagev1.Image) bool {
+		return !strings.HasPrefix(image.DockerImageReference, repository+"@")
+	})
+}
+
+// deleteImagesOf deletes the Images of a repository.
+func (f *fixture) deleteImagesOf(repository string) {
+	f.Helper()
+	for _, image := range f.imagesOf(repository) {
+		if err := client.IgnoreNotFound(testClient.Delete(context.Background(), &image)); err != nil {
+			f.Error(err)
+		}
 	}
 }

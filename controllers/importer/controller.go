@@ -65,6 +65,9 @@ type Reconciler struct {
 
 	// Planner finds the stores of an image.
 	Planner *Planner
+	// NamespaceOf returns a namespace whose workloads refer to an image, empty when none is known.
+	// Namespaces take turns, so that none waits for the images of another; nil is one for all.
+	NamespaceOf func(reference string) string
 	// Recorder emits an event when the result of an import changes.
 	Recorder events.EventRecorder
 	// Clock returns the present time.
@@ -175,6 +178,9 @@ func (r *Reconciler) ask(ctx context.Context, image *imagecache.Image) (ctrl.Res
 		return ctrl.Result{RequeueAfter: at.Sub(s.now), Priority: &low}, nil
 	}
 	j := &job{name: image.Name, urgent: urgent, plan: p}
+	if r.NamespaceOf != nil {
+		j.owner = r.NamespaceOf(image.DockerImageReference)
+	}
 	uid, recheck := image.UID, recheckRequest(&image.Image)
 	j.run = func(ctx context.Context) {
 		started := r.Clock.Now()
