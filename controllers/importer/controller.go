@@ -50,8 +50,10 @@ import (
 const (
 	// conflictRetry is how long to wait after a write that conflicted with another writer's.
 	conflictRetry = 500 * time.Millisecond
-	// cacheLag is how long after a write a cache may show the Image as it was before.
-	cacheLag = 10 * time.Second
+	// cacheLag is how long after a write a cache shows the Image as it was before, and maxCacheLag
+	// while the API server is away. What was stored then is not asked for again.
+	cacheLag    = 10 * time.Second
+	maxCacheLag = 10 * time.Minute
 	// eventBurst events are emitted at once, and eventsPerSecond in the long run.
 	eventBurst      = 100
 	eventsPerSecond = 5

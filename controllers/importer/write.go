@@ -40,7 +40,7 @@ func (r *Reconciler) isBehind(image *imagecache.Image) bool {
 		return false
 	}
 	order, err := resourceversion.CompareResourceVersion(image.ResourceVersion, done.resourceVersion)
-	if err == nil && order < 0 && done.uid == image.UID && r.Clock.Since(done.at) < cacheLag {
+	if err == nil && order < 0 && done.uid == image.UID && r.Clock.Since(done.at) < maxCacheLag {
 		return true
 	}
 	delete(r.written, image.Name)
