@@ -4,6 +4,7 @@
 package controllers_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/pem"
 	"fmt"
@@ -26,7 +27,7 @@ import (
 	"github.com/assay-project/assay/internal/registry"
 )
 
-// testNetwork resolves the names of example.com to loopback.
+// testNetwork resolves the names of example.com to loopback, but for two that stand for an attacker.
 func testNetwork() *registry.Network {
 	return &registry.Network{
 		AllowedAddresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
@@ -35,7 +36,8 @@ func testNetwork() *registry.Network {
 			if !strings.HasSuffix(name, ".example.com") {
 				return nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
 			}
-			return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+			address := map[string]string{"metadata.example.com": "169.254.169.254", "private.example.com": "10.1.2.3"}[name]
+			return []netip.Addr{netip.MustParseAddr(cmp.Or(address, "127.0.0.1"))}, nil
 		},
 	}
 }
@@ -119,7 +121,7 @@ const testManifest = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.
 // serveManifest serves a manifest of the test's repository.
 func (s *registryServer) serveManifest(mediaType, content string) digest.Digest {
 	d := digest.FromString(content)
-	s.set("/v2/"+s.f.name+"/manifests/"+d.String(), func(w http.ResponseWriter, _ *http.Request) {
+	s.set(s.manifestPath(d), func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", mediaType)
 		w.Header().Set("Docker-Content-Digest", d.String())
 		_, _ = w.Write([]byte(content))

@@ -125,6 +125,10 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
+	discovered := &discovery.Reconciler{
+		Client: mgr.GetClient(), References: watcher, Trust: store, Resolver: o.Resolver, Recorder: recorder,
+		Clock: o.Clock, Retention: o.ImageRetention,
+	}
 	images := &image.Reconciler{
 		Client: mgr.GetClient(), Evaluator: evaluator, Recorder: recorder,
 		RecheckInterval: o.RecheckInterval, Workers: o.Workers,
@@ -145,14 +149,13 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 			Clock: o.Clock, TTL: o.AllowlistTTL, Leads: o.Leads,
 		},
 		// Fetches the signatures of Images.
-		&importer.Reconciler{Client: mgr.GetClient(), Planner: planner, Recorder: recorder, Clock: o.Clock},
+		&importer.Reconciler{
+			Client: mgr.GetClient(), Planner: planner, NamespaceOf: discovered.NamespaceOf, Recorder: recorder, Clock: o.Clock,
+		},
 		// Reports on the hosts of RegistryConfigs.
 		&registryconfig.Reconciler{Client: mgr.GetClient(), Configs: configs, Recorder: recorder, Clock: o.Clock},
 		// Makes Images for what workloads refer to.
-		&discovery.Reconciler{
-			Client: mgr.GetClient(), References: watcher, Trust: store, Resolver: o.Resolver, Recorder: recorder,
-			Clock: o.Clock, Retention: o.ImageRetention,
-		},
+		discovered,
 		// Finds out which allowlist each API server goes by.
 		&apiserver.Checker{
 			Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Config: mgr.GetConfig(), Namespace: o.Namespace,

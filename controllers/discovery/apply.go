@@ -148,7 +148,7 @@ func (r *Reconciler) writes(p *plan) []write {
 // create makes the Image of an entry.
 func (r *Reconciler) create(ctx context.Context, entry string) error {
 	name, err := r.images.nameFor(entry)
-	if err != nil {
+	if name == "" || err != nil {
 		return err
 	}
 	image := &imagecache.Image{Image: imagev1.Image{
@@ -194,11 +194,15 @@ func (r *Reconciler) patchStatus(ctx context.Context, f *imageFacts, status map[
 
 var errNameTaken = errors.New("other Images have the names that an Image of this one could have")
 
-// nameFor returns the name of a new Image: that of its digest and, where another Image has it,
-// with the repository's hash behind it.
+// nameFor returns the name of a new Image: that of its digest and, where the Image of another
+// repository has it, with the repository's hash behind it. The name is empty when there is an Image
+// of the entry by now: the event about the one that the previous run made may come after a plan.
 func (x *images) nameFor(entry string) (string, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.find(entry) != nil {
+		return "", nil
+	}
 	repository, digest, _ := strings.Cut(entry, "@")
 	name := strings.Replace(digest, ":", "-", 1)
 	if x.byName[name] == nil {

@@ -153,3 +153,24 @@ func TestNameFor(t *testing.T) {
 		t.Error(name, err)
 	}
 }
+
+// An Image that appears after the plan was made, because the event about it was late, is not made
+// a second time under the longer name.
+func TestCreateAfterEvent(t *testing.T) {
+	var created []string
+	r := newReconciler(t, interceptor.Funcs{
+		Create: func(_ context.Context, _ client.WithWatch, obj client.Object, _ ...client.CreateOption) error {
+			created = append(created, obj.GetName())
+			return nil
+		},
+	})
+	first, err := r.images.nameFor(entry("app"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.images = imagesOf(fact("app", func(f *imageFacts) { f.name = first }))
+	p := &plan{create: []string{entry("app"), entry("other")}}
+	if left, retryIn := r.apply(t.Context(), p); left || retryIn != 0 || len(created) != 1 || created[0] == first {
+		t.Errorf("created %q, left %v, retry in %s", created, left, retryIn)
+	}
+}

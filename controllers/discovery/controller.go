@@ -11,6 +11,7 @@ package discovery
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 	"unique"
 
@@ -76,6 +77,7 @@ type Reconciler struct {
 
 	images  *images
 	tags    *tags
+	owners  atomic.Pointer[map[string]string]
 	changes chan event.GenericEvent
 
 	// What follows belongs to Reconcile, of which one runs at a time.
@@ -188,6 +190,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	r.images.mu.Unlock()
 	took := r.Clock.Since(started)
 	r.unusedFrom = p.unusedFrom
+	r.owners.Store(&p.owners)
 	p.counts.export()
 	r.reportExcess(p)
 	wait := soonest(p.wait, r.tags.lookUp(p.lookUp))
@@ -197,6 +200,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		return ctrl.Result{RequeueAfter: r.pause}, nil
 	}
 	return ctrl.Result{RequeueAfter: soonest(wait, retryIn)}, nil
+}
+
+// NamespaceOf returns a namespace whose workloads refer to an image that is not verified, by the
+// reference of its Image: the one that has the fewest such images. It is empty when none is known.
+func (r *Reconciler) NamespaceOf(reference string) string {
+	if owners := r.owners.Load(); owners != nil {
+		return (*owners)[reference]
+	}
+	return ""
 }
 
 // soonest returns the shorter of two times, of which zero stands for never.

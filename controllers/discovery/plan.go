@@ -73,6 +73,8 @@ type plan struct {
 	// excess counts, by namespace, the references that no Image is made for because there are
 	// too many.
 	excess map[string]int
+	// owners has a namespace for each entry that is not verified and has an Image, or is to have one.
+	owners map[string]string
 	// unusedFrom is that of the next input.
 	unusedFrom map[string]time.Time
 	// wait is the time until the clock alone makes something due, zero for never.
@@ -101,6 +103,7 @@ type want struct {
 	arrival    uint64
 	isNew      bool
 	admitted   bool
+	verified   bool
 }
 
 // decision is a plan in the making.
@@ -119,12 +122,13 @@ type decision struct {
 func decide(in *input) *plan {
 	d := &decision{
 		input: in, used: map[string]bool{}, tags: map[string][]string{}, unverified: map[string]int{},
-		plan: plan{excess: map[string]int{}, unusedFrom: map[string]time.Time{}},
+		plan: plan{excess: map[string]int{}, owners: map[string]string{}, unusedFrom: map[string]time.Time{}},
 	}
 	d.collect()
 	d.count()
 	d.useChildren()
 	d.admit()
+	d.assign()
 	d.resolved()
 	d.garbage()
 	d.retags()
@@ -190,6 +194,7 @@ func (d *decision) count() {
 		case f == nil:
 			continue
 		case d.images.isVerified(w.entry):
+			w.verified = true
 			d.counts.verified++
 		default:
 			d.charge(w)
@@ -319,6 +324,26 @@ func (d *decision) hasRoom(namespace string) bool {
 		return d.unverified[namespace] < smallShare
 	default:
 		return true
+	}
+}
+
+// assign finds the namespace that an image is fetched for: of those that refer to it the one with the
+// fewest images that are not verified, so that nobody delays an image by referring to it as well. The
+// children of an index belong to whom the index does.
+func (d *decision) assign() {
+	for _, w := range d.wants {
+		if w.entry == "" || w.verified || !w.admitted {
+			continue
+		}
+		owner := slices.MinFunc(w.namespaces, func(a, b string) int {
+			return cmp.Or(cmp.Compare(d.unverified[a], d.unverified[b]), cmp.Compare(a, b))
+		})
+		d.owners[w.entry] = owner
+		for _, child := range d.neededChildren(w.entry) {
+			if _, ok := d.owners[child]; !ok {
+				d.owners[child] = owner
+			}
+		}
 	}
 }
 

@@ -276,6 +276,24 @@ func TestFlood(t *testing.T) {
 	}
 }
 
+// An image is fetched for the namespace with the fewest images that are not verified of those that
+// refer to it, and so are the children of an index.
+func TestOwners(t *testing.T) {
+	in := &input{now: now, isComplete: true, images: imagesOf(fact("done", verified), fact("index", refused, indexOf("child")))}
+	for n := range 10 {
+		in.usages = append(in.usages, by(fmt.Sprint("flood", n), "flood"))
+	}
+	in.usages = append(in.usages, by("done", "shop"), by("both", "flood", "shop"), by("index", "shop"), by("idle"))
+	got := decide(in).owners
+	want := map[string]string{entry("both"): "shop", entry("index"): "shop", entry("child"): "shop"}
+	for n := range 10 {
+		want[entry(fmt.Sprint("flood", n))] = "flood"
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // Many namespaces together leave room for the first images of others, and no more than a number
 // of Images is ever made.
 func TestTotal(t *testing.T) {

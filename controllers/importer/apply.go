@@ -165,13 +165,15 @@ func applyCondition(image *imagev1.Image, now metav1.Time) {
 	meta.SetStatusCondition(&image.Status.Conditions, condition)
 }
 
-// isIncomplete reports whether signatures may be missing for a reason.
+// isIncomplete reports whether signatures may be missing for a reason. They may for one that is not
+// known: an image is not refused by mistake.
 func isIncomplete(reason string) bool {
 	switch reason {
-	case assayv1alpha1.ReasonHostNotAllowed, assayv1alpha1.ReasonUnauthorized, assayv1alpha1.ReasonStoreUnavailable, assayv1alpha1.ReasonRateLimited:
-		return true
+	case assayv1alpha1.ReasonImported, assayv1alpha1.ReasonNoSignaturesFound, assayv1alpha1.ReasonTooManySignatures,
+		assayv1alpha1.ReasonTooLarge, assayv1alpha1.ReasonManifestNotFound, assayv1alpha1.ReasonNoSignatureStore:
+		return false
 	}
-	return false
+	return true
 }
 
 // message says what the stores answered.

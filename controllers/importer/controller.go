@@ -50,8 +50,10 @@ import (
 const (
 	// conflictRetry is how long to wait after a write that conflicted with another writer's.
 	conflictRetry = 500 * time.Millisecond
-	// cacheLag is how long after a write a cache may show the Image as it was before.
-	cacheLag = 10 * time.Second
+	// cacheLag is how long after a write a cache shows the Image as it was before, and maxCacheLag
+	// while the API server is away. What was stored then is not asked for again.
+	cacheLag    = 10 * time.Second
+	maxCacheLag = 10 * time.Minute
 	// eventBurst events are emitted at once, and eventsPerSecond in the long run.
 	eventBurst      = 100
 	eventsPerSecond = 5
@@ -65,6 +67,9 @@ type Reconciler struct {
 
 	// Planner finds the stores of an image.
 	Planner *Planner
+	// NamespaceOf returns a namespace whose workloads refer to an image, empty when none is known.
+	// Namespaces take turns, so that none waits for the images of another; nil is one for all.
+	NamespaceOf func(reference string) string
 	// Recorder emits an event when the result of an import changes.
 	Recorder events.EventRecorder
 	// Clock returns the present time.
@@ -175,6 +180,9 @@ func (r *Reconciler) ask(ctx context.Context, image *imagecache.Image) (ctrl.Res
 		return ctrl.Result{RequeueAfter: at.Sub(s.now), Priority: &low}, nil
 	}
 	j := &job{name: image.Name, urgent: urgent, plan: p}
+	if r.NamespaceOf != nil {
+		j.owner = r.NamespaceOf(image.DockerImageReference)
+	}
 	uid, recheck := image.UID, recheckRequest(&image.Image)
 	j.run = func(ctx context.Context) {
 		started := r.Clock.Now()

@@ -92,12 +92,13 @@ func fetch(ctx context.Context, p *plan) *result {
 
 // refuse is the result of a plan by which no store may be asked.
 func (r *result) refuse(p *plan) {
-	r.reason = resultOf(p.err)
+	result := resultOf(p.err)
+	r.reason = conditionReason(result)
 	where := p.err.Host
 	if p.config != nil && p.config.Name != "" {
 		where = "RegistryConfig/" + p.config.Name
 	}
-	r.stores = []imagev1.ImportStore{{URL: where, Result: r.reason, Message: safetext.TruncateWithEllipsis(p.err.Error(), maxStoreMessage)}}
+	r.stores = []imagev1.ImportStore{{URL: where, Result: result, Message: safetext.TruncateWithEllipsis(p.err.Error(), maxStoreMessage)}}
 }
 
 // fetchLookaside asks a lookaside store, by the name that the image has at its source.

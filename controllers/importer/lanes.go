@@ -6,6 +6,7 @@ package importer
 import (
 	"container/heap"
 	"context"
+	"maps"
 	"sync"
 )
 
@@ -21,10 +22,13 @@ type job struct {
 	name string
 	// urgent jobs go before others: the image is new, and somebody waits for it.
 	urgent bool
-	plan   *plan
-	run    func(context.Context)
+	// owner is the namespace that the image is fetched for, empty when that is not known.
+	owner string
+	plan  *plan
+	run   func(context.Context)
 
-	sequence uint64
+	// turn orders the jobs of one kind in a lane.
+	turn, sequence uint64
 }
 
 // lanes run jobs, by host: a host that is slow delays the images that it has, and no others.
@@ -41,11 +45,32 @@ type lanes struct {
 	group sync.WaitGroup
 }
 
-// lane is what is to be fetched from one host.
+// lane is what is to be fetched from one host. Owners take turns: one with a single job waits for one
+// of each other owner, and not for all that they have.
 type lane struct {
 	queue   jobs
 	running int
 	waits   bool
+	// turn is the last one that has begun, and turns the last one that each owner has a job for.
+	turn  uint64
+	turns map[string]uint64
+}
+
+// push queues a job for the next turn of its owner.
+func (h *lane) push(j *job) {
+	j.turn = max(h.turn, h.turns[j.owner]+1)
+	h.turns[j.owner] = j.turn
+	heap.Push(&h.queue, j)
+}
+
+// pop takes the next job. Owners that have none waiting are forgotten.
+func (h *lane) pop() *job {
+	j, _ := heap.Pop(&h.queue).(*job)
+	if j.turn > h.turn {
+		h.turn = j.turn
+		maps.DeleteFunc(h.turns, func(_ string, last uint64) bool { return last < h.turn })
+	}
+	return j
 }
 
 // add queues a job for a host unless one for the same image is queued or under way, and reports
@@ -64,10 +89,10 @@ func (l *lanes) add(ctx context.Context, host string, j *job) bool {
 	j.sequence = l.sequence
 	h := l.byHost[host]
 	if h == nil {
-		h = &lane{}
+		h = &lane{turns: map[string]uint64{}}
 		l.byHost[host] = h
 	}
-	heap.Push(&h.queue, j)
+	h.push(j)
 	l.start(ctx, host, h)
 	return true
 }
@@ -82,7 +107,7 @@ func (l *lanes) start(ctx context.Context, host string, h *lane) {
 			}
 			return
 		}
-		j, _ := heap.Pop(&h.queue).(*job)
+		j := h.pop()
 		h.running++
 		l.running++
 		l.group.Go(func() {
@@ -129,7 +154,7 @@ func (l *lanes) wait() {
 	l.group.Wait()
 }
 
-// jobs is a heap: urgent ones first, and those of one kind in the order in which they came.
+// jobs is a heap: urgent ones first, and those of one kind by turns, in the order in which they came.
 type jobs []*job
 
 func (q jobs) Len() int      { return len(q) }
@@ -137,6 +162,9 @@ func (q jobs) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
 func (q jobs) Less(i, j int) bool {
 	if q[i].urgent != q[j].urgent {
 		return q[i].urgent
+	}
+	if q[i].turn != q[j].turn {
+		return q[i].turn < q[j].turn
 	}
 	return q[i].sequence < q[j].sequence
 }

@@ -93,7 +93,7 @@ func (s schedule) again(image *imagev1.Image, asked attempt, verified *metav1.Co
 	case asked.at.IsZero() && s.started.Before(changed.Add(minInterval)):
 		return changed.Add(minInterval)
 	case asked.at.IsZero():
-		return s.started.Add(scale(interval(s.started.Sub(changed)), spread))
+		return s.started.Add(minInterval + scale(interval(s.started.Sub(changed)), spread))
 	case asked.retryAfter > 0:
 		return asked.at.Add(asked.retryAfter + scale(restSpread, spread))
 	case changed.After(asked.at):

@@ -10,9 +10,11 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/imagecache"
 )
 
 var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -64,8 +66,8 @@ func TestDue(t *testing.T) {
 		"asked, but not stored":            {scheduled("", nil), askedAt(0), 0, 30 * time.Second, 33 * time.Second, false},
 		"another image of the name":        {scheduled("", nil), &attempt{uid: "v", planID: "p", at: t0}, 0, now, now, true},
 		"a restart, soon":                  {scheduled(metav1.ConditionFalse, importedAt(t0)), nil, 10 * time.Second, 30 * time.Second, 30 * time.Second, false},
-		"a restart, later":                 {scheduled(metav1.ConditionFalse, importedAt(t0)), nil, 10 * time.Minute, 10 * time.Minute, 20 * time.Minute, false},
-		"a restart, much later":            {scheduled(metav1.ConditionFalse, importedAt(t0)), nil, 9 * time.Hour, 9 * time.Hour, 10 * time.Hour, false},
+		"a restart, later":                 {scheduled(metav1.ConditionFalse, importedAt(t0)), nil, 10 * time.Minute, 10*time.Minute + minInterval, 20*time.Minute + minInterval, false},
+		"a restart, much later":            {scheduled(metav1.ConditionFalse, importedAt(t0)), nil, 9 * time.Hour, 9*time.Hour + minInterval, 10*time.Hour + minInterval, false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -88,18 +90,46 @@ func TestDue(t *testing.T) {
 // the interval that they have reached.
 func TestRestartIsSpread(t *testing.T) {
 	s := schedule{started: t0.Add(24 * time.Hour), now: t0.Add(24 * time.Hour)}
-	atOnce, minutes := 0, map[int]bool{}
+	minutes := map[int]bool{}
 	for i := range 1000 {
 		image := scheduled(metav1.ConditionFalse, importedAt(t0))
 		image.UID = types.UID(fmt.Sprint("uid-", i))
 		at, _, _ := s.due(image, nil, "p")
-		if wait := at.Sub(s.now); wait < 10*time.Second {
-			atOnce++
-		} else {
-			minutes[int(wait/time.Minute)] = true
+		wait := at.Sub(s.now)
+		if wait < minInterval {
+			t.Errorf("%s is due after %s", image.UID, wait)
 		}
+		minutes[int(wait/time.Minute)] = true
 	}
-	if atOnce > 100 || len(minutes) < 20 {
-		t.Errorf("%d at once, in %d different minutes", atOnce, len(minutes))
+	if len(minutes) < 20 {
+		t.Errorf("in %d different minutes", len(minutes))
+	}
+}
+
+// TestCacheBehind checks that an Image is left alone while the cache shows it as it was before the
+// last write, as it does while the API server is away, but not for ever.
+func TestCacheBehind(t *testing.T) {
+	clock := clocktesting.NewFakePassiveClock(t0)
+	r := &Reconciler{Clock: clock}
+	image := &imagecache.Image{}
+	image.Name, image.UID = "image", "u"
+	for name, tt := range map[string]struct {
+		version string
+		uid     types.UID
+		after   time.Duration
+		want    bool
+	}{
+		"older":                 {"5", "u", 9 * time.Minute, true},
+		"the same":              {"7", "u", 0, false},
+		"newer":                 {"8", "u", 0, false},
+		"another of that name":  {"5", "v", 0, false},
+		"older for a long time": {"5", "u", 11 * time.Minute, false},
+	} {
+		clock.SetTime(t0.Add(tt.after))
+		r.written = map[string]writtenImage{"image": {uid: tt.uid, resourceVersion: "7", at: t0}}
+		image.ResourceVersion = tt.version
+		if got := r.isBehind(image); got != tt.want {
+			t.Errorf("%s: behind: %t", name, got)
+		}
 	}
 }

@@ -40,7 +40,7 @@ func (r *Reconciler) isBehind(image *imagecache.Image) bool {
 		return false
 	}
 	order, err := resourceversion.CompareResourceVersion(image.ResourceVersion, done.resourceVersion)
-	if err == nil && order < 0 && done.uid == image.UID && r.Clock.Since(done.at) < cacheLag {
+	if err == nil && order < 0 && done.uid == image.UID && r.Clock.Since(done.at) < maxCacheLag {
 		return true
 	}
 	delete(r.written, image.Name)
@@ -202,5 +202,5 @@ func (r *Reconciler) recordTransition(ctx context.Context, before, after *imagev
 
 // isFailure reports whether a result is one that somebody should know of.
 func isFailure(result string) bool {
-	return isIncomplete(result) || result == assayv1alpha1.ReasonTooManySignatures || result == assayv1alpha1.ReasonTooLarge
+	return result != "" && isIncomplete(result) || result == assayv1alpha1.ReasonTooManySignatures || result == assayv1alpha1.ReasonTooLarge
 }

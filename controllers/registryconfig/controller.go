@@ -99,7 +99,7 @@ func (r *Reconciler) requests(ctx context.Context, wanted func(*assayv1alpha1.Re
 // fetched, when what came of it changes.
 func (r *Reconciler) onImports() handler.EventHandler {
 	changed := func(ctx context.Context, q requestQueue, before, after client.Object) {
-		if stateOf(before) == stateOf(after) {
+		if resultOf(before) == resultOf(after) {
 			return
 		}
 		snapshot, err := r.Configs.Snapshot(ctx)

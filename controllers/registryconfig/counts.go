@@ -42,6 +42,23 @@ func stateOf(obj client.Object) state {
 	}
 }
 
+// result is the state and the condition of an Image. The hosts may answer otherwise than before while
+// the state stays the same.
+type result struct {
+	state
+	reason, message string
+}
+
+func resultOf(obj client.Object) result {
+	r := result{state: stateOf(obj)}
+	if image, ok := obj.(*imagecache.Image); ok && image != nil && r.state != "" {
+		if condition := meta.FindStatusCondition(image.Status.Conditions, assayv1alpha1.ImportedCondition); condition != nil {
+			r.reason, r.message = condition.Reason, condition.Message
+		}
+	}
+	return r
+}
+
 // configOf returns the name of the RegistryConfig by which the signatures of an Image are fetched,
 // empty for none.
 func configOf(snapshot *importer.Snapshot, obj client.Object) string {

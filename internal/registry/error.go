@@ -98,7 +98,7 @@ func Describe(host string, err error) *Error {
 	var response *errcode.ErrorResponse
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
-	var alert tls.AlertError
+	var refusal *net.OpError
 	var timeout net.Error
 	var dns *net.DNSError
 	switch {
@@ -111,7 +111,7 @@ func Describe(host string, err error) *Error {
 		return fromStatus(host, response.StatusCode)
 	case errors.As(err, &certificate):
 		return &Error{Code: TLSError, Host: host, Detail: "has a certificate that is not accepted: " + certificateProblem(certificate.Err)}
-	case errors.As(err, &record), errors.As(err, &alert), errors.Is(err, http.ErrSchemeMismatch):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &refusal) && isAlert(refusal):
 		return &Error{Code: TLSError, Host: host, Detail: "does not answer by TLS as it should"}
 	case errors.As(err, &dns):
 		return &Error{Host: host, Detail: "has a name that cannot be resolved"}
@@ -121,6 +121,10 @@ func Describe(host string, err error) *Error {
 		return &Error{Host: host, Detail: "cannot be reached, or broke off its answer"}
 	}
 }
+
+// isAlert reports whether an error is an alert of TLS, for example because both sides have no version
+// in common. Package crypto/tls has no type for those of connections by TCP.
+func isAlert(err *net.OpError) bool { return err.Op == "remote error" || err.Op == "local error" }
 
 // certificateProblem says what is wrong with a certificate, without text from it.
 func certificateProblem(err error) string {

@@ -111,6 +111,13 @@ func (h *host) failed(err *Error) {
 	h.failures++
 }
 
+// refused records that the host must not be contacted.
+func (h *host) refused(err *Error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last = Outcome{Time: h.clock.Now(), Err: err}
+}
+
 // answered records an answer, by which the host may ask for a rest.
 func (h *host) answered(response *http.Response) {
 	h.mu.Lock()

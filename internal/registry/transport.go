@@ -25,8 +25,9 @@ type transport struct {
 // RoundTrip implements http.RoundTripper. Redirects and requests for tokens come here as well.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	h := t.network.host(req.URL)
-	if err := t.allowed(req); err != nil {
-		return nil, err
+	if e := t.allowed(req); e != nil {
+		t.refused(h, req, e)
+		return nil, e
 	}
 	if err := h.acquire(req.Context(), t.access.RequestsPerSecond); err != nil {
 		return nil, err
@@ -38,7 +39,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		// Who asked has given up; the host need not be at fault.
 		if !errors.Is(err, context.Canceled) {
 			e := Describe(h.name, err)
-			if e.Code != HostNotAllowed {
+			if e.Code == HostNotAllowed {
+				t.refused(h, req, e)
+			} else {
 				h.failed(e)
 			}
 			return nil, e
@@ -62,7 +65,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 var defaultPorts = map[string]string{"https": "443", "http": "80"}
 
 // allowed checks what can be checked before the name of the host is resolved.
-func (t *transport) allowed(req *http.Request) error {
+func (t *transport) allowed(req *http.Request) *Error {
 	name := hostKey(req.URL)
 	if req.URL.Scheme != "https" && (req.URL.Scheme != "http" || !t.access.Insecure) {
 		return &Error{Code: HostNotAllowed, Host: name, Detail: "would be contacted without TLS"}
@@ -81,6 +84,14 @@ func (t *transport) allowed(req *http.Request) error {
 		return &Error{Code: HostNotAllowed, Host: name, Detail: problem}
 	}
 	return nil
+}
+
+// refused records that a host must not be contacted, if it is one that an administrator named. Where
+// a server leads to another host, the outcome is about that server's image.
+func (t *transport) refused(h *host, req *http.Request, e *Error) {
+	if t.access.named(req.URL.Hostname(), cmp.Or(req.URL.Port(), defaultPorts[req.URL.Scheme])) {
+		h.refused(e)
+	}
 }
 
 func (t *transport) observe(status int) {

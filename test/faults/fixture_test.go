@@ -4,6 +4,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -54,7 +55,9 @@ var (
 // scenario is one test with a policy that reads its keys from a Secret, and images in its scope.
 type scenario struct {
 	*testing.T
-	name   string
+	name string
+	// host of the scope, registry.example.com if it is empty.
+	host   string
 	secret *corev1.Secret
 	policy *assayv1alpha1.TrustPolicy
 	// want are the expected verdicts by the names of the images.
@@ -64,7 +67,13 @@ type scenario struct {
 // newScenario creates a policy that trusts the release key.
 func newScenario(t *testing.T, name string) *scenario {
 	t.Helper()
-	s := &scenario{T: t, name: name, want: map[string]verdict{}}
+	return newScenarioAt(t, name, "")
+}
+
+// newScenarioAt is newScenario with images of a host.
+func newScenarioAt(t *testing.T, name, host string) *scenario {
+	t.Helper()
+	s := &scenario{T: t, name: name, host: host, want: map[string]verdict{}}
 	labels := map[string]string{testLabel: name}
 	s.secret = &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: manager.Namespace, Name: name, Labels: labels},
@@ -95,7 +104,7 @@ func (s *scenario) deleteAll(ctx context.Context) {
 	}
 }
 
-func (s *scenario) repository() string { return "registry.example.com/" + s.name }
+func (s *scenario) repository() string { return cmp.Or(s.host, "registry.example.com") + "/" + s.name }
 
 func (s *scenario) create(obj client.Object) {
 	s.Helper()

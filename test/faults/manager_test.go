@@ -142,6 +142,11 @@ func (s *scenario) delete(obj client.Object) {
 
 // verifications reads the number of checked signatures from the metrics.
 func verifications(ctx context.Context, address string) (float64, error) {
+	return sumOf(ctx, address, "assay_verifications_total{")
+}
+
+// sumOf adds up the samples of the metrics that begin so.
+func sumOf(ctx context.Context, address, prefix string) (float64, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics", http.NoBody)
 	if err != nil {
 		return 0, err
@@ -154,7 +159,7 @@ func verifications(ctx context.Context, address string) (float64, error) {
 	sum := 0.0
 	lines := bufio.NewScanner(response.Body)
 	for lines.Scan() {
-		if name, value, ok := strings.Cut(lines.Text(), "} "); ok && strings.HasPrefix(name, "assay_verifications_total{") {
+		if name, value, ok := strings.Cut(lines.Text(), "} "); ok && strings.HasPrefix(name, prefix) {
 			n, err := strconv.ParseFloat(value, 64)
 			if err != nil {
 				return 0, err
