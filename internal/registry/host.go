@@ -27,6 +27,8 @@ type host struct {
 	why      Error
 	failures int
 	last     Outcome
+	// since is when the host first failed or began to rest; zero while it answers.
+	since time.Time
 }
 
 // Outcome is what came of the last request to a host.
@@ -35,6 +37,18 @@ type Outcome struct {
 	Time time.Time
 	// Err is nil when the host answered.
 	Err *Error
+}
+
+// HostState is a host that rests, or that failed at the last request.
+type HostState struct {
+	// Host is host or host:port.
+	Host string
+	// Err is why.
+	Err Error
+	// Since is when it began.
+	Since time.Time
+	// Until is the end of the rest that the last request led to; zero for none. It may be over.
+	Until time.Time
 }
 
 func newHost(name string, c clock.PassiveClock) *host {
@@ -106,13 +120,16 @@ func (h *host) rest(d time.Duration, why Error) {
 func (h *host) failed(err *Error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.last = Outcome{Time: h.clock.Now(), Err: err}
+	now := h.clock.Now()
+	h.last = Outcome{Time: now, Err: err}
+	h.trouble(now)
 	h.rest(min(minFailureRest<<min(h.failures, 10), maxFailureRest), Error{Code: err.Code, Detail: err.Detail})
 	h.failures++
 }
 
-// answered records an answer, by which the host may ask for a rest.
-func (h *host) answered(response *http.Response) {
+// answered records an answer, by which the host may ask for a rest. It reports whether anything
+// changed but the time.
+func (h *host) answered(response *http.Response) (changed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := h.clock.Now()
@@ -127,7 +144,42 @@ func (h *host) answered(response *http.Response) {
 		h.last.Err = fromStatus(h.name, status)
 	case halfUsed(response.Header):
 		h.rest(budgetRest, Error{Code: RateLimited, Detail: "counts requests, and half of them are used"})
+	default:
+		changed = !h.since.IsZero()
+		h.since = time.Time{}
+		return changed
 	}
+	h.trouble(now)
+	return true
+}
+
+// trouble records since when the host fails or rests.
+func (h *host) trouble(now time.Time) {
+	if h.since.IsZero() {
+		h.since = now
+	}
+}
+
+// state returns what is wrong with the host, and false if nothing is.
+func (h *host) state() (HostState, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := HostState{Host: h.name, Since: h.since}
+	if h.restEnds.After(h.last.Time) {
+		s.Until = h.restEnds
+	}
+	switch {
+	case h.since.IsZero():
+		return s, false
+	case h.restEnds.After(h.clock.Now()):
+		s.Err = h.why
+	case h.last.Err != nil:
+		s.Err = *h.last.Err
+	default:
+		return s, false // It only rested.
+	}
+	s.Err.Wait = 0
+	return s, true
 }
 
 // outcome returns what came of the last request.

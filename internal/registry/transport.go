@@ -40,13 +40,16 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			e := Describe(h.name, err)
 			if e.Code != HostNotAllowed {
 				h.failed(e)
+				t.network.hostChanged()
 			}
 			return nil, e
 		}
 		return nil, err
 	}
 	t.observe(response.StatusCode)
-	h.answered(response)
+	if h.answered(response) {
+		t.network.hostChanged()
+	}
 	response.Body = &body{ReadCloser: response.Body, left: maxBody, host: h}
 	if req.URL.Scheme == "https" && strings.Contains(strings.ToLower(response.Header.Get("Www-Authenticate")), `realm="http:`) {
 		_ = response.Body.Close()
