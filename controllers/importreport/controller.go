@@ -93,7 +93,9 @@ func (r *Reconciler) Notify() {
 
 // SetupWithManager registers the reconciler with its event sources.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	own := func(obj client.Object) bool { return obj.GetName() == importstatus.Name && obj.GetNamespace() == r.Namespace }
+	own := func(obj client.Object) bool {
+		return obj.GetName() == importstatus.Name && obj.GetNamespace() == r.Namespace
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("importreport").
 		Watches(&imagecache.Image{}, r.onImages()).
@@ -115,7 +117,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-func (r *Reconciler) enqueue(q requestQueue) { q.AddAfter(reconcile.Request{NamespacedName: r.key()}, delay) }
+func (r *Reconciler) enqueue(q requestQueue) {
+	q.AddAfter(reconcile.Request{NamespacedName: r.key()}, delay)
+}
 
 func (r *Reconciler) key() client.ObjectKey {
 	return client.ObjectKey{Namespace: r.Namespace, Name: importstatus.Name}
