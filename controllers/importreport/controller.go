@@ -5,7 +5,7 @@
 // rest or fail, the Images that wait (pending.go), and what discovery counts. It is one ConfigMap in
 // the operator's namespace, because hosts need not belong to a RegistryConfig.
 //
-// The ConfigMap is written when something changes, and not more than once in five seconds. What a
+// The ConfigMap is written when something changes, and not more than once in three seconds. What a
 // leader before this one has met with stands until this one knows better, so that a restart at rest
 // writes nothing.
 package importreport
@@ -38,7 +38,7 @@ import (
 
 const (
 	// delay is how long a report waits for further changes.
-	delay = 5 * time.Second
+	delay = 3 * time.Second
 	// remembered is how long after its rest a host of an earlier process is reported: a host that
 	// Images need is asked again within an hour or so.
 	remembered = 2 * time.Hour

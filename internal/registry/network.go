@@ -110,7 +110,7 @@ func (n *Network) Resting() int {
 	defer n.mu.Unlock()
 	resting := 0
 	for _, h := range n.hosts {
-		if h.resting() != nil {
+		if h.resting() {
 			resting++
 		}
 	}
@@ -151,7 +151,7 @@ func (n *Network) host(u *url.URL) *host {
 	}
 	if len(n.hosts) >= maxHosts {
 		for name, h := range n.hosts {
-			if len(h.slots) == 0 && h.resting() == nil {
+			if len(h.slots) == 0 && !h.resting() {
 				delete(n.hosts, name)
 			}
 		}

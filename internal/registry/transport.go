@@ -28,7 +28,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := t.allowed(req); err != nil {
 		return nil, err
 	}
-	if err := h.acquire(req.Context(), t.access.RequestsPerSecond); err != nil {
+	if err := h.acquire(req.Context(), t); err != nil {
 		return nil, err
 	}
 	response, err := t.base.RoundTrip(req)
@@ -39,7 +39,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if !errors.Is(err, context.Canceled) {
 			e := Describe(h.name, err)
 			if e.Code != HostNotAllowed {
-				h.failed(e)
+				h.failed(e, t)
 				t.network.hostChanged()
 			}
 			return nil, e
