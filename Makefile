@@ -226,6 +226,10 @@ bench-scale: ## Measure the operator with 10,000 images beside a bare client; fi
 bench-admission: ## Measure what admission costs, for lists of up to 50,000 images; figures go to bench/out/admission.json (five minutes).
 	@$(WITH_CONTROLPLANE) cd bench && $(GO) run ./admission $(BENCH_FLAGS)
 
+.PHONY: bench-import
+bench-import: ## Measure discovery and import of 10,000 images from registries of which one limits requests and one is down; figures go to bench/out/import.json (ten minutes).
+	@$(WITH_CONTROLPLANE) cd bench && $(GO) run ./import $(BENCH_FLAGS)
+
 ##@ Deployment
 
 .PHONY: install

@@ -3,6 +3,7 @@ module github.com/assay-project/assay
 go 1.26.0
 
 require (
+	github.com/BurntSushi/toml v1.6.0
 	github.com/ProtonMail/go-crypto v1.5.2
 	github.com/cloudflare/circl v1.6.3
 	github.com/distribution/reference v0.6.0

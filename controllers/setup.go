@@ -30,6 +30,7 @@ import (
 	"github.com/assay-project/assay/controllers/image"
 	"github.com/assay-project/assay/controllers/imagechange"
 	"github.com/assay-project/assay/controllers/importer"
+	"github.com/assay-project/assay/controllers/importreport"
 	statemetrics "github.com/assay-project/assay/controllers/metrics"
 	"github.com/assay-project/assay/controllers/registryconfig"
 	"github.com/assay-project/assay/controllers/trustchange"
@@ -129,6 +130,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		Client: mgr.GetClient(), References: watcher, Trust: store, Resolver: o.Resolver, Recorder: recorder,
 		Clock: o.Clock, Retention: o.ImageRetention,
 	}
+	report := importreport.New(mgr.GetClient(), o.Namespace, o.Network, discovered, o.Clock)
+	discovered.Reports, o.Network.HostChanged = report.Notify, report.Notify
 	images := &image.Reconciler{
 		Client: mgr.GetClient(), Evaluator: evaluator, Recorder: recorder,
 		RecheckInterval: o.RecheckInterval, Workers: o.Workers,
@@ -156,6 +159,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		&registryconfig.Reconciler{Client: mgr.GetClient(), Configs: configs, Recorder: recorder, Clock: o.Clock},
 		// Makes Images for what workloads refer to.
 		discovered,
+		// Stores how discovery and import stand.
+		report,
 		// Finds out which allowlist each API server goes by.
 		&apiserver.Checker{
 			Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Config: mgr.GetConfig(), Namespace: o.Namespace,

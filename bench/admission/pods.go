@@ -12,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/assay-project/assay/bench/observe"
 )
 
 // Namespaces of the Pods.
@@ -47,7 +49,7 @@ type latencies struct{ with, without []time.Duration }
 // median returns both medians. The cost of the policies is their difference: single requests vary
 // more than that.
 func (l latencies) median() (with, without time.Duration) {
-	return percentile(l.with, 50), percentile(l.without, 50)
+	return observe.Percentile(l.with, 50), observe.Percentile(l.without, 50)
 }
 
 // overhead is the additional time of the median request with the policies.
@@ -97,11 +99,4 @@ func (b *bench) createPods(ctx context.Context, pods, containers int, images fun
 		}
 	}
 	return l, nil
-}
-
-// percentile returns the value in a sorted list that the given percentage of values does not
-// exceed.
-func percentile(sorted []time.Duration, percent int) time.Duration {
-	const hundred = 100
-	return sorted[(len(sorted)*percent+hundred-1)/hundred-1]
 }

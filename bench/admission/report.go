@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/assay-project/assay/bench/figures"
+	"github.com/assay-project/assay/bench/observe"
 	"github.com/assay-project/assay/bench/report"
 )
 
@@ -37,7 +38,7 @@ func evaluate(r results) []figures.Figure {
 	stopped, _ := r.stopped.median()
 	running, _ := r.running.median()
 	return append(list,
-		figures.AtMost("admission/signature-to-pod-p99", percentile(r.signed, 99).Seconds(), "s", maxSigned.Seconds()),
+		figures.AtMost("admission/signature-to-pod-p99", observe.Percentile(r.signed, 99).Seconds(), "s", maxSigned.Seconds()),
 		figures.AtMost("admission/without-operator", float64(stopped)/float64(running), "x", maxStopped))
 }
 
@@ -58,7 +59,7 @@ func latencyTable(rows []row) [][]string {
 		with, without := r.median()
 		table = append(table, []string{
 			fmt.Sprint(r.images), fmt.Sprint(r.shards), fmt.Sprint(r.containers), milliseconds(with), milliseconds(without),
-			milliseconds(r.overhead()), milliseconds(percentile(r.with, 99)), milliseconds(percentile(r.without, 99)),
+			milliseconds(r.overhead()), milliseconds(observe.Percentile(r.with, 99)), milliseconds(observe.Percentile(r.without, 99)),
 		})
 	}
 	return table
@@ -70,8 +71,8 @@ func operatorTable(r results) [][]string {
 	stopped, _ := r.stopped.median()
 	return [][]string{
 		{"what", "measured"},
-		{"signature added until a Pod is admitted, median", seconds(percentile(r.signed, 50))},
-		{"signature added until a Pod is admitted, 99th percentile", seconds(percentile(r.signed, 99))},
+		{"signature added until a Pod is admitted, median", seconds(observe.Percentile(r.signed, 50))},
+		{"signature added until a Pod is admitted, 99th percentile", seconds(observe.Percentile(r.signed, 99))},
 		{"Pod of 3 containers while the operator runs, median", milliseconds(running)},
 		{"of that, the policies", milliseconds(r.running.overhead())},
 		{"Pod of 3 containers while no operator runs, median", milliseconds(stopped)},

@@ -5,19 +5,18 @@ package main
 
 import (
 	"context"
-	"errors"
-	"sync"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
+	"github.com/assay-project/assay/bench/observe"
 	"github.com/assay-project/assay/bench/team"
 )
 
 // newImages generates images of a team on all processors.
 func newImages(t *team.Team, from, count, blob int) []*imagev1.Image {
 	images := make([]*imagev1.Image, count)
-	_ = inParallel(makers, count, func(i int) error {
+	_ = observe.InParallel(makers, count, func(i int) error {
 		images[i] = t.Image(from+i, blob)
 		return nil
 	})
@@ -32,32 +31,10 @@ const (
 	creators = 8
 )
 
-// inParallel calls a function for every number below count, several at the same time.
-func inParallel(workers, count int, do func(int) error) error {
-	numbers := make(chan int)
-	errs := make([]error, workers)
-	var running sync.WaitGroup
-	for w := range workers {
-		running.Go(func() {
-			for n := range numbers {
-				if errs[w] == nil {
-					errs[w] = do(n)
-				}
-			}
-		})
-	}
-	for n := range count {
-		numbers <- n
-	}
-	close(numbers)
-	running.Wait()
-	return errors.Join(errs...)
-}
-
 func createAll(ctx context.Context, c client.Client, images []*imagev1.Image) error {
-	return inParallel(creators, len(images), func(i int) error { return c.Create(ctx, images[i].DeepCopy()) })
+	return observe.InParallel(creators, len(images), func(i int) error { return c.Create(ctx, images[i].DeepCopy()) })
 }
 
 func deleteAll(ctx context.Context, c client.Client, images []*imagev1.Image) error {
-	return inParallel(creators, len(images), func(i int) error { return c.Delete(ctx, images[i].DeepCopy()) })
+	return observe.InParallel(creators, len(images), func(i int) error { return c.Delete(ctx, images[i].DeepCopy()) })
 }

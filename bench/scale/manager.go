@@ -4,27 +4,17 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"os"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/assay-project/assay/bench/observe"
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
 // lookEvery is the interval of reading the manager's metrics, and the precision of times.
 const lookEvery = 200 * time.Millisecond
-
-// scraper reads uncompressed metrics: compression would cost the manager more than some of its
-// work.
-var scraper = &http.Client{Transport: &http.Transport{DisableCompression: true}}
 
 // manager is a running manager with its metrics.
 type testManager struct {
@@ -34,32 +24,13 @@ type testManager struct {
 }
 
 func (c *bench) startManager() (*testManager, error) {
-	addresses, err := freeAddresses(2)
+	addresses, err := observe.FreeAddresses(2)
 	if err != nil {
 		return nil, err
 	}
 	m := &testManager{address: addresses[0], pprofAddress: addresses[1]}
 	m.Manager, err = c.StartManager("--metrics-bind-address="+m.address, "--metrics-secure=false", "--pprof-bind-address="+m.pprofAddress)
 	return m, err
-}
-
-// freeAddresses returns different addresses that nobody listens on.
-func freeAddresses(n int) (addresses []string, err error) {
-	var listeners []net.Listener // Open until all addresses are known, so that they differ.
-	defer func() {
-		for _, listener := range listeners {
-			err = errors.Join(err, listener.Close())
-		}
-	}()
-	for range n {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		listeners = append(listeners, listener)
-		addresses = append(addresses, listener.Addr().String())
-	}
-	return addresses, nil
 }
 
 // state holds the values of the manager's metrics.
@@ -73,28 +44,8 @@ type state struct {
 
 // metrics reads the manager's metrics.
 func (m *testManager) metrics(ctx context.Context) (s state, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+m.address+"/metrics", http.NoBody)
-	if err != nil {
-		return s, err
-	}
-	response, err := scraper.Do(request)
-	if err != nil {
-		return s, err
-	}
-	defer func() { _ = response.Body.Close() }() // Only read.
-	lines := bufio.NewScanner(response.Body)
-	for lines.Scan() {
-		series, text, ok := strings.Cut(lines.Text(), "} ")
-		if !ok {
-			continue
-		}
-		value, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			return s, fmt.Errorf("metrics: %w", err)
-		}
-		s.add(series, value)
-	}
-	return s, lines.Err()
+	err = observe.Metrics(ctx, m.address, s.add)
+	return s, err
 }
 
 func (s *state) add(series string, value float64) {
@@ -153,21 +104,5 @@ func (m *testManager) resident(ctx context.Context, settle time.Duration) (float
 		return 0, ctx.Err()
 	case <-timer.C:
 	}
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", m.PID()))
-	if err != nil {
-		return 0, err
-	}
-	return residentIn(data)
-}
-
-// residentIn finds the resident memory in /proc/<pid>/status, proc_pid_status(5).
-func residentIn(status []byte) (float64, error) {
-	lines := bufio.NewScanner(bytes.NewReader(status))
-	for lines.Scan() {
-		if text, ok := strings.CutPrefix(lines.Text(), "VmRSS:"); ok {
-			kibi, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(text), " kB"), 64)
-			return kibi * 1024, err
-		}
-	}
-	return 0, fmt.Errorf("no VmRSS")
+	return observe.Resident(m.PID())
 }

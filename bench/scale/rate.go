@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
+	"github.com/assay-project/assay/bench/observe"
 )
 
 // writesPerImage is the number of patches of a new image: signatures and status.
@@ -72,7 +73,7 @@ func (c *bench) barePace(ctx context.Context, p plan, images []*imagev1.Image, p
 		return did, err
 	}
 	begin := time.Now()
-	if err := inParallel(p.writers, len(images), func(i int) error { return c.write(ctx, patches[i]) }); err != nil {
+	if err := observe.InParallel(p.writers, len(images), func(i int) error { return c.write(ctx, patches[i]) }); err != nil {
 		return did, err
 	}
 	did.rate = float64(len(images)) / time.Since(begin).Seconds()
@@ -150,7 +151,7 @@ type recorded struct {
 
 func (c *bench) recordPatches(ctx context.Context, images []*imagev1.Image) ([]recorded, error) {
 	patches := make([]recorded, len(images))
-	return patches, inParallel(creators, len(images), func(i int) error {
+	return patches, observe.InParallel(creators, len(images), func(i int) error {
 		var image imagev1.Image
 		if err := c.Get(ctx, client.ObjectKeyFromObject(images[i]), &image); err != nil {
 			return err
@@ -171,7 +172,7 @@ func (c *bench) recordPatches(ctx context.Context, images []*imagev1.Image) ([]r
 // recreate creates the images as they were before the manager's writes, and records their resource
 // versions.
 func (c *bench) recreate(ctx context.Context, images []*imagev1.Image, patches []recorded) error {
-	return inParallel(creators, len(images), func(i int) error {
+	return observe.InParallel(creators, len(images), func(i int) error {
 		image := images[i].DeepCopy()
 		err := c.Create(ctx, image)
 		patches[i].version = image.ResourceVersion

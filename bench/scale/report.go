@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/assay-project/assay/bench/figures"
+	"github.com/assay-project/assay/bench/observe"
 	"github.com/assay-project/assay/bench/report"
 )
 
@@ -27,7 +28,7 @@ const kibi, mebi = 1 << 10, 1 << 20
 func evaluate(r results) []figures.Figure {
 	return []figures.Figure{
 		figures.AtLeast("scale/rate-over-bare-client", r.overBare(), "x", minOverBare),
-		figures.AtMost("scale/new-image-p99", percentile(r.fresh, 99).Seconds(), "s", maxFresh.Seconds()),
+		figures.AtMost("scale/new-image-p99", observe.Percentile(r.fresh, 99).Seconds(), "s", maxFresh.Seconds()),
 		figures.AtMost("scale/writes-after-restart", float64(r.restartWrites), "writes", maxRestartWrites),
 		figures.AtMost("scale/memory-per-image", r.memoryPerImage(), "KiB", maxMemory),
 		figures.AtMost("scale/decoding-share", r.decoding, "x", maxDecoding),
@@ -55,13 +56,6 @@ func (r *results) memoryPerImage() float64 {
 	return (max(r.memoryFull, r.memoryRestarted) - r.memoryEmpty) / kibi / float64(r.images)
 }
 
-// percentile returns the value in a sorted list that the given percentage of values does not
-// exceed.
-func percentile(sorted []time.Duration, percent int) time.Duration {
-	const hundred = 100
-	return sorted[(len(sorted)*percent+hundred-1)/hundred-1]
-}
-
 func newReport(p plan, r results) report.Report {
 	return report.Report{
 		Parameters: fmt.Sprintf("RSA-%d, %d bytes of manifest and of configuration; %d rounds of %d images.",
@@ -87,8 +81,8 @@ func table(p plan, r results) [][]string {
 		{fmt.Sprintf("key of %d of them revoked, until the last is refused", p.revoked), seconds(r.revoked)},
 		{"until admission's list has none of them", seconds(r.unlisted)},
 		{fmt.Sprintf("key of the other %d revoked, until the last is refused", p.images-p.revoked), seconds(r.again)},
-		{"meanwhile, new image until it is verified, median", seconds(percentile(r.fresh, 50))},
-		{"meanwhile, new image until it is verified, 99th percentile", seconds(percentile(r.fresh, 99))},
+		{"meanwhile, new image until it is verified, median", seconds(observe.Percentile(r.fresh, 50))},
+		{"meanwhile, new image until it is verified, 99th percentile", seconds(observe.Percentile(r.fresh, 99))},
 		{"resident memory without images", memory(r.memoryEmpty)},
 		{"resident memory after verifying all", memory(r.memoryFull)},
 		{"resident memory after a start over all", memory(r.memoryRestarted)},

@@ -80,32 +80,6 @@ func TestProcessorTimeIn(t *testing.T) {
 	}
 }
 
-func TestPercentile(t *testing.T) {
-	var list []time.Duration
-	for n := range 200 {
-		list = append(list, time.Duration(n+1))
-	}
-	for percent, want := range map[int]time.Duration{1: 2, 50: 100, 99: 198, 100: 200} {
-		if got := percentile(list, percent); got != want {
-			t.Errorf("percentile %d is %d, want %d", percent, got, want)
-		}
-	}
-	if got := percentile(list[:1], 99); got != 1 {
-		t.Errorf("of one value: %d", got)
-	}
-}
-
-func TestResidentIn(t *testing.T) {
-	if got, err := residentIn([]byte("Name:\tassay\nVmRSS:\t   2048 kB\nThreads:\t9\n")); err != nil || got != 2*mebi {
-		t.Errorf("%v, %v; want 2 MiB", got, err)
-	}
-	for _, status := range []string{"", "VmRSS:\tmany kB\n"} {
-		if _, err := residentIn([]byte(status)); err == nil {
-			t.Errorf("%q: no error", status)
-		}
-	}
-}
-
 func TestRefusesArguments(t *testing.T) {
 	for name, args := range map[string][]string{
 		"an argument":        {"fast"},

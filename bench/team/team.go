@@ -67,8 +67,6 @@ func (t *Team) Image(n, blob int) *imagev1.Image {
 	name := fmt.Sprintf("%s/app-%d", t.Scope(), n)
 	manifest := newManifest(name, blob)
 	d := digest.FromBytes(manifest)
-	payload := fmt.Sprintf(`{"critical":{"identity":{"docker-reference":"%s:v1"},"image":{"docker-manifest-digest":%q},`+
-		`"type":"atomic container signature"},"optional":{"creator":"containers/image 5.42.0","timestamp":%d}}`, name, d, signed)
 	return &imagev1.Image{
 		ObjectMeta:           metav1.ObjectMeta{Name: "sha256-" + d.Encoded(), Labels: map[string]string{Label: t.Name}},
 		DockerImageReference: name + ":v1",
@@ -77,9 +75,16 @@ func (t *Team) Image(n, blob int) *imagev1.Image {
 		Signatures: []imagev1.ImageSignature{{
 			SignatureMeta: imagev1.SignatureMeta{Name: "sha256-" + d.Encoded() + "@release"},
 			Type:          imagev1.SignatureTypeAtomicImageV1,
-			Content:       t.key.Message(t.key.Standard(pgp.TypeBinary, signed), []byte(payload)),
+			Content:       t.Sign(name+":v1", d),
 		}},
 	}
+}
+
+// Sign returns the team's signature of an image.
+func (t *Team) Sign(reference string, d digest.Digest) []byte {
+	payload := fmt.Sprintf(`{"critical":{"identity":{"docker-reference":%q},"image":{"docker-manifest-digest":%q},`+
+		`"type":"atomic container signature"},"optional":{"creator":"containers/image 5.42.0","timestamp":%d}}`, reference, d, signed)
+	return t.key.Message(t.key.Standard(pgp.TypeBinary, signed), []byte(payload))
 }
 
 // newManifest writes a manifest with as many layers as fit.

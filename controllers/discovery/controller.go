@@ -32,6 +32,7 @@ import (
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/imagecache"
+	"github.com/assay-project/assay/internal/importstatus"
 	"github.com/assay-project/assay/internal/references"
 	"github.com/assay-project/assay/internal/trust"
 )
@@ -75,6 +76,10 @@ type Reconciler struct {
 	// Retention is how long an Image is kept that no workload uses.
 	Retention time.Duration
 
+	// Reports is called when Report returns something else; nil is not called. It must not wait.
+	Reports func()
+
+	report  atomic.Pointer[importstatus.Discovery]
 	images  *images
 	tags    *tags
 	owners  atomic.Pointer[map[string]string]
@@ -82,6 +87,7 @@ type Reconciler struct {
 
 	// What follows belongs to Reconcile, of which one runs at a time.
 
+	firstRun   time.Time
 	lastRun    time.Time
 	pause      time.Duration
 	parsed     map[unique.Handle[string]]*parsedReference
@@ -193,6 +199,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	r.owners.Store(&p.owners)
 	p.counts.export()
 	r.reportExcess(p)
+	r.updateReport(in, p)
 	wait := soonest(p.wait, r.tags.lookUp(p.lookUp))
 	left, retryIn := r.apply(ctx, p)
 	r.lastRun, r.pause = r.Clock.Now(), min(max(loadFactor*took, minPause), maxPause)
@@ -227,5 +234,9 @@ func (r *Reconciler) exportSources() {
 		}
 		syncedGauge.WithLabelValues(resource).Set(value)
 	}
-	droppedGauge.Set(float64(r.References.Stats().Dropped))
+	dropped := 0
+	for _, n := range r.References.Stats().Dropped {
+		dropped += n
+	}
+	droppedGauge.Set(float64(dropped))
 }

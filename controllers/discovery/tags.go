@@ -4,9 +4,11 @@
 package discovery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"hash/fnv"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,6 +17,9 @@ import (
 	"github.com/opencontainers/go-digest"
 	"k8s.io/utils/clock"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/assay-project/assay/internal/importstatus"
+	"github.com/assay-project/assay/internal/safetext"
 )
 
 const (
@@ -47,7 +52,9 @@ type tagState struct {
 	digest   digest.Digest // empty while it is unknown
 	due      time.Time     // of the next lookup
 	failures int
-	running  bool
+	// problem is why the last lookup failed, empty when it did not.
+	problem string
+	running bool
 }
 
 // tags holds the digests of tags, by <repository>:<tag> in canonical form. It is safe for
@@ -164,15 +171,38 @@ func (t *tags) resolve(ctx context.Context, name, host string) {
 	if err != nil {
 		// The digest that it had stays. A registry that is down takes nothing away.
 		state.failures++
+		state.problem = problemOf(err)
 		state.due = now.Add(retryAfter(err, state.failures))
 		lookupsTotal.WithLabelValues("failed").Inc()
 		logf.FromContext(ctx).V(1).Info("Cannot look up a tag", "image", name, "err", err.Error())
 		return
 	}
-	state.failures, state.digest = 0, found
+	state.failures, state.problem, state.digest = 0, "", found
 	state.due = now.Add(tagInterval + spread(name, tagInterval/10))
 	lookupsTotal.WithLabelValues("found").Inc()
 }
+
+// failed returns the tags whose last lookup failed, by name.
+func (t *tags) failed() []importstatus.Tag {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var failed []importstatus.Tag
+	for name, state := range t.byName {
+		if state.problem != "" {
+			failed = append(failed, importstatus.Tag{Image: name, Message: state.problem})
+		}
+	}
+	slices.SortFunc(failed, func(a, b importstatus.Tag) int { return cmp.Compare(a.Image, b.Image) })
+	return failed
+}
+
+// problemOf is the text of an error, without what a registry may have put into it.
+func problemOf(err error) string {
+	return safetext.Escape(err.Error(), maxProblem)
+}
+
+// maxProblem bounds the text of a failed lookup, in bytes.
+const maxProblem = 300
 
 var errNotSHA256 = errors.New("the digest is not sha256")
 

@@ -6,7 +6,10 @@ package cli
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
@@ -36,11 +39,16 @@ func newPolicyConvertCommand() *cobra.Command {
 	o := policyConvertOptions{}
 	cmd := &cobra.Command{
 		Use:   "convert FILE...",
-		Short: "Convert the policies of other programs to TrustPolicies",
+		Short: "Convert the policies of other programs to TrustPolicies and RegistryConfigs",
 		Long: `Convert to TrustPolicies: containers-policy.json(5), OpenShift's ClusterImagePolicy and
 ImagePolicy, policy-controller's ClusterImagePolicy, and Kyverno's ClusterPolicy and Policy
-with verifyImages. The TrustPolicies go to standard output. Standard error lists
-requirements that a TrustPolicy cannot express, and steps that remain to be done.
+with verifyImages. Convert to RegistryConfigs: containers-registries.d(5), and files *.conf
+of containers-registries.conf(5). A directory stands for its files *.yaml and *.conf. The
+objects go to standard output. Standard error lists what they cannot express, and steps
+that remain to be done.
+
+Where registries.d and registries.conf say something about the same images, name both in
+one command: a RegistryConfig takes over nothing from another one.
 
 Regular expressions and wildcards in identities are never converted. Standard error
 suggests what to write instead.
@@ -51,11 +59,14 @@ TrustPolicies.
 
 Exit status:
 
-    0  the TrustPolicies are equivalent to the files
-    1  some requirements were lost; standard error lists them
+    0  the objects are equivalent to the files
+    1  something was lost; standard error lists it
     2  wrong usage, or a file that cannot be read or converted`,
 		Example: `  # convert the policy of podman and skopeo on this machine
   assay policy convert --inline-keys /etc/containers/policy.json > trustpolicies.yaml
+
+  # convert where signatures and mirrors are
+  assay policy convert /etc/containers/registries.d /etc/containers/registries.conf > registryconfigs.yaml
 
   # convert the policies of policy-controller and Kyverno
   kubectl get clusterimagepolicies.policy.sigstore.dev,clusterpolicies -o yaml > policies.yaml
@@ -90,48 +101,103 @@ func (o *policyConvertOptions) run(files []string, stdin io.Reader, stdout, stde
 	}
 	converter := policyconvert.New(options)
 	for _, name := range files {
-		data, err := readInput(name, stdin)
-		if err != nil {
-			return err
-		}
-		if name == "-" {
-			name = "standard input"
-		}
-		if err := converter.Add(name, data); err != nil {
+		if err := addToConversion(converter, name, stdin); err != nil {
 			return err
 		}
 	}
 	policies, notes := converter.Result()
+	registries, more := converter.Registries()
 	if err := writePolicies(stdout, policies); err != nil {
 		return fmt.Errorf("writing the TrustPolicies: %w", err)
 	}
-	return printNotes(stderr, notes)
+	if err := writeRegistries(stdout, registries); err != nil {
+		return fmt.Errorf("writing the RegistryConfigs: %w", err)
+	}
+	return printNotes(stderr, slices.Concat(notes, more))
 }
 
-// policyDocument is a TrustPolicy as users write it, without a status.
-type policyDocument struct {
-	APIVersion string                        `json:"apiVersion"`
-	Kind       string                        `json:"kind"`
-	Metadata   policyMetadata                `json:"metadata"`
-	Spec       assayv1alpha1.TrustPolicySpec `json:"spec"`
+// addToConversion converts a file, or the files of a directory: *.yaml and then *.conf, in the order
+// of their names.
+func addToConversion(converter *policyconvert.Converter, name string, stdin io.Reader) error {
+	if info, err := os.Stat(name); name == "-" || err != nil || !info.IsDir() {
+		return addFileToConversion(converter, name, stdin)
+	}
+	entries, err := os.ReadDir(name)
+	if err != nil {
+		return err
+	}
+	found := false
+	for _, suffix := range []string{".yaml", ".conf"} {
+		for _, entry := range entries {
+			if !strings.HasSuffix(entry.Name(), suffix) {
+				continue
+			}
+			found = true
+			if err := addFileToConversion(converter, filepath.Join(name, entry.Name()), stdin); err != nil {
+				return err
+			}
+		}
+	}
+	if !found {
+		return fmt.Errorf("%s is a directory without a file *.yaml or *.conf", name)
+	}
+	return nil
 }
 
-type policyMetadata struct {
+func addFileToConversion(converter *policyconvert.Converter, name string, stdin io.Reader) error {
+	data, err := readInput(name, stdin)
+	if err != nil {
+		return err
+	}
+	switch {
+	case strings.HasSuffix(name, ".conf"):
+		return converter.AddRegistriesConf(name, data)
+	case name == "-":
+		return converter.Add("standard input", data)
+	default:
+		return converter.Add(name, data)
+	}
+}
+
+// document is an object as users write it, without a status.
+type document[S any] struct {
+	APIVersion string           `json:"apiVersion"`
+	Kind       string           `json:"kind"`
+	Metadata   documentMetadata `json:"metadata"`
+	Spec       S                `json:"spec"`
+}
+
+type documentMetadata struct {
 	Name string `json:"name"`
 }
 
 func writePolicies(w io.Writer, policies []assayv1alpha1.TrustPolicy) error {
 	for i := range policies {
 		p := &policies[i]
-		data, err := yaml.Marshal(policyDocument{p.APIVersion, p.Kind, policyMetadata{p.Name}, p.Spec})
-		if err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintf(w, "---\n%s", data); err != nil {
+		if err := writeDocument(w, document[assayv1alpha1.TrustPolicySpec]{p.APIVersion, p.Kind, documentMetadata{p.Name}, p.Spec}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func writeRegistries(w io.Writer, configs []assayv1alpha1.RegistryConfig) error {
+	for i := range configs {
+		c := &configs[i]
+		if err := writeDocument(w, document[assayv1alpha1.RegistryConfigSpec]{c.APIVersion, c.Kind, documentMetadata{c.Name}, c.Spec}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeDocument(w io.Writer, object any) error {
+	data, err := yaml.Marshal(object)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "---\n%s", data)
+	return err
 }
 
 // printNotes prints the notes of a conversion. Its error carries the exit code if anything was

@@ -78,7 +78,7 @@ func TestPolicyConvertRefuses(t *testing.T) {
 		"no command":      {[]string{"policy"}, "a command is needed"},
 		"no file":         {[]string{"policy", "convert"}, "a file is needed"},
 		"a missing file":  {[]string{"policy", "convert", file + ".none"}, "no such file"},
-		"a directory":     {[]string{"policy", "convert", filepath.Dir(file)}, "is a directory"},
+		"a directory":     {[]string{"policy", "convert", filepath.Dir(file)}, "is a directory without a file *.yaml or *.conf"},
 		"a doubled name":  {[]string{"policy", "convert", file}, "type"},
 		"no level at all": {[]string{"policy", "convert", "--enforcement", "Deny", file}, "must be Enforce, Warn or Audit"},
 		"no policy":       {[]string{"policy", "convert", "-"}, "standard input"},
@@ -89,5 +89,53 @@ func TestPolicyConvertRefuses(t *testing.T) {
 				t.Errorf("exit code %d, output %q, error %q; want 2, none, and %q", got.exit, got.stdout, got.stderr, tt.stderr)
 			}
 		})
+	}
+}
+
+// TestPolicyConvertRegistries converts a directory of registries.d and a registries.conf, and files
+// that contradict each other.
+func TestPolicyConvertRegistries(t *testing.T) {
+	directory := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(directory, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a.yaml", "docker:\n  registry.example.com/team:\n    lookaside: https://signatures.example.com\n")
+	write("README", "nothing")
+	conf := filepath.Join(t.TempDir(), "registries.conf")
+	if err := os.WriteFile(conf, []byte("[[registry]]\nprefix='registry.example.com'\n[[registry.mirror]]\nlocation='mirror.example.com'\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := run("", "policy", "convert", directory, conf)
+	want := `---
+apiVersion: assay.dev/v1alpha1
+kind: RegistryConfig
+metadata:
+  name: registry.example.com-team
+spec:
+  lookaside: https://signatures.example.com
+  mirrors:
+  - mirror.example.com/team
+  scopes:
+  - registry.example.com/team
+---
+apiVersion: assay.dev/v1alpha1
+kind: RegistryConfig
+metadata:
+  name: registry.example.com
+spec:
+  mirrors:
+  - mirror.example.com
+  scopes:
+  - registry.example.com
+`
+	if diff := cmp.Diff(want, got.stdout); diff != "" || got.exit != cli.ExitOK || got.stderr != "" {
+		t.Errorf("exit code %d, standard error %q (-want +got):\n%s", got.exit, got.stderr, diff)
+	}
+	write("b.yaml", "docker:\n  registry.example.com/team: {}\n")
+	got = run("", "policy", "convert", directory)
+	if got.exit != cli.ExitError || got.stdout != "" || !strings.Contains(got.stderr, "a.yaml") || !strings.Contains(got.stderr, "b.yaml") {
+		t.Errorf("exit code %d, output %q, error %q", got.exit, got.stdout, got.stderr)
 	}
 }

@@ -54,11 +54,13 @@ func newStatusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Summarize the verdicts in a cluster",
 		Long: `Summarize the verdicts in a cluster: the number of images by verdict and reason, the
-TrustPolicies, the keys that have expired, expire soon or cannot be used, and the API
-servers with the allowlist that each of them has.
+TrustPolicies, the keys that have expired, expire soon or cannot be used, the stores of
+signatures with the hosts that rest or do not answer, what discovery leaves out, and the
+API servers with the allowlist that each of them has.
 
-The command reads Images and TrustPolicies, and the ConfigMap assay-apiservers in the
-operator's namespace if it may. The cluster role view suffices.
+The command reads Images and TrustPolicies, and if it may RegistryConfigs and the
+ConfigMaps assay-import and assay-apiservers in the operator's namespace. The cluster
+role view suffices.
 Manifests and signatures are not transferred, so it is fast in large clusters as well.
 
 Exit status:
@@ -73,6 +75,9 @@ Exit status:
 
   # print the status again whenever it changes
   assay status --watch
+
+  # list the hosts that rest, and until when
+  assay status -o json | jq -r '.import.hosts[] | "\(.host) \(.reason) \(.until)"'
 
   # fail when an image is refused
   assay status -o json | jq -e '.images.refused == 0'`,

@@ -61,10 +61,9 @@ func writeStatusTable(w io.Writer, s *summary.Status, now time.Time, wide bool) 
 		b.WriteString("\nThere are no TrustPolicies: no image can be verified.\n")
 	}
 	addTable(&b, keyRows(s.Keys, now, wide))
+	addImport(&b, s, now, wide)
 	addTable(&b, serverRows(s.APIServers, now, wide))
-	if s.APIServersNote != "" {
-		fmt.Fprintf(&b, "\nThe API servers are not shown: %s\n", safetext.Mask(s.APIServersNote))
-	}
+	addNote(&b, "API servers are", s.APIServersNote)
 	if wide {
 		addTable(&b, imageRows(s.Unverified))
 		if s.Omitted > 0 {
@@ -122,7 +121,7 @@ func serverRows(servers []summary.APIServer, now time.Time, wide bool) [][]strin
 	}
 	for i := range servers {
 		s := &servers[i]
-		row := []string{s.Address, string(s.State), duration.HumanDuration(max(0, now.Sub(s.Since.Time)))}
+		row := []string{s.Address, string(s.State), age(now, s.Since.Time)}
 		if wide {
 			row = append(row, s.Message)
 		}

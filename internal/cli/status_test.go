@@ -16,11 +16,13 @@ import (
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/cli/summary"
+	"github.com/assay-project/assay/internal/importstatus"
 )
 
 var statusNow = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func someStatus() *summary.Status {
+	later := metav1.NewTime(statusNow.Add(12 * time.Minute))
 	soon, past := metav1.NewTime(statusNow.Add(6*24*time.Hour)), metav1.NewTime(statusNow.Add(-50*time.Hour))
 	return &summary.Status{
 		Images:  summary.ImageCounts{Total: 5, Verified: 1, Refused: 2, Unknown: 1, Pending: 1},
@@ -44,6 +46,33 @@ func someStatus() *summary.Status {
 			{Address: "10.0.0.12:6443\x1b[2J", State: "Stale", Since: soon, Message: "its copy is outdated"},
 		},
 		APIServersNote: "some are\nmissing",
+		RegistryConfigs: []summary.RegistryConfig{
+			{Name: "new", Scopes: []string{"*.example.net"}},
+			{
+				Name: "team", Scopes: []string{"registry.example.com/team"}, Lookaside: "https://signatures.example.com", Mirrors: []string{"mirror.example.com/team"},
+				Ready: "False", Reason: "RateLimited", Message: "registry.example.com asks for\nfewer requests", Images: &assayv1alpha1.ImportCounts{Imported: 7, Pending: 2, Failed: 1},
+			},
+		},
+		RegistryConfigsNote: "not permitted",
+		Import: importstatus.Status{
+			Hosts: []importstatus.Host{
+				{Host: "down.example.com", Reason: "Unavailable", Message: "did not answer in time\x1b[2J", Since: past, Until: &past},
+				{Host: "registry.example.com", Reason: "RateLimited", Message: "asks for fewer requests (status 429)", Since: past, Until: &later},
+			},
+			OmittedHosts: 1,
+			Pending: importstatus.Pending{Images: 3, Oldest: &importstatus.PendingImage{
+				Name: "sha256-2", Reference: "registry.example.com/a\x1b:2", Reason: "RateLimited", Since: past,
+			}},
+			Discovery: &importstatus.Discovery{
+				Verified: 1, Unverified: 2, Unresolved: 3, Excess: 4, Dropped: 5,
+				LeftOut: []importstatus.LeftOut{
+					{Namespace: "flood", Cause: "NotRemembered", References: 5}, {Namespace: "flood", Cause: "TooManyReferences", References: 4},
+				},
+				OmittedLeftOut: 2, OmittedTags: 3, NotListed: []string{"jobs", "pods"},
+				Tags: []importstatus.Tag{{Image: "registry.example.com/a:2", Message: "registry.example.com answered with status 401"}},
+			},
+		},
+		ImportNote: "also missing",
 	}
 }
 
@@ -63,6 +92,34 @@ KEY    POLICY   EXPIRES    REASON           OWNER
 ABCD   shop     2d2h ago   KeyExpired       Mallory?[2J?<m@example.com>
 EF01   shop     in 6d      -                -
 lost   shop     -          SourceNotFound   -
+
+REGISTRYCONFIG   READY   REASON        IMPORTED   PENDING   FAILED
+new              -       -             -          -         -
+team             False   RateLimited   7          2         1
+
+The RegistryConfigs are not shown: not permitted
+
+HOST                   REASON        SINCE   RESTS     MESSAGE
+down.example.com       Unavailable   2d2h    -         did not answer in time?[2J
+registry.example.com   RateLimited   2d2h    for 12m   asks for fewer requests (status 429)
+and 1 more
+
+Images that wait for signatures: 3, the oldest for 2d2h (RateLimited): sha256-2 registry.example.com/a?:2
+
+Images that workloads refer to: 1 verified, 2 not verified, 3 by a tag whose digest is not known, 4 left out
+
+NAMESPACE   LEFT OUT   CAUSE
+flood       5          NotRemembered
+flood       4          TooManyReferences
+and 2 more
+
+TAG                        LOOKUP FAILED
+registry.example.com/a:2   registry.example.com answered with status 401
+and 3 more
+
+Resources that cannot be listed, so that nothing is discovered from them: jobs, pods
+
+The state of imports is not shown: also missing
 
 API SERVER           ALLOWLIST   SINCE
 10.0.0.11:6443       Current     2d2h
@@ -85,6 +142,34 @@ KEY    POLICY   EXPIRES    REASON           OWNER                         SOURCE
 ABCD   shop     2d2h ago   KeyExpired       Mallory?[2J?<m@example.com>   Secret/keys[a.asc]   expired
 EF01   shop     in 6d      -                -                             -                    -
 lost   shop     -          SourceNotFound   -                             -                    -
+
+REGISTRYCONFIG   READY   REASON        IMPORTED   PENDING   FAILED   SCOPES                      LOOKASIDE                        MIRRORS                   MESSAGE
+new              -       -             -          -         -        *.example.net               -                                -                         -
+team             False   RateLimited   7          2         1        registry.example.com/team   https://signatures.example.com   mirror.example.com/team   registry.example.com asks for?fewer requests
+
+The RegistryConfigs are not shown: not permitted
+
+HOST                   REASON        SINCE   RESTS     MESSAGE
+down.example.com       Unavailable   2d2h    -         did not answer in time?[2J
+registry.example.com   RateLimited   2d2h    for 12m   asks for fewer requests (status 429)
+and 1 more
+
+Images that wait for signatures: 3, the oldest for 2d2h (RateLimited): sha256-2 registry.example.com/a?:2
+
+Images that workloads refer to: 1 verified, 2 not verified, 3 by a tag whose digest is not known, 4 left out
+
+NAMESPACE   LEFT OUT   CAUSE
+flood       5          NotRemembered
+flood       4          TooManyReferences
+and 2 more
+
+TAG                        LOOKUP FAILED
+registry.example.com/a:2   registry.example.com answered with status 401
+and 3 more
+
+Resources that cannot be listed, so that nothing is discovered from them: jobs, pods
+
+The state of imports is not shown: also missing
 
 API SERVER           ALLOWLIST   SINCE   MESSAGE
 10.0.0.11:6443       Current     2d2h    -

@@ -18,7 +18,8 @@ import (
 // MaxSize bounds a file, in bytes. Real ones have a few KiB; one with every key inline has a few hundred.
 const MaxSize = 1 << 20
 
-// maxPolicies bounds what a file is turned into: a cluster with more TrustPolicies is not made by one file.
+// maxPolicies bounds what a file is turned into: a cluster with more TrustPolicies or RegistryConfigs is not made by one
+// file.
 const maxPolicies = 4096
 
 // Options say how keys get into the TrustPolicies. The zero value reads no files.
@@ -53,7 +54,8 @@ type Converter struct {
 	conjunctive []int
 	// open are scopes for which no TrustPolicy could be made. What becomes of their images depends on the scopes of
 	// all files.
-	open []openScope
+	open       []openScope
+	registries registries
 }
 
 // openScope is a scope for which there is no TrustPolicy.
@@ -65,7 +67,10 @@ type openScope struct {
 
 // New returns a Converter without files.
 func New(options Options) *Converter {
-	return &Converter{options: options, names: map[string]bool{}, secrets: map[string]string{}}
+	return &Converter{
+		options: options, names: map[string]bool{}, secrets: map[string]string{},
+		registries: registries{sections: map[string]section{}, tables: map[string]table{}},
+	}
 }
 
 // Add converts a file. name is what notes call it. An error means that the file is not one of the kinds that are
@@ -75,12 +80,12 @@ func (c *Converter) Add(name string, data []byte) error {
 		return fmt.Errorf("%s: the file is larger than %d bytes", name, MaxSize)
 	}
 	next := *c
-	next.file = name
+	next.file, next.registries = name, c.registries.clone()
 	if err := next.add(data); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	if len(next.policies) > maxPolicies {
-		return fmt.Errorf("%s: more than %d TrustPolicies would be needed", name, maxPolicies)
+	if len(next.policies)+len(next.registries.order) > maxPolicies {
+		return fmt.Errorf("%s: more than %d TrustPolicies or RegistryConfigs would be needed", name, maxPolicies)
 	}
 	*c = next
 	return nil
@@ -117,6 +122,9 @@ func (c *Converter) addJSON(data []byte) error {
 	}
 	if _, ok := members["kind"]; ok {
 		return c.addObject(members)
+	}
+	if isRegistriesD(members) {
+		return c.addRegistriesD(members)
 	}
 	return c.addContainersPolicy(members)
 }

@@ -23,7 +23,8 @@ type Table struct {
 	disabled map[string]bool
 	// arrivals counts the references that were ever added.
 	arrivals uint64
-	dropped  int
+	// dropped counts the references of each namespace that are not remembered, without zeros.
+	dropped map[unique.Handle[string]]int
 
 	// changes has an element when something has changed since the last one was taken.
 	changes chan struct{}
@@ -70,14 +71,16 @@ type Stats struct {
 	Objects map[string]int
 	// References counts distinct references.
 	References int
-	// Dropped counts references that are left out because their object or namespace has too many.
-	Dropped int
+	// Dropped counts references that are left out because their object or namespace has too many,
+	// by namespace.
+	Dropped map[string]int
 }
 
 func newTable() *Table {
 	t := &Table{
 		objects: make([]map[key]unique.Handle[set], len(Kinds())),
 		uses:    map[unique.Handle[string]]*uses{}, perNamespace: map[unique.Handle[string]]int{},
+		dropped:  map[unique.Handle[string]]int{},
 		disabled: map[string]bool{}, changes: make(chan struct{}, 1),
 	}
 	for i := range t.objects {
@@ -117,7 +120,10 @@ func (t *Table) Each(visit func(Reference)) {
 func (t *Table) Stats() Stats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	stats := Stats{Objects: map[string]int{}, References: len(t.uses), Dropped: t.dropped}
+	stats := Stats{Objects: map[string]int{}, References: len(t.uses), Dropped: make(map[string]int, len(t.dropped))}
+	for namespace, n := range t.dropped {
+		stats.Dropped[namespace.Value()] = n
+	}
 	for i, kind := range Kinds() {
 		stats.Objects[kind.Resource] = len(t.objects[i])
 	}
@@ -186,8 +192,19 @@ func (t *Table) add(namespace unique.Handle[string], handle unique.Handle[set], 
 		s.references, s.dropped = strings.Join(kept, separator), s.dropped+left
 		handle = unique.Make(s)
 	}
-	t.dropped += s.dropped
+	t.drop(namespace, s.dropped)
 	return handle
+}
+
+// drop counts references that are not remembered.
+func (t *Table) drop(namespace unique.Handle[string], n int) {
+	if n == 0 {
+		return
+	}
+	t.notify()
+	if t.dropped[namespace] += n; t.dropped[namespace] == 0 {
+		delete(t.dropped, namespace)
+	}
 }
 
 // addReference counts a use. It returns false when the namespace has too many references.
@@ -226,7 +243,7 @@ func (t *Table) addReference(reference, namespace unique.Handle[string], idle, i
 // remove takes back what add counted.
 func (t *Table) remove(namespace unique.Handle[string], handle unique.Handle[set]) {
 	s := handle.Value()
-	t.dropped -= s.dropped
+	t.drop(namespace, -s.dropped)
 	if s.references == "" {
 		return
 	}

@@ -90,7 +90,7 @@ func TestNamespaceBound(t *testing.T) {
 		table.put(7, objects[n], true)
 	}
 	table.put(7, object("shop", "web", false, "app-0-0", "shop"), true)
-	want := Stats{References: MaxNamespaceReferences + 1, Dropped: len(objects)*each - MaxNamespaceReferences}
+	want := Stats{References: MaxNamespaceReferences + 1, Dropped: map[string]int{"flood": len(objects)*each - MaxNamespaceReferences}}
 	check := func(want Stats) {
 		t.Helper()
 		got := table.Stats()
@@ -104,7 +104,7 @@ func TestNamespaceBound(t *testing.T) {
 	for i := range objects {
 		table.forget(7, objects[len(objects)-1-i])
 	}
-	check(Stats{References: 2})
+	check(Stats{References: 2, Dropped: map[string]int{}})
 	if diff := cmp.Diff([]string{"app-0-0: shop", "shop: shop"}, content(table)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

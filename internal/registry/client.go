@@ -324,7 +324,7 @@ func (r *Repository) request(ctx context.Context, method, path, accept string) (
 
 // unexpected is the error of an answer other than 200, with how long the host rests for it.
 func (r *Repository) unexpected(response *http.Response) *Error {
-	if rest, ok := r.client.network.host(response.Request.URL).resting().(*Error); ok { //nolint:errorlint // It is returned as it is.
+	if rest, ok := r.client.network.host(response.Request.URL).restingFor(nil).(*Error); ok { //nolint:errorlint // It is returned as it is.
 		return rest
 	}
 	return fromStatus(hostKey(response.Request.URL), response.StatusCode)

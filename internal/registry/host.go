@@ -25,8 +25,13 @@ type host struct {
 	limiter  *rate.Limiter
 	restEnds time.Time
 	why      Error
+	// restBy is the transport that the rest is for when the cause is TLS: another one may trust
+	// other authorities. Other rests are for all.
+	restBy *transport
 	failures int
 	last     Outcome
+	// since is when the host first failed or began to rest; zero while it answers.
+	since time.Time
 }
 
 // Outcome is what came of the last request to a host.
@@ -37,6 +42,18 @@ type Outcome struct {
 	Err *Error
 }
 
+// HostState is a host that rests, or that failed at the last request.
+type HostState struct {
+	// Host is host or host:port.
+	Host string
+	// Err is why.
+	Err Error
+	// Since is when it began.
+	Since time.Time
+	// Until is the end of the rest that the last request led to; zero for none. It may be over.
+	Until time.Time
+}
+
 func newHost(name string, c clock.PassiveClock) *host {
 	return &host{
 		name: name, clock: c, slots: make(chan struct{}, requestsAtATime),
@@ -45,8 +62,8 @@ func newHost(name string, c clock.PassiveClock) *host {
 }
 
 // acquire waits for a turn to send a request. It fails at once while the host rests.
-func (h *host) acquire(ctx context.Context, perSecond int) error {
-	if err := h.resting(); err != nil {
+func (h *host) acquire(ctx context.Context, by *transport) error {
+	if err := h.restingFor(by); err != nil {
 		return err
 	}
 	select {
@@ -54,13 +71,13 @@ func (h *host) acquire(ctx context.Context, perSecond int) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	err := h.limit(perSecond).Wait(ctx)
+	err := h.limit(by.access.RequestsPerSecond).Wait(ctx)
 	switch {
 	case err != nil && ctx.Err() == nil:
 		err = &Error{Code: RateLimited, Host: h.name, Detail: "has more requests waiting than can be sent in time"}
 	case err == nil:
 		// Others may have been told meanwhile to leave the host alone.
-		err = h.resting()
+		err = h.restingFor(by)
 	}
 	if err != nil {
 		h.release()
@@ -80,13 +97,20 @@ func (h *host) limit(perSecond int) *rate.Limiter {
 	return h.limiter
 }
 
-// resting returns the error of a request to a host that rests, nil if it does not. The result is
-// an error and not an *Error, because a nil one would be an error.
-func (h *host) resting() error {
+// resting reports whether the host rests, for whatever transport.
+func (h *host) resting() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.restEnds.After(h.clock.Now())
+}
+
+// restingFor returns the error of a request to a host that rests, nil if it does not. The result
+// is an error and not an *Error, because a nil one would be an error.
+func (h *host) restingFor(by *transport) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	wait := h.restEnds.Sub(h.clock.Now())
-	if wait <= 0 {
+	if wait <= 0 || h.restBy != nil && h.restBy != by {
 		return nil
 	}
 	e := h.why
@@ -94,20 +118,26 @@ func (h *host) resting() error {
 	return &e
 }
 
-// rest lets the host rest, at least until the end of the present rest.
-func (h *host) rest(d time.Duration, why Error) {
+// rest lets the host rest, at least until the end of the present rest if that is for all. by is nil
+// for a rest for all.
+func (h *host) rest(d time.Duration, why Error, by *transport) {
 	why.Host = h.name
-	if ends := h.clock.Now().Add(min(d, maxRest)); ends.After(h.restEnds) {
-		h.restEnds, h.why = ends, why
+	if ends := h.clock.Now().Add(min(d, maxRest)); ends.After(h.restEnds) || h.restBy != nil {
+		h.restEnds, h.why, h.restBy = ends, why, by
 	}
 }
 
-// failed records that the host did not answer. It rests for longer each time.
-func (h *host) failed(err *Error) {
+// failed records that the host did not answer a transport. It rests for longer each time.
+func (h *host) failed(err *Error, by *transport) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.last = Outcome{Time: h.clock.Now(), Err: err}
-	h.rest(min(minFailureRest<<min(h.failures, 10), maxFailureRest), Error{Code: err.Code, Detail: err.Detail})
+	now := h.clock.Now()
+	h.last = Outcome{Time: now, Err: err}
+	h.trouble(now)
+	if err.Code != TLSError {
+		by = nil
+	}
+	h.rest(min(minFailureRest<<min(h.failures, 10), maxFailureRest), Error{Code: err.Code, Detail: err.Detail}, by)
 	h.failures++
 }
 
@@ -118,8 +148,9 @@ func (h *host) refused(err *Error) {
 	h.last = Outcome{Time: h.clock.Now(), Err: err}
 }
 
-// answered records an answer, by which the host may ask for a rest.
-func (h *host) answered(response *http.Response) {
+// answered records an answer, by which the host may ask for a rest. It reports whether anything
+// changed but the time.
+func (h *host) answered(response *http.Response) (changed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := h.clock.Now()
@@ -127,14 +158,49 @@ func (h *host) answered(response *http.Response) {
 	switch status := response.StatusCode; {
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
 		why := Error{Code: RateLimited, Detail: "asks for fewer requests (status " + strconv.Itoa(status) + ")"}
-		h.rest(retryAfter(response.Header.Get("Retry-After"), now), why)
+		h.rest(retryAfter(response.Header.Get("Retry-After"), now), why, nil)
 		why.Host = h.name
 		h.last.Err = &why
 	case status >= http.StatusInternalServerError:
 		h.last.Err = fromStatus(h.name, status)
 	case halfUsed(response.Header):
-		h.rest(budgetRest, Error{Code: RateLimited, Detail: "counts requests, and half of them are used"})
+		h.rest(budgetRest, Error{Code: RateLimited, Detail: "counts requests, and half of them are used"}, nil)
+	default:
+		changed = !h.since.IsZero()
+		h.since = time.Time{}
+		return changed
 	}
+	h.trouble(now)
+	return true
+}
+
+// trouble records since when the host fails or rests.
+func (h *host) trouble(now time.Time) {
+	if h.since.IsZero() {
+		h.since = now
+	}
+}
+
+// state returns what is wrong with the host, and false if nothing is.
+func (h *host) state() (HostState, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := HostState{Host: h.name, Since: h.since}
+	if h.restEnds.After(h.last.Time) {
+		s.Until = h.restEnds
+	}
+	switch {
+	case h.since.IsZero():
+		return s, false
+	case h.restEnds.After(h.clock.Now()):
+		s.Err = h.why
+	case h.last.Err != nil:
+		s.Err = *h.last.Err
+	default:
+		return s, false // It only rested.
+	}
+	s.Err.Wait = 0
+	return s, true
 }
 
 // outcome returns what came of the last request.

@@ -171,3 +171,34 @@ func TestRequestsAtATime(t *testing.T) {
 		t.Errorf("%d at a time of %d, want at most 4 of 40", most.Load(), total.Load())
 	}
 }
+
+// TestRestAfterTLSError checks that a host whose certificate is not accepted rests for those who do
+// not accept it, and is asked at once by a client that trusts another authority.
+func TestRestAfterTLSError(t *testing.T) {
+	s := serve(t, text(ociManifest, content))
+	n := network()
+	ask := func(c *registry.Client) error {
+		_, err := c.Repository(named(t, s.host("registry")+"/team/app")).Head(t.Context(), testDigest.String())
+		return err
+	}
+	distrusts := n.NewClient(s.host("registry"), registry.Access{RequestsPerSecond: 1000}, registry.Credential{})
+	wantError(t, ask(distrusts), registry.TLSError, "unknown authority")
+	if e := wantRefusal(t, ask(distrusts), registry.TLSError, "unknown authority"); e.RetryAfter() == 0 {
+		t.Error("the host does not rest")
+	}
+	if err := ask(s.client(n, registry.Credential{})); err != nil {
+		t.Errorf("with the authority: %v", err)
+	}
+	wantError(t, ask(distrusts), registry.TLSError, "unknown authority")
+	// A rest that the host asks for is for all.
+	limits := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) })
+	host := limits.host("registry")
+	ask = func(c *registry.Client) error {
+		_, err := c.Repository(named(t, host+"/team/app")).Head(t.Context(), testDigest.String())
+		return err
+	}
+	distrusts = n.NewClient(host, registry.Access{RequestsPerSecond: 1000}, registry.Credential{})
+	wantError(t, ask(distrusts), registry.TLSError, "")
+	wantError(t, ask(limits.client(n, registry.Credential{})), registry.RateLimited, "")
+	wantError(t, ask(distrusts), registry.RateLimited, "")
+}

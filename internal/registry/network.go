@@ -42,6 +42,9 @@ type Network struct {
 	Clock clock.PassiveClock
 	// Observe is called with the status of each answer, 0 for none; nil observes nothing.
 	Observe func(status int)
+	// HostChanged is called when a host begins to fail, to rest or to answer again, or rests for
+	// longer; nil is not called. It must not wait.
+	HostChanged func()
 
 	mu      sync.Mutex
 	hosts   map[string]*host
@@ -107,11 +110,31 @@ func (n *Network) Resting() int {
 	defer n.mu.Unlock()
 	resting := 0
 	for _, h := range n.hosts {
-		if h.resting() != nil {
+		if h.resting() {
 			resting++
 		}
 	}
 	return resting
+}
+
+// Troubled returns the hosts that rest or that failed at the last request, by name.
+func (n *Network) Troubled() []HostState {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var states []HostState
+	for _, h := range n.hosts {
+		if s, ok := h.state(); ok {
+			states = append(states, s)
+		}
+	}
+	slices.SortFunc(states, func(a, b HostState) int { return strings.Compare(a.Host, b.Host) })
+	return states
+}
+
+func (n *Network) hostChanged() {
+	if n.HostChanged != nil {
+		n.HostChanged()
+	}
 }
 
 // host returns the state of a host. When too many are known, those at rest with nothing to
@@ -128,7 +151,7 @@ func (n *Network) host(u *url.URL) *host {
 	}
 	if len(n.hosts) >= maxHosts {
 		for name, h := range n.hosts {
-			if len(h.slots) == 0 && h.resting() == nil {
+			if len(h.slots) == 0 && !h.resting() {
 				delete(n.hosts, name)
 			}
 		}

@@ -29,7 +29,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		t.refused(h, req, e)
 		return nil, e
 	}
-	if err := h.acquire(req.Context(), t.access.RequestsPerSecond); err != nil {
+	if err := h.acquire(req.Context(), t); err != nil {
 		return nil, err
 	}
 	response, err := t.base.RoundTrip(req)
@@ -42,14 +42,17 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			if e.Code == HostNotAllowed {
 				t.refused(h, req, e)
 			} else {
-				h.failed(e)
+				h.failed(e, t)
+				t.network.hostChanged()
 			}
 			return nil, e
 		}
 		return nil, err
 	}
 	t.observe(response.StatusCode)
-	h.answered(response)
+	if h.answered(response) {
+		t.network.hostChanged()
+	}
 	response.Body = &body{ReadCloser: response.Body, left: maxBody, host: h}
 	if req.URL.Scheme == "https" && strings.Contains(strings.ToLower(response.Header.Get("Www-Authenticate")), `realm="http:`) {
 		_ = response.Body.Close()

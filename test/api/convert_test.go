@@ -98,6 +98,17 @@ func TestConvertedPolicies(t *testing.T) {
 	if len(policies) != want {
 		t.Errorf("%d TrustPolicies, want %d; notes: %v", len(policies), want, notes)
 	}
+	c := convertedClient(t)
+	for i := range policies {
+		err := c.Create(t.Context(), &policies[i], client.DryRunAll)
+		if err != nil {
+			t.Errorf("%v: %v", policies[i].Spec.Scopes, err)
+		}
+	}
+}
+
+func convertedClient(t *testing.T) client.Client {
+	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := assayv1alpha1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
@@ -106,10 +117,44 @@ func TestConvertedPolicies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range policies {
-		err := c.Create(t.Context(), &policies[i], client.DryRunAll)
-		if err != nil {
-			t.Errorf("%v: %v", policies[i].Spec.Scopes, err)
+	return c
+}
+
+// TestConvertedRegistries creates what `assay policy convert` makes of registries.d and registries.conf.
+func TestConvertedRegistries(t *testing.T) {
+	converter := policyconvert.New(policyconvert.Options{})
+	if err := converter.Add("a.yaml", []byte(`docker:
+  registry.example.com/a: {lookaside: https://signatures.example.com/sigstore, use-sigstore-attachments: false}
+  registry.example.com:5000: {lookaside: "http://127.0.0.1:8080/"}
+  "*.example.net": {sigstore: "https://[2001:db8::1]:8443/a_b/~c"}
+  docker.io/library/busybox: {use-sigstore-attachments: true}
+`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := converter.AddRegistriesConf("registries.conf", []byte(`
+[[registry]]
+location = "registry.example.com:5000"
+insecure = true
+[[registry]]
+prefix = "registry.example.com"
+location = "elsewhere.example.com/x"
+[[registry.mirror]]
+location = "localhost:5000"
+[[registry.mirror]]
+location = "mirror:5000/a__b"
+[[registry.mirror]]
+location = "[2001:db8::1]:5000/a"
+`)); err != nil {
+		t.Fatal(err)
+	}
+	configs, notes := converter.Registries()
+	if len(configs) != 5 || len(configs[3].Spec.Mirrors)+len(configs[4].Spec.Mirrors) == 0 {
+		t.Errorf("%d RegistryConfigs, want 5: %+v; notes: %v", len(configs), configs, notes)
+	}
+	c := convertedClient(t)
+	for i := range configs {
+		if err := c.Create(t.Context(), &configs[i], client.DryRunAll); err != nil {
+			t.Errorf("%v: %v", configs[i].Spec, err)
 		}
 	}
 }

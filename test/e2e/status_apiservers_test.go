@@ -16,8 +16,10 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/apiserverstatus"
 	"github.com/assay-project/assay/internal/cli/summary"
+	"github.com/assay-project/assay/internal/importstatus"
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
@@ -95,6 +97,54 @@ func TestStatusOfAPIServers(t *testing.T) {
 	elsewhere, _, err := assay(t.Context(), "", "status", "--kubeconfig", s.Kubeconfig(), "--operator-namespace", "elsewhere")
 	if err != nil || strings.Contains(elsewhere, nowhere) {
 		t.Errorf("error %v, and an API server of another installation in\n%.3000s", err, elsewhere)
+	}
+}
+
+// TestStatusOfImports reads RegistryConfigs and the state of imports as a user who may, and as one
+// who may not.
+func TestStatusOfImports(t *testing.T) {
+	s := newScenario(t, shared, "imports")
+	config := &assayv1alpha1.RegistryConfig{ObjectMeta: metav1.ObjectMeta{Name: s.name}}
+	config.Spec.Scopes = []assayv1alpha1.RegistryScope{assayv1alpha1.RegistryScope(s.repository())}
+	s.create(config)
+	kubeconfig := s.kubeconfigFor("import-reader")
+	for _, role := range []string{"assay-image-viewer-role", "assay-trustpolicy-viewer-role"} {
+		s.bind("import-"+role, role, "import-reader")
+	}
+	s.awaitStatus(kubeconfig, func(st *summary.Status) bool {
+		return len(st.RegistryConfigs) == 0 && strings.Contains(st.RegistryConfigsNote, "assay-registryconfig-viewer-role") &&
+			strings.Contains(st.ImportNote, "ConfigMap assay-import in namespace assay-system is not permitted")
+	})
+	s.bind("import-registries", "assay-registryconfig-viewer-role", "import-reader")
+	reader := &rbacv1.ClusterRole{
+		ObjectMeta: metav1.ObjectMeta{Name: "import-reader"},
+		Rules: []rbacv1.PolicyRule{{
+			APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: []string{importstatus.Name},
+			Verbs: []string{"list", "watch"},
+		}},
+	}
+	s.create(reader)
+	s.bind(reader.Name, reader.Name, "import-reader")
+	s.awaitStatus(kubeconfig, func(st *summary.Status) bool {
+		return len(st.RegistryConfigs) == 1 && st.RegistryConfigs[0].Name == s.name && st.RegistryConfigsNote == "" && st.ImportNote == ""
+	})
+	watching := s.watchStatus(kubeconfig)
+	s.startManager()
+	image := s.image("waits")
+	image.Annotations = map[string]string{assayv1alpha1.ImportAnnotation: "true"}
+	s.create(image)
+	for {
+		now := watching.next()
+		if now.Import.Pending.Images > 0 && now.Import.Pending.Oldest != nil && now.Import.Pending.Oldest.Name == image.Name {
+			break
+		}
+	}
+	watching.interrupt()
+	table, _, err := assay(t.Context(), "", "status", "--kubeconfig", kubeconfig, "-o", "wide")
+	for _, part := range []string{"REGISTRYCONFIG", s.name, "Images that wait for signatures: 1"} {
+		if err != nil || !strings.Contains(table, part) {
+			t.Errorf("error %v, and no %s in\n%.3000s", err, part, table)
+		}
 	}
 }
 

@@ -20,6 +20,8 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/apiserverstatus"
+	"github.com/assay-project/assay/internal/importstatus"
 )
 
 const (
@@ -38,7 +40,7 @@ var (
 )
 
 // Reader reads a cluster. It needs to list Images and TrustPolicies and, for Watch, to watch them.
-// The same for ConfigMaps of the operator's namespace is optional.
+// The same for RegistryConfigs and for ConfigMaps of the operator's namespace is optional.
 type Reader struct {
 	images, policies, core *rest.RESTClient
 	// Namespace is the operator's.
@@ -80,18 +82,10 @@ func NewReader(config *rest.Config) (*Reader, error) {
 // Read reads everything and calls show with it. With follow it then calls show after changes, until
 // ctx is done, whose error it returns, or until its data is stale: ErrStale.
 func (r *Reader) Read(ctx context.Context, follow bool, show func(*Cluster) error) error {
-	c := &Cluster{images: map[string]Image{}, policies: map[string]assayv1alpha1.TrustPolicy{}}
-	policiesAt, err := r.listPolicies(ctx, c)
+	c := newCluster()
+	columns, at, err := r.list(ctx, c)
 	if err != nil {
-		return explain("trustpolicies", err)
-	}
-	columns, imagesAt, err := r.listImages(ctx, c)
-	if err != nil {
-		return explain("images", err)
-	}
-	serversAt, err := r.listServers(ctx, c)
-	if err != nil {
-		return explain("configmaps", err)
+		return err
 	}
 	seen := func() error {
 		if err := show(c); err != nil {
@@ -102,22 +96,60 @@ func (r *Reader) Read(ctx context.Context, follow bool, show func(*Cluster) erro
 	if err := seen(); err != nil || !follow {
 		return err
 	}
-	policies, err := start(ctx, r.policies, "trustpolicies", policiesAt, "application/json")
+	watches, err := r.watch(ctx, at)
+	defer watches.stop()
 	if err != nil {
-		return explain("trustpolicies", err)
+		return err
 	}
-	defer policies.Stop()
-	servers, err := r.watchServers(ctx, serversAt)
+	return c.follow(ctx, columns, watches, seen, r.Interval)
+}
+
+// versions are the resource versions of what was listed; empty for what may not be read.
+type versions struct{ images, policies, registries, servers, imports string }
+
+// list reads everything.
+func (r *Reader) list(ctx context.Context, c *Cluster) (columns columns, at versions, err error) {
+	if at.policies, err = r.listPolicies(ctx, c); err != nil {
+		return columns, at, explain("trustpolicies", err)
+	}
+	if at.registries, err = r.listRegistries(ctx, c); err != nil {
+		return columns, at, explain("registryconfigs", err)
+	}
+	if columns, at.images, err = r.listImages(ctx, c); err != nil {
+		return columns, at, explain("images", err)
+	}
+	if at.servers, err = r.listConfigMap(ctx, c, apiserverstatus.Name); err == nil {
+		at.imports, err = r.listConfigMap(ctx, c, importstatus.Name)
+	}
 	if err != nil {
-		return explain("configmaps", err)
+		return columns, at, explain("configmaps", err)
 	}
-	defer servers.Stop()
-	images, err := start(ctx, r.images, "images", imagesAt, asTable)
-	if err != nil {
-		return explain("images", err)
+	return columns, at, nil
+}
+
+// watch watches everything. What has begun must be stopped, also after an error.
+func (r *Reader) watch(ctx context.Context, at versions) (*watches, error) {
+	w := &watches{}
+	for _, begin := range []struct {
+		resource string
+		to       *watch.Interface
+		watch    func() (watch.Interface, error)
+	}{
+		{"trustpolicies", &w.policies, func() (watch.Interface, error) {
+			return start(ctx, r.policies, "trustpolicies", at.policies, "application/json")
+		}},
+		{"registryconfigs", &w.registries, func() (watch.Interface, error) { return r.watchRegistries(ctx, at.registries) }},
+		{"configmaps", &w.servers, func() (watch.Interface, error) { return r.watchConfigMap(ctx, apiserverstatus.Name, at.servers) }},
+		{"configmaps", &w.imports, func() (watch.Interface, error) { return r.watchConfigMap(ctx, importstatus.Name, at.imports) }},
+		{"images", &w.images, func() (watch.Interface, error) { return start(ctx, r.images, "images", at.images, asTable) }},
+	} {
+		begun, err := begin.watch()
+		if err != nil {
+			return w, explain(begin.resource, err)
+		}
+		*begin.to = begun
 	}
-	defer images.Stop()
-	return c.follow(ctx, columns, watches{images, policies, servers}, seen, r.Interval)
+	return w, nil
 }
 
 func (r *Reader) listPolicies(ctx context.Context, c *Cluster) (resourceVersion string, err error) {
@@ -174,11 +206,20 @@ func start(ctx context.Context, client *rest.RESTClient, resource, resourceVersi
 }
 
 // watches are those of everything that is shown.
-type watches struct{ images, policies, servers watch.Interface }
+type watches struct{ images, policies, registries, servers, imports watch.Interface }
+
+// stop ends the watches that have begun.
+func (w *watches) stop() {
+	for _, begun := range []watch.Interface{w.images, w.policies, w.registries, w.servers, w.imports} {
+		if begun != nil {
+			begun.Stop()
+		}
+	}
+}
 
 // follow applies events until one of the watches ends. It combines changes within the interval into
 // one call of show.
-func (c *Cluster) follow(ctx context.Context, columns columns, w watches, changed func() error, interval time.Duration) error {
+func (c *Cluster) follow(ctx context.Context, columns columns, w *watches, changed func() error, interval time.Duration) error {
 	var due <-chan time.Time
 	for {
 		var event watch.Event
@@ -194,7 +235,9 @@ func (c *Cluster) follow(ctx context.Context, columns columns, w watches, change
 			continue
 		case event, open = <-w.images.ResultChan():
 		case event, open = <-w.policies.ResultChan():
+		case event, open = <-w.registries.ResultChan():
 		case event, open = <-w.servers.ResultChan():
+		case event, open = <-w.imports.ResultChan():
 		}
 		if err := ctx.Err(); err != nil {
 			return err
@@ -218,7 +261,14 @@ func (c *Cluster) apply(event watch.Event, columns columns) (changed bool, err e
 	}
 	switch object := event.Object.(type) {
 	case *corev1.ConfigMap:
-		c.setServers(object, event.Type == watch.Deleted)
+		c.setConfigMap(object, event.Type == watch.Deleted)
+		return true, nil
+	case *assayv1alpha1.RegistryConfig:
+		if event.Type == watch.Deleted {
+			delete(c.registries, object.Name)
+		} else {
+			c.registries[object.Name] = *object
+		}
 		return true, nil
 	case *assayv1alpha1.TrustPolicy:
 		if event.Type == watch.Deleted {

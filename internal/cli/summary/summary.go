@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package summary summarizes the verdicts in a cluster: summary.go computes the summary, images.go,
-// apiservers.go and cluster.go read its input.
+// registries.go, configmaps.go and cluster.go read its input.
 package summary
 
 import (
@@ -16,6 +16,7 @@ import (
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/apiserverstatus"
+	"github.com/assay-project/assay/internal/importstatus"
 )
 
 // Image has the fields of an Image that the summary uses.
@@ -52,6 +53,14 @@ type Status struct {
 	// APIServersNote explains why the API servers are not known; empty if they are, or if the
 	// operator has not checked them.
 	APIServersNote string `json:"apiServersNote,omitempty"`
+	// RegistryConfigs are the RegistryConfigs by name: where signatures are fetched from.
+	RegistryConfigs []RegistryConfig `json:"registryConfigs"`
+	// RegistryConfigsNote explains why the RegistryConfigs are not known; empty if they are.
+	RegistryConfigsNote string `json:"registryConfigsNote,omitempty"`
+	// Import is how discovery and import stand, as the operator last stored it.
+	Import importstatus.Status `json:"import"`
+	// ImportNote explains why that is not known; empty if it is, or if nothing was imported.
+	ImportNote string `json:"importNote,omitempty"`
 }
 
 // APIServer is an API server of the cluster.
@@ -225,11 +234,24 @@ type Cluster struct {
 	policies    map[string]assayv1alpha1.TrustPolicy
 	servers     []APIServer
 	serversNote string
+
+	registries     map[string]assayv1alpha1.RegistryConfig
+	registriesNote string
+	imports        *importstatus.Status
+	importNote     string
+}
+
+func newCluster() *Cluster {
+	return &Cluster{
+		images: map[string]Image{}, policies: map[string]assayv1alpha1.TrustPolicy{},
+		registries: map[string]assayv1alpha1.RegistryConfig{},
+	}
 }
 
 // Summarize summarizes the current state.
 func (c *Cluster) Summarize(o Options) Status {
 	s := Summarize(slices.Collect(maps.Values(c.images)), slices.Collect(maps.Values(c.policies)), o)
 	s.APIServers, s.APIServersNote = append(s.APIServers, c.servers...), c.serversNote
+	c.summarizeImport(&s)
 	return s
 }

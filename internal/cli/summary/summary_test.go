@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/importstatus"
 )
 
 var now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -132,7 +134,7 @@ func TestRows(t *testing.T) {
 func TestApply(t *testing.T) {
 	columns := columns{name: 0, reference: 1, verified: 2, reason: 3, message: 4}
 	table := func(cells ...any) *metav1.Table { return &metav1.Table{Rows: []metav1.TableRow{{Cells: cells}}} }
-	c := &Cluster{images: map[string]Image{}, policies: map[string]assayv1alpha1.TrustPolicy{}}
+	c := newCluster()
 	trust := policy("p", "True")
 	for _, step := range []struct {
 		name             string
@@ -158,5 +160,51 @@ func TestApply(t *testing.T) {
 	}
 	if _, err := c.apply(watch.Event{Type: watch.Added, Object: table(nil)}, columns); err == nil {
 		t.Error("a row without a name is taken")
+	}
+}
+
+// TestClusterOfImports checks that what is stored of imports is shown while it is there, and that
+// what cannot be read is explained.
+func TestClusterOfImports(t *testing.T) {
+	c := newCluster()
+	config := assayv1alpha1.RegistryConfig{ObjectMeta: metav1.ObjectMeta{Name: "team"}}
+	config.Spec.Scopes = []assayv1alpha1.RegistryScope{"registry.example.com/team"}
+	config.Spec.Mirrors, config.Spec.Lookaside = []assayv1alpha1.MirrorPrefix{"mirror.example.com"}, "https://signatures.example.com"
+	config.Status.Images = &assayv1alpha1.ImportCounts{Imported: 1}
+	config.Status.Conditions = []metav1.Condition{{Type: assayv1alpha1.ReadyCondition, Status: "False", Reason: "Unauthorized", Message: "m"}}
+	stored := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: importstatus.Name}}
+	hosts := []importstatus.Host{{Host: "down.example.com", Reason: "Unavailable", Since: metav1.NewTime(now.Local())}}
+	var err error
+	if stored.Data, err = importstatus.Encode(&importstatus.Status{Hosts: hosts}); err != nil {
+		t.Fatal(err)
+	}
+	broken := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: importstatus.Name}}
+	registries := []RegistryConfig{{
+		Name: "team", Scopes: []string{"registry.example.com/team"}, Lookaside: "https://signatures.example.com", Mirrors: []string{"mirror.example.com"},
+		Ready: "False", Reason: "Unauthorized", Message: "m", Images: &assayv1alpha1.ImportCounts{Imported: 1},
+	}}
+	type shown struct {
+		Registries []RegistryConfig
+		Hosts      []importstatus.Host
+		Note       string
+	}
+	for _, step := range []struct {
+		name  string
+		event watch.Event
+		want  shown
+	}{
+		{"a configuration", watch.Event{Type: watch.Added, Object: &config}, shown{registries, []importstatus.Host{}, ""}},
+		{"a state", watch.Event{Type: watch.Added, Object: stored}, shown{registries, hosts, ""}},
+		{"nonsense", watch.Event{Type: watch.Modified, Object: broken}, shown{registries, []importstatus.Host{}, `ConfigMap assay-import has no entry "import"`}},
+		{"no state", watch.Event{Type: watch.Deleted, Object: broken}, shown{registries, []importstatus.Host{}, ""}},
+		{"no configuration", watch.Event{Type: watch.Deleted, Object: &config}, shown{[]RegistryConfig{}, []importstatus.Host{}, ""}},
+	} {
+		if changed, err := c.apply(step.event, columns{}); err != nil || !changed {
+			t.Errorf("%s: changed %v, error %v", step.name, changed, err)
+		}
+		s := c.Summarize(Options{Now: now})
+		if diff := cmp.Diff(step.want, shown{s.RegistryConfigs, s.Import.Hosts, s.ImportNote}); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", step.name, diff)
+		}
 	}
 }

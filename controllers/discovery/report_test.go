@@ -1,0 +1,51 @@
+// Copyright The Assay Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package discovery
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/assay-project/assay/internal/importstatus"
+)
+
+// TestReport checks that the report names the namespaces with the most references that are left
+// out, whatever the cause, and counts the others.
+func TestReport(t *testing.T) {
+	p := &plan{
+		counts: counts{verified: 1, unverified: 2, unresolved: 3, excess: 9},
+		excess: map[string]int{"b": 4, "a": 4, "c": 1},
+	}
+	dropped := map[string]int{"a": 7}
+	for i := range importstatus.MaxListed {
+		dropped[fmt.Sprintf("small-%02d", i)] = 2
+	}
+	failed := []importstatus.Tag{{Image: "registry.example.com/a:v1", Message: "registry.example.com answered with status 500"}}
+	got := reportOf(p, dropped, failed)
+	want := &importstatus.Discovery{
+		Verified: 1, Unverified: 2, Unresolved: 3, Excess: 9, Dropped: 7 + 2*importstatus.MaxListed, OmittedLeftOut: 4, Tags: failed,
+		LeftOut: []importstatus.LeftOut{
+			{Namespace: "a", Cause: importstatus.CauseNotRemembered, References: 7},
+			{Namespace: "a", Cause: importstatus.CauseTooMany, References: 4},
+			{Namespace: "b", Cause: importstatus.CauseTooMany, References: 4},
+		},
+	}
+	for i := range importstatus.MaxListed - 3 {
+		want.LeftOut = append(want.LeftOut, importstatus.LeftOut{
+			Namespace: fmt.Sprintf("small-%02d", i), Cause: importstatus.CauseNotRemembered, References: 2,
+		})
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestProblemOf(t *testing.T) {
+	if got := problemOf(errors.New("a\x1b[2J\nb")); got != `a\x1b[2J\nb` {
+		t.Errorf("got %q", got)
+	}
+}
