@@ -52,8 +52,8 @@ export DEMO_EXIT
 export CGO_ENABLED := 0
 
 INSTALL_CONTROLPLANE := $(GO) run ./hack/install-controlplane $(if $(K8S_VERSION),-version $(K8S_VERSION))
-# The tests also run Kubernetes' controllers.
-INSTALL_TEST_CONTROLPLANE := $(INSTALL_CONTROLPLANE) -controller-manager
+# The demo and the tests also run Kubernetes' controllers, and a registry.
+INSTALL_TEST_CONTROLPLANE := $(INSTALL_CONTROLPLANE) -controller-manager -registry
 WITH_TEST_CONTROLPLANE = KUBEBUILDER_ASSETS="$$($(INSTALL_TEST_CONTROLPLANE))" && export KUBEBUILDER_ASSETS &&
 # Prefix of a command that needs etcd and kube-apiserver.
 WITH_CONTROLPLANE = KUBEBUILDER_ASSETS="$$($(INSTALL_CONTROLPLANE))" && export KUBEBUILDER_ASSETS &&
@@ -111,7 +111,7 @@ clean: ## Remove what was built here. The control plane and Go's caches stay.
 ##@ Test
 
 .PHONY: setup-envtest
-setup-envtest: ## Install etcd, kube-apiserver, kubectl and kube-controller-manager for the tests, and print where (K8S_VERSION=1.37.2).
+setup-envtest: ## Install etcd, kube-apiserver, kubectl, kube-controller-manager and a registry for the tests, and print where (K8S_VERSION=1.37.2).
 	@$(INSTALL_TEST_CONTROLPLANE)
 
 # Tests below test read config and build the program. The cache of test results knows nothing of files outside of their
