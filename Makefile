@@ -47,6 +47,11 @@ ARGS ?=
 DEMO_EXIT ?=
 export DEMO_EXIT
 
+# Not empty: the demo builds cosign and signs with it, which takes minutes the first time. Otherwise it
+# signs in the form of cosign by itself.
+COSIGN ?=
+export COSIGN
+
 # One set of compile flags for all that is built here, the control plane included, so
 # that the build cache is filled once.
 export CGO_ENABLED := 0
@@ -55,6 +60,7 @@ INSTALL_CONTROLPLANE := $(GO) run ./hack/install-controlplane $(if $(K8S_VERSION
 # The demo and the tests also run Kubernetes' controllers, and a registry.
 INSTALL_TEST_CONTROLPLANE := $(INSTALL_CONTROLPLANE) -controller-manager -registry
 WITH_TEST_CONTROLPLANE = KUBEBUILDER_ASSETS="$$($(INSTALL_TEST_CONTROLPLANE))" && export KUBEBUILDER_ASSETS &&
+WITH_DEMO = KUBEBUILDER_ASSETS="$$($(INSTALL_TEST_CONTROLPLANE) $(if $(COSIGN),-cosign))" && export KUBEBUILDER_ASSETS &&
 # Prefix of a command that needs etcd and kube-apiserver.
 WITH_CONTROLPLANE = KUBEBUILDER_ASSETS="$$($(INSTALL_CONTROLPLANE))" && export KUBEBUILDER_ASSETS &&
 
@@ -77,8 +83,8 @@ help: ## List the targets.
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 } /^##@ / { printf "\n%s\n", substr($$0, 5) }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
-demo: ## Start an API server and the operator, and show the verdicts on the sample images (DEMO_EXIT=1 ends by itself).
-	@$(WITH_CONTROLPLANE) $(GO) build -C test -o ../bin/demo ./demo && exec bin/demo
+demo: ## Start a cluster without nodes, a registry and the operator, and show what is admitted (DEMO_EXIT=1 ends by itself, COSIGN=1 signs with cosign).
+	@$(WITH_DEMO) echo "Building the demo, which takes some minutes the first time ..." && $(GO) build -C test -o ../bin/demo ./demo && exec bin/demo
 
 ##@ Development
 
