@@ -194,8 +194,8 @@ test-sigstore: ## Compare the verification of sigstore bundles with that of sigs
 	@cd test/sigstore && $(GO) vet ./... && $(GO) test -timeout 0 ./...
 
 .PHONY: test-cosign
-test-cosign: ## Verify what cosign 3 and 2 sign, and run the commands of docs/from-cosign.md, in a module of its own.
-	@$(WITH_CONTROLPLANE) cd test/cosign && $(GO) vet ./... && $(GO) test -count 1 -timeout 30m ./...
+test-cosign: ## Verify and admit what cosign 3 and 2 sign, and run the commands of docs/from-cosign.md, in a module of its own.
+	@$(WITH_TEST_CONTROLPLANE) cd test/cosign && $(GO) vet ./... && $(GO) test -count 1 -timeout 30m ./...
 
 # One package after the other: they compile the same program, and the second finds it done.
 # What is compiled is not known to the cache of test results, so that is not used.
