@@ -162,7 +162,7 @@ fuzz: ## Run every fuzz target on FUZZTIME inputs (10000x).
 
 .PHONY: test-bench
 test-bench: ## Test the benchmarks, which are a module of their own.
-	@$(WITH_CONTROLPLANE) cd bench && $(GO) vet -tags $(BENCH_TAGS) ./... && $(GO) test -tags $(BENCH_TAGS) ./...
+	@$(WITH_TEST_CONTROLPLANE) cd bench && $(GO) vet -tags $(BENCH_TAGS) ./... && $(GO) test -tags $(BENCH_TAGS) ./...
 
 .PHONY: test-engines
 test-engines: ## Test the samples for other admission engines, in a module of their own.
@@ -231,6 +231,10 @@ bench-scale: ## Measure the operator with 10,000 images beside a bare client; fi
 .PHONY: bench-admission
 bench-admission: ## Measure what admission costs, for lists of up to 50,000 images; figures go to bench/out/admission.json (five minutes).
 	@$(WITH_CONTROLPLANE) cd bench && $(GO) run ./admission $(BENCH_FLAGS)
+
+.PHONY: bench-rollout
+bench-rollout: ## Measure how long a Deployment takes to get its Pod while Images and signatures come by themselves; figures go to bench/out/rollout.json (ten minutes).
+	@$(WITH_TEST_CONTROLPLANE) cd bench && $(GO) run ./rollout $(BENCH_FLAGS)
 
 ##@ Deployment
 
