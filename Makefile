@@ -47,14 +47,20 @@ ARGS ?=
 DEMO_EXIT ?=
 export DEMO_EXIT
 
+# Not empty: the demo builds cosign and signs with it, which takes minutes the first time. Otherwise it
+# signs in the form of cosign by itself.
+COSIGN ?=
+export COSIGN
+
 # One set of compile flags for all that is built here, the control plane included, so
 # that the build cache is filled once.
 export CGO_ENABLED := 0
 
 INSTALL_CONTROLPLANE := $(GO) run ./hack/install-controlplane $(if $(K8S_VERSION),-version $(K8S_VERSION))
-# The tests also run Kubernetes' controllers.
-INSTALL_TEST_CONTROLPLANE := $(INSTALL_CONTROLPLANE) -controller-manager
+# The demo and the tests also run Kubernetes' controllers, and a registry.
+INSTALL_TEST_CONTROLPLANE := $(INSTALL_CONTROLPLANE) -controller-manager -registry
 WITH_TEST_CONTROLPLANE = KUBEBUILDER_ASSETS="$$($(INSTALL_TEST_CONTROLPLANE))" && export KUBEBUILDER_ASSETS &&
+WITH_DEMO = KUBEBUILDER_ASSETS="$$($(INSTALL_TEST_CONTROLPLANE) $(if $(COSIGN),-cosign))" && export KUBEBUILDER_ASSETS &&
 # Prefix of a command that needs etcd and kube-apiserver.
 WITH_CONTROLPLANE = KUBEBUILDER_ASSETS="$$($(INSTALL_CONTROLPLANE))" && export KUBEBUILDER_ASSETS &&
 
@@ -77,8 +83,8 @@ help: ## List the targets.
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 } /^##@ / { printf "\n%s\n", substr($$0, 5) }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
-demo: ## Start an API server and the operator, and show the verdicts on the sample images (DEMO_EXIT=1 ends by itself).
-	@$(WITH_CONTROLPLANE) $(GO) build -C test -o ../bin/demo ./demo && exec bin/demo
+demo: ## Start a cluster without nodes, a registry and the operator, and show what is admitted (DEMO_EXIT=1 ends by itself, COSIGN=1 signs with cosign).
+	@$(WITH_DEMO) echo "Building the demo, which takes some minutes the first time ..." && $(GO) build -C test -o ../bin/demo ./demo && exec bin/demo
 
 ##@ Development
 
@@ -111,7 +117,7 @@ clean: ## Remove what was built here. The control plane and Go's caches stay.
 ##@ Test
 
 .PHONY: setup-envtest
-setup-envtest: ## Install etcd, kube-apiserver, kubectl and kube-controller-manager for the tests, and print where (K8S_VERSION=1.37.2).
+setup-envtest: ## Install etcd, kube-apiserver, kubectl, kube-controller-manager and a registry for the tests, and print where (K8S_VERSION=1.37.2).
 	@$(INSTALL_TEST_CONTROLPLANE)
 
 # Tests below test read config and build the program. The cache of test results knows nothing of files outside of their
@@ -156,7 +162,7 @@ fuzz: ## Run every fuzz target on FUZZTIME inputs (10000x).
 
 .PHONY: test-bench
 test-bench: ## Test the benchmarks, which are a module of their own.
-	@$(WITH_CONTROLPLANE) cd bench && $(GO) vet -tags $(BENCH_TAGS) ./... && $(GO) test -tags $(BENCH_TAGS) ./...
+	@$(WITH_TEST_CONTROLPLANE) cd bench && $(GO) vet -tags $(BENCH_TAGS) ./... && $(GO) test -tags $(BENCH_TAGS) ./...
 
 .PHONY: test-engines
 test-engines: ## Test the samples for other admission engines, in a module of their own.
@@ -188,8 +194,8 @@ test-sigstore: ## Compare the verification of sigstore bundles with that of sigs
 	@cd test/sigstore && $(GO) vet ./... && $(GO) test -timeout 0 ./...
 
 .PHONY: test-cosign
-test-cosign: ## Verify what cosign 3 and 2 sign, and run the commands of docs/from-cosign.md, in a module of its own.
-	@$(WITH_CONTROLPLANE) cd test/cosign && $(GO) vet ./... && $(GO) test -count 1 -timeout 30m ./...
+test-cosign: ## Verify and admit what cosign 3 and 2 sign, and run the commands of docs/from-cosign.md, in a module of its own.
+	@$(WITH_TEST_CONTROLPLANE) cd test/cosign && $(GO) vet ./... && $(GO) test -count 1 -timeout 30m ./...
 
 # One package after the other: they compile the same program, and the second finds it done.
 # What is compiled is not known to the cache of test results, so that is not used.
@@ -229,6 +235,10 @@ bench-admission: ## Measure what admission costs, for lists of up to 50,000 imag
 .PHONY: bench-import
 bench-import: ## Measure discovery and import of 10,000 images from registries of which one limits requests and one is down; figures go to bench/out/import.json (ten minutes).
 	@$(WITH_CONTROLPLANE) cd bench && $(GO) run ./import $(BENCH_FLAGS)
+
+.PHONY: bench-rollout
+bench-rollout: ## Measure how long a Deployment takes to get its Pod while Images and signatures come by themselves; figures go to bench/out/rollout.json (ten minutes).
+	@$(WITH_TEST_CONTROLPLANE) cd bench && $(GO) run ./rollout $(BENCH_FLAGS)
 
 ##@ Deployment
 

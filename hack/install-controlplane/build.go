@@ -25,6 +25,9 @@ type program struct {
 	name    string // file name in the assets directory
 	pkg     string // import path of its main package
 	ldflags string
+	// modules is the directory of the module that pins the program, below the repository. Empty is
+	// that of the control plane.
+	modules string
 }
 
 // strip leaves out symbol tables, which would double the size of the files.
@@ -42,6 +45,17 @@ func programs(version string) []program {
 
 func controllerManager(version string) program {
 	return program{name: assets.ControllerManager, pkg: "k8s.io/kubernetes/cmd/kube-controller-manager", ldflags: stampVersion(version)}
+}
+
+// registry is distribution's, with a module of its own: the control plane and the registry do not
+// decide on each other's dependencies.
+func registry() program {
+	return program{name: assets.Registry, pkg: "github.com/distribution/distribution/v3/cmd/registry", ldflags: strip, modules: "hack/registry"}
+}
+
+// cosign is the one that make test-cosign tests with.
+func cosign() program {
+	return program{name: assets.Cosign, pkg: "github.com/sigstore/cosign/v3/cmd/cosign", ldflags: strip, modules: "test/cosign"}
 }
 
 // stampVersion returns the ldflags of a Kubernetes program. A bare build calls itself
@@ -68,13 +82,13 @@ func (in *installer) build(ctx context.Context, target string, list []program) e
 	for i, p := range list {
 		names[i] = p.name
 	}
-	in.log.printf("Building %s %s from source. This happens once; it takes", strings.Join(names, ", "), in.version)
-	in.log.printf("5 to 15 minutes on two cores, less with a warm Go build cache.")
-	modules, err := in.modules(ctx, work)
-	if err != nil {
-		return err
-	}
+	in.log.printf("Building %s from source. This happens once; it takes", strings.Join(names, ", "))
+	in.log.printf("%s on two cores, less with a warm Go build cache.", duration(list))
 	for _, p := range list {
+		modules, err := in.modulesOf(ctx, p, work)
+		if err != nil {
+			return err
+		}
 		if err := in.compile(ctx, modules, p, filepath.Join(work, p.name)); err != nil {
 			return err
 		}
@@ -92,6 +106,16 @@ func (in *installer) build(ctx context.Context, target string, list []program) e
 	}
 	in.log.printf("Installed in %s", target)
 	return nil
+}
+
+// duration is how long it takes to build programs with a cold build cache.
+func duration(list []program) string {
+	for _, p := range list {
+		if p.modules == "" {
+			return "5 to 15 minutes"
+		}
+	}
+	return "1 to 5 minutes"
 }
 
 // compile builds one program into the file out, and shows how far it is.

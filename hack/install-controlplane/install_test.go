@@ -204,23 +204,56 @@ func TestRunUsesWhatIsThere(t *testing.T) {
 	}
 }
 
-// TestControllerManager checks that the directory is left alone where kube-controller-manager is
-// there, and that one of another series is found out.
-func TestControllerManager(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, assets.ControllerManager)
-	if err := os.WriteFile(path, []byte("#!/bin/sh\necho Kubernetes v1.36.1\n"), 0o755); err != nil {
-		t.Fatal(err)
+// TestAdd checks that the directory is left alone where a program is there, and that one of another
+// version is found out.
+func TestAdd(t *testing.T) {
+	const version = "1.37.2"
+	tests := map[string]struct {
+		program       program
+		version, want string
+	}{
+		"kube-controller-manager": {controllerManager(version), "Kubernetes v1.37.1", `want "Kubernetes v1.37." in it`},
+		"registry":                {registry(), "registry github.com/distribution/distribution/v3 " + registryVersion + "+unknown", `want "distribution/v3 ` + registryVersion},
+		"cosign":                  {cosign(), "GitVersion: " + cosignVersion, `want "` + cosignVersion},
 	}
-	if err := addControllerManager(t.Context(), assets.DefaultVersion, dir); err != nil {
-		t.Error(err)
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			script := func(output string) {
+				t.Helper()
+				if err := os.WriteFile(filepath.Join(dir, tt.program.name), []byte("#!/bin/sh\necho "+output+"\n"), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			script(tt.version)
+			if err := add(t.Context(), version, dir, tt.program); err != nil {
+				t.Error(err)
+			}
+			in := &installer{version: version, log: quiet()}
+			script("v0.9.9")
+			err := in.verify(t.Context(), dir, []string{tt.program.name})
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("verify = %v, want %q in it", err, tt.want)
+			}
+			if has := in.has(t.Context(), dir, tt.program); has != (tt.program.modules == "") {
+				t.Errorf("another version counts: %v", has)
+			}
+		})
 	}
-	names := []string{assets.ControllerManager}
-	if err := (&installer{version: "1.36.4", log: quiet()}).verify(t.Context(), dir, names); err != nil {
-		t.Error(err)
-	}
-	err := (&installer{version: "1.37.2", log: quiet()}).verify(t.Context(), dir, names)
-	if err == nil || !strings.Contains(err.Error(), `want "Kubernetes v1.37." in it`) {
-		t.Errorf("verify = %v, want it to name the version", err)
+}
+
+// TestPinnedVersions compares the versions with those of the modules.
+func TestPinnedVersions(t *testing.T) {
+	for file, line := range map[string]string{
+		"../registry/go.mod":       "\tgithub.com/distribution/distribution/v3 " + registryVersion,
+		"../../test/cosign/go.mod": "\tgithub.com/sigstore/cosign/v3 " + cosignVersion,
+	} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !regexp.MustCompile("(?m)^" + regexp.QuoteMeta(line) + "( // indirect)?$").Match(text) {
+			t.Errorf("%s has no line %q", file, line)
+		}
 	}
 }

@@ -4,7 +4,7 @@
 // Command install-controlplane makes sure that etcd, kube-apiserver and kubectl are on this
 // machine and prints the directory that holds them, alone on standard output.
 //
-//	go run ./hack/install-controlplane [-version 1.37.2] [-build] [-controller-manager]
+//	go run ./hack/install-controlplane [-version 1.37.2] [-build] [-controller-manager] [-registry] [-cosign]
 //
 // It takes the first of these that works:
 //
@@ -15,8 +15,10 @@
 //     module proxy and nothing else. With a cold build cache it takes five to
 //     fifteen minutes on two cores; progress goes to standard error.
 //
-// With -controller-manager, kube-controller-manager is built beside them if it is not there. It is
-// in no download, and only tests need it.
+// With -controller-manager, kube-controller-manager is built beside them if it is not there, as it is
+// in no download. With -registry, distribution is, the registry on which most others are based, from
+// the module hack/registry; and with -cosign, cosign from the module test/cosign. One of another
+// version is replaced.
 //
 // Programs enter the store by rename once they are complete and have run, and one
 // lock per store keeps two invocations apart, so that neither an interrupt nor a
@@ -44,6 +46,12 @@ import (
 // 120 MB kube-apiserver from a slow disk takes seconds.
 const versionTimeout = time.Minute
 
+// Versions of the programs that have modules of their own; their go.mod pins the same ones.
+const (
+	registryVersion = "v3.1.2"
+	cosignVersion   = "v3.1.3"
+)
+
 // installer carries what every step needs to know.
 type installer struct {
 	// version is the Kubernetes version, MAJOR.MINOR.PATCH.
@@ -58,12 +66,19 @@ func main() {
 	version := flag.String("version", assets.DefaultVersion, "Kubernetes `version` to install")
 	build := flag.Bool("build", false, "build from source without trying setup-envtest's download")
 	withControllers := flag.Bool("controller-manager", false, "also build kube-controller-manager")
+	withRegistry := flag.Bool("registry", false, "also build distribution, a registry")
+	withCosign := flag.Bool("cosign", false, "also build cosign")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	dir, err := run(ctx, *version, *build)
-	if err == nil && *withControllers {
-		err = addControllerManager(ctx, *version, dir)
+	for _, also := range []struct {
+		wanted bool
+		program
+	}{{*withControllers, controllerManager(*version)}, {*withRegistry, registry()}, {*withCosign, cosign()}} {
+		if err == nil && also.wanted {
+			err = add(ctx, *version, dir, also.program)
+		}
 	}
 	interrupted := ctx.Err() != nil
 	stop()
@@ -117,28 +132,33 @@ func run(ctx context.Context, version string, buildOnly bool) (string, error) {
 	return target, nil
 }
 
-// addControllerManager builds kube-controller-manager into the directory of the other programs, if
-// it is not there.
-func addControllerManager(ctx context.Context, version, dir string) error {
-	if assets.Has(dir, assets.ControllerManager) {
+// add builds a program into the directory of the others, if it is not there.
+func add(ctx context.Context, version, dir string, p program) error {
+	in := &installer{version: version, log: newProgress(os.Stderr)}
+	defer in.log.close()
+	if in.has(ctx, dir, p) {
 		return nil
 	}
-	root, err := repositoryRoot()
-	if err != nil {
+	var err error
+	if in.root, err = repositoryRoot(); err != nil {
 		return err
 	}
-	in := &installer{version: version, root: root, log: newProgress(os.Stderr)}
-	defer in.log.close()
 	unlock, err := lockStore(ctx, filepath.Dir(dir), in.log)
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	// The previous holder of the lock may have built it.
-	if assets.Has(dir, assets.ControllerManager) {
+	if in.has(ctx, dir, p) {
 		return nil
 	}
-	return in.build(ctx, dir, []program{controllerManager(version)})
+	return in.build(ctx, dir, []program{p})
+}
+
+// has reports whether a program is in the directory. Those with a module of their own must have the
+// version that it pins: the directory is named for the version of Kubernetes alone.
+func (in *installer) has(ctx context.Context, dir string, p program) bool {
+	return assets.Has(dir, p.name) && (p.modules == "" || in.verify(ctx, dir, []string{p.name}) == nil)
 }
 
 // repositoryRoot walks up from the working directory to the one that holds
@@ -160,8 +180,8 @@ func repositoryRoot() (string, error) {
 	}
 }
 
-// verify asks programs in dir for their version. Those of Kubernetes must name the series asked for;
-// any etcd will do.
+// verify asks programs in dir for their version. Those of Kubernetes must name the series asked for,
+// the registry and cosign the version pinned; any etcd will do.
 func (in *installer) verify(ctx context.Context, dir string, names []string) error {
 	minor, err := assets.Minor(in.version)
 	if err != nil {
@@ -176,6 +196,8 @@ func (in *installer) verify(ctx context.Context, dir string, names []string) err
 		{assets.APIServer, []string{"--version"}, "Kubernetes v" + minor + "."},
 		{assets.Kubectl, []string{"version", "--client"}, "Client Version: v" + minor + "."},
 		{assets.ControllerManager, []string{"--version"}, "Kubernetes v" + minor + "."},
+		{assets.Registry, []string{"--version"}, "distribution/v3 " + registryVersion},
+		{assets.Cosign, []string{"version"}, cosignVersion},
 	}
 	for _, want := range wants {
 		if !slices.Contains(names, want.program) {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,15 +25,20 @@ const (
 	etcdClientModule = "go.etcd.io/etcd/client/v3"
 )
 
-// modules returns the directory of a module that pins all dependencies of the programs:
-// hack/controlplane for the default version, with a reviewed and committed go.sum; otherwise a
-// temporary one in work, checked by Go's checksum database.
-func (in *installer) modules(ctx context.Context, work string) (string, error) {
-	if in.version == assets.DefaultVersion {
+// modulesOf returns the directory of a module that pins all dependencies of a program: for one of
+// the control plane, hack/controlplane for the default version, with a reviewed and committed
+// go.sum; otherwise a temporary one in work, checked by Go's checksum database.
+func (in *installer) modulesOf(ctx context.Context, p program, work string) (string, error) {
+	switch {
+	case p.modules != "":
+		return filepath.Join(in.root, filepath.FromSlash(p.modules)), nil
+	case in.version == assets.DefaultVersion:
 		return filepath.Join(in.root, "hack", "controlplane"), nil
 	}
 	dir := filepath.Join(work, "modules")
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	if err := os.Mkdir(dir, 0o755); errors.Is(err, fs.ErrExist) {
+		return dir, nil
+	} else if err != nil {
 		return "", err
 	}
 	meter := &buildMeter{name: "modules of Kubernetes " + in.version}

@@ -102,9 +102,9 @@ func TestRootJob(t *testing.T) {
 	newImage(t).must(t, "cosign3", append(containers[0].Args, "--help")...)
 }
 
-// startCluster starts an API server with Assay's types, and a manager with further flags. The programs of the image are found before all
-// others.
-func startCluster(t *testing.T, root string, i *image, args ...string) {
+// startCluster starts an API server with Assay's configuration, in mode enforce, and a manager with the permissions of
+// its service account and further flags. The programs of the image are found before all others.
+func startCluster(t *testing.T, root string, i *image, args ...string) *controlplane.ControlPlane {
 	t.Helper()
 	kubernetes, err := assets.Locate(assets.DefaultVersion)
 	if err != nil {
@@ -123,11 +123,15 @@ func startCluster(t *testing.T, root string, i *image, args ...string) {
 	t.Setenv("PATH", strings.Join([]string{bin, kubernetes, os.Getenv("PATH")}, string(filepath.ListSeparator)))
 	t.Setenv("KUBECONFIG", plane.Kubeconfig())
 	for _, command := range [][]string{
-		{"apply", "--server-side", "-k", filepath.Join(root, "config", "crd")},
-		{"create", "namespace", manager.Namespace},
+		{"apply", "--server-side", "-k", filepath.Join(root, "test", "admission", "testdata", "enforce")},
 		{"wait", "--for=condition=Established", "--all", "crd", "--timeout=60s"},
 	} {
 		kubectl(t, "", command...)
 	}
-	fixture.StartManager(t, filepath.Join(bin, "assay"), plane.Kubeconfig(), args...)
+	kubeconfig, err := plane.KubeconfigFor(t.Context(), manager.Namespace, manager.ServiceAccount)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fixture.StartManager(t, filepath.Join(bin, "assay"), kubeconfig, args...)
+	return plane
 }

@@ -4,6 +4,7 @@
 package cosign
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -12,27 +13,40 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/assay-project/assay/internal/testenv/fixture"
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
-// TestImport expects the manager to fetch what cosign has attached to an image in a registry, and to verify it.
+// TestImport deploys images that cosign has signed in a registry. Without another hand, the manager makes an Image,
+// fetches the signature and verifies it, and the API server admits the Pod, which it refused before.
 func TestImport(t *testing.T) {
 	root, err := manager.Root(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	startCluster(t, root, newImage(t), "--registry-allowed-addresses=127.0.0.0/8")
+	plane := startCluster(t, root, newImage(t), "--registry-allowed-addresses=127.0.0.0/8")
+	if err := plane.ControllerManager.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	for n, name := range slices.Sorted(maps.Keys(signers)) {
 		t.Run(name, func(t *testing.T) {
 			i, signer := newImage(t), signers[name]
 			i.must(t, signer.program, "generate-key-pair")
-			sign := append([]string{"sign", "--yes", "--key", "cosign.key", "--tlog-upload=false"}, signer.flags...)
-			i.must(t, signer.program, append(sign, i.digest.String())...)
 			unnamed := "Reject"
 			if signer.bundle {
 				unnamed = "Accept"
 			}
 			kubectl(t, i.objects(t, n, unnamed), "apply", "-f", "-")
+			i.awaitRefusal(t)
+			sign := append([]string{"sign", "--yes", "--key", "cosign.key", "--tlog-upload=false"}, signer.flags...)
+			i.must(t, signer.program, append(sign, i.digest.String())...)
+
+			app := fmt.Sprintf("app-%d", n)
+			kubectl(t, "", "create", "deployment", app, "--image", i.digest.String())
+			fixture.Eventually(t, "the Pod of the Deployment", func(context.Context) (bool, string) {
+				pods := kubectl(t, "", "get", "pods", "-l", "app="+app, "-o", "jsonpath={.items[*].spec.containers[*].image}")
+				return pods == i.digest.String(), pods
+			})
 			image := "image/" + i.name()
 			kubectl(t, "", "wait", "--for=condition=Verified", image, "--timeout=180s")
 			count := kubectl(t, "", "get", image, "-o", "jsonpath={.signatures[*].type}")
@@ -43,10 +57,20 @@ func TestImport(t *testing.T) {
 	}
 }
 
+// awaitRefusal waits until the API server refuses Pods with the image, which is a moment after there is a TrustPolicy
+// for it.
+func (i *image) awaitRefusal(t *testing.T) {
+	t.Helper()
+	fixture.Eventually(t, "a Pod to be refused", func(ctx context.Context) (bool, string) {
+		output, err := exec.CommandContext(ctx, "kubectl", "run", "tried", "--dry-run=server", "--image", i.digest.String()).CombinedOutput()
+		return err != nil && strings.Contains(string(output), "is not verified"), string(output)
+	})
+}
+
 // name of the Image.
 func (i *image) name() string { return strings.Replace(i.digest.DigestStr(), ":", "-", 1) }
 
-// objects are an Image without signatures that asks for those of the registry, and what it takes to trust them.
+// objects are what it takes to find the signatures of the image, and to trust them.
 func (i *image) objects(t *testing.T, n int, unnamed string) string {
 	t.Helper()
 	key, err := os.ReadFile(i.path("cosign.pub"))
@@ -62,7 +86,7 @@ spec:
   scopes: [%[2]q]
   keys: [{name: release, inline: %[3]q}]
   signedIdentity: {matchPolicy: MatchRepository}
-  unnamedSignatures: %[6]s
+  unnamedSignatures: %[4]s
 ---
 apiVersion: assay.dev/v1alpha1
 kind: RegistryConfig
@@ -71,14 +95,7 @@ metadata:
 spec:
   scopes: [%[2]q]
   insecure: true
----
-apiVersion: image.openshift.io/v1
-kind: Image
-metadata:
-  name: %[4]s
-  annotations: {assay.dev/import: "true"}
-dockerImageReference: %[5]s
-`, n, i.tag.RegistryStr(), key, i.name(), i.digest, unnamed)
+`, n, i.tag.RegistryStr(), key, unnamed)
 }
 
 // kubectl runs kubectl and returns what it prints.

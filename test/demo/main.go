@@ -1,9 +1,13 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Command demo shows Assay at work on this machine. It starts a real API server, installs
-// config/default, runs the operator with the permissions of config/rbac, applies config/samples,
-// and prints the verdict on each image and whether the sample expects it.
+// Command demo shows Assay at work on this machine. It starts a real API server with Kubernetes'
+// controllers, and a registry with signed images, installs config/default, and runs the operator with
+// the permissions of config/rbac.
+//
+// First, Deployments roll out: Images and signatures come by themselves, an unsigned image is refused,
+// and so is one whose key is revoked. Then it applies config/samples, and prints the verdict on each
+// image. What is shown are commands of kubectl, with what they print.
 //
 // Without --exit it keeps running for exploration with kubectl, until an interrupt or SIGTERM. In
 // any case it stops everything that it started and removes its files. It exits with 1 after an
@@ -18,9 +22,6 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
-
-	"github.com/go-logr/logr"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 func main() {
@@ -31,13 +32,11 @@ func main() {
 	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
 
-	// The client library returns its problems as errors, too.
-	log.SetLogger(logr.Discard())
-
 	exit := flag.Bool("exit", os.Getenv("DEMO_EXIT") != "", "end once the verdicts are shown (default: whether DEMO_EXIT is set)")
+	cosign := flag.Bool("cosign", os.Getenv("COSIGN") != "", "sign with cosign itself (default: whether COSIGN is set)")
 	flag.Parse()
 
-	d := &demo{out: &console{w: os.Stdout}, stay: !*exit}
+	d := &demo{out: &console{w: os.Stdout}, stay: !*exit, cosign: *cosign}
 	err := d.run(ctx)
 	if err != nil && ctx.Err() != nil {
 		err = fmt.Errorf("interrupted: %w", err)

@@ -1,8 +1,8 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package process runs programs that must not outlive this one: etcd, kube-apiserver and the
-// operator, for the demo, tests and benchmarks.
+// Package process runs programs that must not outlive this one: etcd, kube-apiserver, the operator and
+// a registry, for the demo, tests and benchmarks.
 package process
 
 import (
@@ -21,10 +21,12 @@ type Process struct {
 	err    error         // how it ended; valid once exited is closed
 }
 
-// Start runs a program in its own process group, with its output written to log. On Linux the
-// kernel kills it when this program ends.
-func Start(path string, args []string, log *os.File) (*Process, error) {
+// Start runs a program in its own process group, with its output written to log, and with further
+// variables of the form NAME=value in its environment. On Linux the kernel kills it when this program
+// ends.
+func Start(path string, args []string, log *os.File, environment ...string) (*Process, error) {
 	cmd := exec.Command(path, args...)
+	cmd.Env = append(os.Environ(), environment...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = attributes()
 	p := &Process{exited: make(chan struct{})}

@@ -40,10 +40,14 @@ const (
 	Kubectl   = "kubectl"
 )
 
-// ControllerManager is the name of kube-controller-manager. It may be beside the others:
-// hack/install-controlplane -controller-manager puts it there. It is none of Programs, because
-// setup-envtest does not download it.
-const ControllerManager = "kube-controller-manager"
+// Names of programs that may be beside the others, if hack/install-controlplane was asked for them.
+// They are none of Programs, because setup-envtest does not download them.
+const (
+	ControllerManager = "kube-controller-manager"
+	// Registry is distribution.
+	Registry = "registry"
+	Cosign   = "cosign"
+)
 
 // Programs returns the names of all programs that an assets directory needs to be complete.
 func Programs() []string { return []string{Etcd, APIServer, Kubectl} }
