@@ -20,6 +20,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/objectcache"
 )
 
 const (
@@ -40,7 +41,8 @@ var (
 // Reader reads a cluster. It needs to list Images and TrustPolicies and, for Watch, to watch them.
 // The same for ConfigMaps of the operator's namespace is optional.
 type Reader struct {
-	images, policies, core *rest.RESTClient
+	images, core *rest.RESTClient
+	policies     *objectcache.ListerWatcher[*assayv1alpha1.TrustPolicy]
 	// Namespace is the operator's.
 	Namespace string
 	// Interval is the minimum time between two calls after changes.
@@ -62,6 +64,7 @@ func NewReader(config *rest.Config) (*Reader, error) {
 	client := func(gv schema.GroupVersion, path string) (*rest.RESTClient, error) {
 		c := rest.CopyConfig(config)
 		c.GroupVersion, c.APIPath, c.NegotiatedSerializer = &gv, path, codecs
+		c.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
 		c.QPS = -1 // One page after the other; the API server limits the rate.
 		return rest.RESTClientFor(c)
 	}
@@ -69,12 +72,12 @@ func NewReader(config *rest.Config) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	policies, err := client(assayv1alpha1.GroupVersion, "/apis")
+	policies, err := objectcache.NewClient(config, nil)
 	if err != nil {
 		return nil, err
 	}
 	core, err := client(corev1.SchemeGroupVersion, "/api")
-	return &Reader{images: images, policies: policies, core: core}, err
+	return &Reader{images: images, policies: objectcache.TrustPolicies(policies), core: core}, err
 }
 
 // Read reads everything and calls show with it. With follow it then calls show after changes, until
@@ -102,7 +105,7 @@ func (r *Reader) Read(ctx context.Context, follow bool, show func(*Cluster) erro
 	if err := seen(); err != nil || !follow {
 		return err
 	}
-	policies, err := start(ctx, r.policies, "trustpolicies", policiesAt, "application/json")
+	policies, err := r.policies.WatchWithContext(ctx, metav1.ListOptions{ResourceVersion: policiesAt, AllowWatchBookmarks: true})
 	if err != nil {
 		return explain("trustpolicies", err)
 	}
@@ -123,12 +126,12 @@ func (r *Reader) Read(ctx context.Context, follow bool, show func(*Cluster) erro
 func (r *Reader) listPolicies(ctx context.Context, c *Cluster) (resourceVersion string, err error) {
 	options := metav1.ListOptions{Limit: pageSize}
 	for {
-		var list assayv1alpha1.TrustPolicyList
-		if err := r.policies.Get().Resource("trustpolicies").VersionedParams(&options, metav1.ParameterCodec).Do(ctx).Into(&list); err != nil {
+		list, err := r.policies.Page(ctx, options)
+		if err != nil {
 			return "", err
 		}
 		for _, policy := range list.Items {
-			c.policies[policy.Name] = policy
+			c.policies[policy.Name] = *policy
 		}
 		if options.Continue = list.Continue; options.Continue == "" {
 			return list.ResourceVersion, nil
