@@ -318,7 +318,7 @@ func TestDiscoveryGarbage(t *testing.T) {
 // function that makes it look.
 func startDiscovery(f *fixture, clock *clocktesting.FakePassiveClock, resolver discovery.Resolver) (look func()) {
 	f.Helper()
-	mgr, err := newTestManager()
+	mgr, err := newTestManager(testConfig)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -36,6 +36,7 @@ import (
 	"github.com/assay-project/assay/controllers/trustchange"
 	"github.com/assay-project/assay/controllers/trustpolicy"
 	"github.com/assay-project/assay/internal/imagecache"
+	"github.com/assay-project/assay/internal/objectcache"
 	"github.com/assay-project/assay/internal/references"
 	"github.com/assay-project/assay/internal/registry"
 	"github.com/assay-project/assay/internal/signature"
@@ -97,6 +98,12 @@ func CacheOptions(namespace string) cache.Options {
 		&rbacv1.Role{}:        allowlist.FenceCache(namespace),
 		&rbacv1.RoleBinding{}: allowlist.FenceCache(namespace),
 	}}
+}
+
+// NewCache returns a cache.NewCacheFunc, for the options of a manager with the scheme of NewScheme. No
+// stored object stops the others of its kind. It keeps room bytes of the signatures of all Images.
+func NewCache(room int) cache.NewCacheFunc {
+	return objectcache.Over(imagecache.Within(room))
 }
 
 // Setup registers every controller with the manager.

@@ -66,7 +66,7 @@ func TestMain(m *testing.M) {
 
 // startOperator runs all reconcilers until ctx ends.
 func startOperator(ctx context.Context) (<-chan error, error) {
-	mgr, err := newTestManager()
+	mgr, err := newTestManager(recordAccepted(testConfig))
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func startOperator(ctx context.Context) (<-chan error, error) {
 // operator does not see them.
 const byHandLabel = "test.assay.dev/by-hand"
 
-func newTestManager() (ctrl.Manager, error) {
+func newTestManager(cluster *rest.Config) (ctrl.Manager, error) {
 	notByHand, err := labels.NewRequirement(byHandLabel, selection.DoesNotExist, nil)
 	if err != nil {
 		return nil, err
@@ -117,9 +117,9 @@ func newTestManager() (ctrl.Manager, error) {
 	}
 	options := controllers.CacheOptions(testNamespace)
 	options.ByObject[&imagecache.Image{}] = cache.ByObject{Label: labels.NewSelector().Add(*notByHand)}
-	return ctrl.NewManager(testConfig, ctrl.Options{
+	return ctrl.NewManager(cluster, ctrl.Options{
 		Scheme:   scheme,
-		NewCache: imagecache.New,
+		NewCache: controllers.NewCache(imagecache.DefaultRoom),
 		Metrics:  metricsserver.Options{BindAddress: "0"},
 		Cache:    options,
 		// Tests run controllers beside those of the operator.

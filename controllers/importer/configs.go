@@ -24,6 +24,7 @@ import (
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/imageref"
+	"github.com/assay-project/assay/internal/objectjson"
 	"github.com/assay-project/assay/internal/registry"
 )
 
@@ -165,6 +166,9 @@ func (c *Configs) read(ctx context.Context, object *assayv1alpha1.RegistryConfig
 			return nil, err
 		}
 		id = append(id, version)
+	}
+	if fault := objectjson.FaultOf(object); fault != nil {
+		config.Err = &registry.Error{Code: registry.Unavailable, Detail: fault.Error()}
 	}
 	config.ID = hash(id...)
 	return c.keep(config), nil

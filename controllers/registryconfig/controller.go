@@ -30,6 +30,7 @@ import (
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/controllers/importer"
 	"github.com/assay-project/assay/internal/imagecache"
+	"github.com/assay-project/assay/internal/objectcache"
 )
 
 // +kubebuilder:rbac:groups=assay.dev,resources=registryconfigs/status,verbs=patch
@@ -151,8 +152,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if equality.Semantic.DeepEqual(stored.Status, object.Status) {
 		return ctrl.Result{}, nil
 	}
-	patch := client.MergeFromWithOptions(stored.DeepCopy(), client.MergeFromWithOptimisticLock{})
-	if err := r.Status().Patch(ctx, object, patch); err != nil {
+	if err := objectcache.PatchStatus(ctx, r.Client, &stored, object); err != nil {
 		if apierrors.IsConflict(err) {
 			return ctrl.Result{RequeueAfter: conflictRetry}, nil
 		}

@@ -27,6 +27,7 @@ import (
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/imagecache"
+	"github.com/assay-project/assay/internal/objectcache"
 	"github.com/assay-project/assay/internal/trust"
 )
 
@@ -116,8 +117,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 
 	if !equality.Semantic.DeepEqual(stored.Status, policy.Status) {
-		patch := client.MergeFromWithOptions(stored.DeepCopy(), client.MergeFromWithOptimisticLock{})
-		if err := r.Status().Patch(ctx, policy, patch); err != nil {
+		if err := objectcache.PatchStatus(ctx, r.Client, &stored, policy); err != nil {
 			if apierrors.IsConflict(err) {
 				return ctrl.Result{RequeueAfter: conflictRetry}, nil
 			}

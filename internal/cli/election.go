@@ -46,6 +46,8 @@ func newElection(config *rest.Config, namespace string) (*election, error) {
 	identity := host + "_" + string(uuid.NewUUID())
 	config = rest.AddUserAgent(config, "leader-election")
 	config.Timeout = leaseTimeout
+	// No metadata that somebody stored on the lease is an error in protobuf, as it may be in JSON.
+	config.ContentType = runtime.ContentTypeProtobuf
 	core, err := corev1client.NewForConfig(config)
 	if err != nil {
 		return nil, err

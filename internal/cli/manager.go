@@ -29,7 +29,6 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/assay-project/assay/controllers"
-	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/metricsauth"
 	"github.com/assay-project/assay/internal/registry"
 )
@@ -242,7 +241,7 @@ func (o *managerOptions) newManager(config *rest.Config, lock resourcelock.Inter
 	duration, deadline, interval := leaseDuration, renewDeadline, renewInterval
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                 scheme,
-		NewCache:               imagecache.Within(imageRoom(memoryLimit(memoryLimitFile))),
+		NewCache:               controllers.NewCache(imageRoom(memoryLimit(memoryLimitFile))),
 		Cache:                  controllers.CacheOptions(o.operatorNamespace),
 		Metrics:                o.metricsOptions(),
 		HealthProbeBindAddress: o.probeAddress,

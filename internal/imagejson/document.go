@@ -12,26 +12,28 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/assay-project/assay/internal/jsonscan"
 )
 
 // Decode reads one Image. annotations are the names of those that are kept.
 func Decode(text []byte, annotations ...string) (Entry, error) {
 	d := newDecoder(bytes.NewReader(text), annotations)
-	if err := d.begin(); err != nil {
+	if err := d.Begin(); err != nil {
 		return Entry{}, fmt.Errorf("reading an Image: %w", err)
 	}
 	e := d.image()
-	if d.err != nil {
-		return Entry{}, fmt.Errorf("reading an Image: %w", d.err)
+	if d.Err != nil {
+		return Entry{}, fmt.Errorf("reading an Image: %w", d.Err)
 	}
-	if err := d.begin(); !errors.Is(err, io.EOF) {
-		return Entry{}, fmt.Errorf("reading an Image: %w", errors.Join(errSyntax, err))
+	if err := d.Begin(); !errors.Is(err, io.EOF) {
+		return Entry{}, fmt.Errorf("reading an Image: %w", errors.Join(jsonscan.ErrSyntax, err))
 	}
 	return e, nil
 }
 
 func newDecoder(src io.Reader, annotations []string) decoder {
-	return decoder{reader: reader{scanner: newScanner(src)}, annotations: annotations}
+	return decoder{reader: reader{Scanner: jsonscan.New(src)}, annotations: annotations}
 }
 
 var (
@@ -64,13 +66,13 @@ func DecodeList(src io.Reader, emit func(Entry), annotations ...string) (metav1.
 		case "items":
 			d.array(name, func() { emit(d.image()) })
 		default:
-			d.skip()
+			d.Skip()
 		}
 	})
 	part()
 	switch {
-	case d.err != nil:
-		return metav1.ListMeta{}, fmt.Errorf("reading a list of Images: %w", d.err)
+	case d.Err != nil:
+		return metav1.ListMeta{}, fmt.Errorf("reading a list of Images: %w", d.Err)
 	case fault != nil:
 		return metav1.ListMeta{}, fmt.Errorf("reading a list of Images: %w", fault)
 	case kind != "ImageList":
@@ -88,14 +90,14 @@ func (d *decoder) listMeta(field string, meta *metav1.ListMeta) {
 		case "continue":
 			meta.Continue = d.string(name)
 		case "remainingItemCount":
-			if d.peek() != 'n' {
+			if d.Peek() != 'n' {
 				n := d.integer(name)
 				meta.RemainingItemCount = &n
 			} else {
 				d.null()
 			}
 		default:
-			d.skip()
+			d.Skip()
 		}
 	})
 }
@@ -125,7 +127,7 @@ var eventMembers = []string{"type", "object"}
 func (w *Watch) Next() (Event, error) {
 	d := &w.d
 	var event Event
-	if err := d.begin(); err != nil {
+	if err := d.Begin(); err != nil {
 		return event, err
 	}
 	var complete bool
@@ -136,7 +138,7 @@ func (w *Watch) Next() (Event, error) {
 			event.Type = watch.EventType(d.sharedString("type"))
 			return
 		case event.Type == watch.Error:
-			event.Status = d.raw(maxErrorObject)
+			event.Status = d.Raw(maxErrorObject)
 		case known(event.Type):
 			event.Entry = d.image()
 		default:
@@ -146,16 +148,16 @@ func (w *Watch) Next() (Event, error) {
 		complete = true
 	})
 	switch {
-	case d.err != nil:
-		return Event{}, d.err
+	case d.Err != nil:
+		return Event{}, d.Err
 	case d.fault != nil:
-		d.err = d.fault
+		d.Err = d.fault
 	case !complete:
-		d.err = errors.New("an event has no object")
+		d.Err = errors.New("an event has no object")
 	default:
 		return event, nil
 	}
-	return Event{}, d.err
+	return Event{}, d.Err
 }
 
 func known(t watch.EventType) bool {

@@ -11,6 +11,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/jsonscan"
 	"github.com/assay-project/assay/internal/manifest"
 	"github.com/assay-project/assay/internal/verify"
 )
@@ -63,7 +64,7 @@ func (d *decoder) image() Entry {
 	var e Entry
 	image := &e.Image
 	d.first, d.manifest = nil, d.manifest[:0]
-	begin := d.offset()
+	begin := d.Offset()
 	// Paths begin with the Image, also when it is an item of a list.
 	outer := d.path
 	d.path = outer[len(outer):]
@@ -89,23 +90,23 @@ func (d *decoder) image() Entry {
 		case "status":
 			image.Status = d.status(name)
 		default:
-			d.skip()
+			d.Skip()
 		}
 	})
 	if !present {
 		d.fail("", "there is no object")
 	}
 	d.collect()
-	e.Size = d.offset() - begin
+	e.Size = d.Offset() - begin
 	if e.Fault = d.first; e.Fault != nil {
 		image.Signatures = nil
 	} else {
 		e.Manifest = verify.ParseManifest(d.manifest, image.DockerImageManifestMediaType)
 	}
-	if cap(d.manifest) > maxIdleBuffer {
+	if cap(d.manifest) > jsonscan.MaxIdleBuffer {
 		d.manifest = nil
 	}
-	if cap(d.scratch) > maxIdleBuffer {
+	if cap(d.scratch) > jsonscan.MaxIdleBuffer {
 		d.scratch = nil
 	}
 	return e
@@ -125,8 +126,8 @@ func (d *decoder) readManifest(field string) {
 	if !ok {
 		return
 	}
-	if d.manifest, ok = unescape(d.manifest, raw); !ok {
-		d.syntax()
+	if d.manifest, ok = jsonscan.Unescape(d.manifest, raw); !ok {
+		d.Syntax()
 	}
 }
 
@@ -169,7 +170,7 @@ func (d *decoder) metadata(image *imagev1.Image) {
 		case "labels":
 			meta.Labels = d.keptStrings(name, keptLabels)
 		default:
-			d.skip()
+			d.Skip()
 		}
 	})
 }
@@ -185,13 +186,13 @@ func (d *decoder) keptStrings(field string, wanted []string) map[string]string {
 	var kept map[string]string
 	d.budget = maxAnnotations
 	for first := true; ; {
-		raw, ok := d.member(&first)
+		raw, ok := d.Member(&first)
 		if !ok {
 			return kept
 		}
 		name := d.wanted(raw, wanted)
 		if name == "" {
-			d.skip()
+			d.Skip()
 			continue
 		}
 		if _, twice := kept[name]; twice {
@@ -212,8 +213,8 @@ func (d *decoder) keptStrings(field string, wanted []string) map[string]string {
 // wanted returns the one of the names that raw stands for, or "" if it is none of them.
 func (d *decoder) wanted(raw []byte, names []string) string {
 	var ok bool
-	if d.scratch, ok = unescape(d.scratch[:0], raw); !ok {
-		d.syntax()
+	if d.scratch, ok = jsonscan.Unescape(d.scratch[:0], raw); !ok {
+		d.Syntax()
 	}
 	for _, name := range names {
 		if string(d.scratch) == name {

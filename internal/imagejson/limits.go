@@ -39,10 +39,6 @@ const (
 	// maxFinalizers bounds all finalizers of an Image together, in bytes.
 	maxFinalizers = 64 << 10
 
-	// maxName bounds the names of members, in bytes. An API server takes 317 for a label, and
-	// Assay writes 128 for a claim.
-	maxName = 4096
-
 	// elementCost is what a condition, a finalizer or a member of a map takes in memory beside its text.
 	elementCost = 128
 

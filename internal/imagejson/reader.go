@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+
+	"github.com/assay-project/assay/internal/jsonscan"
 )
 
 // maxShared bounds the texts that a Decoder shares among Images, in number and, each, in bytes.
@@ -19,7 +21,7 @@ const (
 // fault of what is being read. The reader skips it, and everything after it up to the next
 // section, and so stands behind the value either way.
 type reader struct {
-	scanner
+	jsonscan.Scanner
 	// fault is the first one of the section.
 	fault *Fault
 	// path leads to the object whose members are being read.
@@ -46,14 +48,14 @@ func (r *reader) section(budget int, overrun Fault) {
 
 // failAs records a fault.
 func (r *reader) failAs(fault Fault) {
-	if r.fault == nil && r.err == nil {
+	if r.fault == nil && r.Err == nil {
 		r.fault = &fault
 	}
 }
 
 // fail records a fault of the member called field.
 func (r *reader) fail(field, problem string) {
-	if r.fault == nil && r.err == nil {
+	if r.fault == nil && r.Err == nil {
 		r.fault = r.undecodable(field, problem)
 	}
 }
@@ -86,18 +88,18 @@ func (r *reader) charge(n int) bool {
 // if there is one.
 func (r *reader) broken() bool {
 	if r.fault != nil {
-		r.skip()
+		r.Skip()
 	}
-	return r.fault != nil || r.err != nil
+	return r.fault != nil || r.Err != nil
 }
 
 // null reads null if that is the next value.
 func (r *reader) null() bool {
-	if r.peek() != 'n' {
+	if r.Peek() != 'n' {
 		return false
 	}
-	if string(r.scalar()) != "null" {
-		r.syntax()
+	if string(r.Scalar()) != "null" {
+		r.Syntax()
 	}
 	return true
 }
@@ -108,18 +110,18 @@ func (r *reader) open(field string, first byte, kind string) bool {
 	switch {
 	case r.broken(), r.null():
 		return false
-	case r.peek() != first:
+	case r.Peek() != first:
 		r.wrongKind(field, kind)
 		return false
 	default:
-		r.enter()
+		r.Enter()
 		return true
 	}
 }
 
 func (r *reader) wrongKind(field, want string) {
 	r.fail(field, "the value is not "+want)
-	r.skip()
+	r.Skip()
 }
 
 // object reads an object and calls member for those of its members whose name is one of names,
@@ -134,14 +136,14 @@ func (r *reader) object(field string, names []string, member func(i int)) (prese
 	}
 	var seen uint64
 	for first := true; ; {
-		name, ok := r.member(&first)
+		name, ok := r.Member(&first)
 		if !ok {
 			return true
 		}
 		if i := r.lookUp(name, names, &seen); i >= 0 {
 			member(i)
 		} else {
-			r.skip()
+			r.Skip()
 		}
 	}
 }
@@ -149,9 +151,9 @@ func (r *reader) object(field string, names []string, member func(i int)) (prese
 // lookUp returns the index of a name as it stands in the text, or -1.
 func (r *reader) lookUp(raw []byte, names []string, seen *uint64) int {
 	if bytes.IndexByte(raw, '\\') >= 0 {
-		text, ok := unescape(nil, raw)
+		text, ok := jsonscan.Unescape(nil, raw)
 		if !ok {
-			r.syntax()
+			r.Syntax()
 			return -1
 		}
 		raw = text
@@ -184,7 +186,7 @@ func (r *reader) array(field string, element func()) (present bool) {
 	}
 	r.path = append(r.path, segment{name: field}, segment{element: true})
 	defer func() { r.path = r.path[:len(r.path)-2] }()
-	for first := true; r.next(']', &first); {
+	for first := true; r.Next(']', &first); {
 		element()
 		r.path[len(r.path)-1].index++
 	}
@@ -219,7 +221,7 @@ func (r *reader) stringMap(field string) map[string]string {
 	}
 	texts := map[string]string{}
 	for first := true; ; {
-		raw, ok := r.member(&first)
+		raw, ok := r.Member(&first)
 		if !ok {
 			return texts
 		}
@@ -238,15 +240,15 @@ func (r *reader) stringMap(field string) map[string]string {
 // name returns the unescaped name of a member that is kept.
 func (r *reader) name(field string, raw []byte) (string, bool) {
 	if raw == nil {
-		r.fail(field, "the name of a member is longer than "+strconv.Itoa(maxName)+" bytes")
+		r.fail(field, "the name of a member is longer than "+strconv.Itoa(jsonscan.MaxName)+" bytes")
 		return "", false
 	}
 	if !r.charge(len(raw) + elementCost) {
 		return "", false
 	}
-	text, ok := unescape(nil, raw)
+	text, ok := jsonscan.Unescape(nil, raw)
 	if !ok {
-		r.syntax()
+		r.Syntax()
 	}
 	return string(text), ok
 }

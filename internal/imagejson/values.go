@@ -10,6 +10,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/assay-project/assay/internal/jsonscan"
 )
 
 // maxEscape is how many bytes of an escape sequence stand for one byte of text.
@@ -22,11 +24,11 @@ func (r *reader) token(field string, limit int, long func() Fault) (raw []byte, 
 	switch {
 	case r.broken(), r.null():
 		return nil, false
-	case r.peek() != '"':
+	case r.Peek() != '"':
 		r.wrongKind(field, "a string")
 		return nil, false
 	}
-	raw, ok = r.str(limit)
+	raw, ok = r.Str(limit)
 	if !ok {
 		r.failAs(long())
 	}
@@ -40,8 +42,8 @@ func (r *reader) bytes(field string, limit int, long func() Fault) (text []byte,
 	if !ok {
 		return nil, false
 	}
-	if r.scratch, ok = unescape(r.scratch[:0], raw); !ok {
-		r.syntax()
+	if r.scratch, ok = jsonscan.Unescape(r.scratch[:0], raw); !ok {
+		r.Syntax()
 		return nil, false
 	}
 	if len(r.scratch) > limit {
@@ -86,11 +88,11 @@ func (r *reader) integer(field string) int64 {
 	if r.broken() || r.null() {
 		return 0
 	}
-	if c := r.peek(); c != '-' && (c < '0' || c > '9') {
+	if c := r.Peek(); c != '-' && (c < '0' || c > '9') {
 		r.wrongKind(field, want)
 		return 0
 	}
-	n, err := strconv.ParseInt(string(r.scalar()), 10, 64)
+	n, err := strconv.ParseInt(string(r.Scalar()), 10, 64)
 	if err != nil {
 		r.fail(field, "the value is not "+want)
 		return 0
@@ -137,8 +139,8 @@ func (r *reader) binary(field string, limit int, long func() Fault) []byte {
 		return nil
 	}
 	if bytes.IndexByte(raw, '\\') >= 0 {
-		if r.scratch, ok = unescape(r.scratch[:0], raw); !ok {
-			r.syntax()
+		if r.scratch, ok = jsonscan.Unescape(r.scratch[:0], raw); !ok {
+			r.Syntax()
 			return nil
 		}
 		raw = r.scratch

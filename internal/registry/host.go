@@ -27,7 +27,7 @@ type host struct {
 	why      Error
 	// restBy is the transport that the rest is for when the cause is TLS: another one may trust
 	// other authorities. Other rests are for all.
-	restBy *transport
+	restBy   *transport
 	failures int
 	last     Outcome
 	// since is when the host first failed or began to rest; zero while it answers.

@@ -15,6 +15,7 @@ import (
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/imageref"
+	"github.com/assay-project/assay/internal/objectjson"
 	"github.com/assay-project/assay/internal/signature"
 	"github.com/assay-project/assay/internal/verify"
 )
@@ -110,7 +111,8 @@ func newPolicy(policy *assayv1alpha1.TrustPolicy, sources, signers []Source, for
 		Name: policy.Name, UID: policy.UID, Generation: policy.Generation,
 		Spec: policy.Spec.DeepCopy(), Sources: sources, Signers: signers, formats: formats, id: nextID(),
 	}
-	var errs []error
+	// What could be read of such a policy counts: its scopes and its revoked keys.
+	errs := []error{objectjson.FaultOf(policy)}
 	for i, text := range p.Spec.Scopes {
 		if _, err := imageref.ParseScope(string(text)); err != nil {
 			errs = append(errs, fmt.Errorf("spec.scopes[%d]: %w", i, err))

@@ -98,7 +98,7 @@ func TestWarnings(t *testing.T) {
 	}
 	editor.warnings.take()
 	wantError(t, create(t.Context(), manyContainers(enforced+"/app@"+verified, 3000)), "")
-	if said := editor.warnings.take(); !strings.Contains(said, "cost limit exceeded") {
+	if said := editor.warnings.take(); !strings.Contains(said, "3000 containers and image volumes") {
 		t.Errorf("a Pod that is too large to evaluate: the warning is %q", said)
 	}
 }
@@ -255,6 +255,26 @@ func TestWorkloads(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPlaceholders applies workloads whose image is filled in later, by a trigger, a pipeline or the injection of a sidecar.
+// The warning gives no advice that makes no sense for what is no image yet.
+func TestPlaceholders(t *testing.T) {
+	s := state()
+	s.Scopes["docker.io"] = "Enforce"
+	project(t, s, 2)
+	for image, want := range map[string]string{
+		"auto":           "image auto is a placeholder",
+		" ":              "an image is blank",
+		"SET_BY_TRIGGER": "image SET_BY_TRIGGER is not an image reference: write [host[:port]/]path[:tag]@sha256:<digest>, unless something replaces it",
+		"busybox":        "write busybox@sha256:<digest>",
+	} {
+		said := warnedAbout(t, "Deployment", image)
+		if !strings.Contains(said, want) || image != "busybox" && strings.Contains(said, "write "+image+"@") {
+			t.Errorf("%q: warned with %q, want %q", image, said, want)
+		}
+	}
+	wantError(t, create(t.Context(), podOf("default", container("auto"))), "image auto is a placeholder")
 }
 
 // warnedAbout applies a workload with an image, and returns the warnings.

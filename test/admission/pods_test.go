@@ -4,6 +4,7 @@
 package admission
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -161,19 +162,10 @@ func TestEphemeralContainers(t *testing.T) {
 // TestUpdates changes Pods that were made before images were checked.
 func TestUpdates(t *testing.T) {
 	project(t, state(), 1)
-	exempt := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "before", Labels: map[string]string{"assay.dev/verification": "disabled"}}}
-	if err := admin.Create(t.Context(), exempt); err != nil {
-		t.Fatal(err)
-	}
+	exempt := exempted(t, "before")
 	pod := podOf("before", container(enforced+"/app:v1"))
 	waitFor(t, "the exemption", func() bool { return editor.Create(t.Context(), pod) == nil })
-	exempt.Labels["assay.dev/verification"] = "enabled"
-	if err := admin.Update(t.Context(), exempt); err != nil {
-		t.Fatal(err)
-	}
-	waitFor(t, "the end of the exemption", func() bool {
-		return apierrors.IsForbidden(create(t.Context(), podOf("before", container(enforced+"/app:v1"))))
-	})
+	unexempt(t, exempt)
 	tests := map[string]struct {
 		image, refusal string
 	}{
@@ -193,19 +185,63 @@ func TestUpdates(t *testing.T) {
 	}
 }
 
-// TestLargePods verifies that a Pod of a thousand containers that was admitted can be changed as long as its images stay,
-// so that nothing keeps its finalizers from being removed. Another image is evaluated.
+// TestLargePods checks the bound of the images of a Pod: up to it they are evaluated, and beyond it the Pod is refused without
+// looking at them, wherever they come from. A Pod that is there can be changed as long as its images stay, so that nothing
+// keeps its finalizers from being removed.
 func TestLargePods(t *testing.T) {
-	project(t, state(), 1)
-	pod := manyContainers("elsewhere.example.com/app:v1", 1000)
-	if err := editor.Create(t.Context(), pod); err != nil {
-		t.Fatal(err)
+	const most = 128
+	project(t, state(), 2)
+	oversize := fmt.Sprint(most+1) + " containers and image volumes are more than the 128"
+	for name, tc := range map[string]struct {
+		image, refusal, oversize string
+	}{
+		"verified": {enforced + "/app@" + verified, "", oversize},
+		"unlisted": {"elsewhere.example.com/app:v1", "", oversize},
+		"a tag":    {enforced + "/app:v1", enforced + "/app:v1 has no sha256 digest", oversize},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantError(t, create(t.Context(), manyContainers(tc.image, most)), tc.refusal)
+			wantError(t, create(t.Context(), manyContainers(tc.image, most+1)), tc.oversize)
+			pod := manyContainers(tc.image, most)
+			for _, where := range []string{"init container", "image volume"} {
+				more := pod.DeepCopy()
+				places[where](&more.Spec, tc.image)
+				wantError(t, create(t.Context(), more), tc.oversize)
+			}
+		})
 	}
+	namespace := exempted(t, "large")
+	pod := manyContainers("elsewhere.example.com/app:v1", 1000)
+	pod.Namespace = namespace.Name
+	waitFor(t, "the exemption", func() bool { return editor.Create(t.Context(), pod) == nil })
+	unexempt(t, namespace)
 	changed := pod.DeepCopy()
 	changed.Labels = map[string]string{"changed": "yes"}
 	wantError(t, editor.Patch(t.Context(), changed, client.MergeFrom(pod.DeepCopy()), client.DryRunAll), "")
 	changed.Spec.Containers[999].Image = enforced + "/app:v1"
-	wantError(t, editor.Patch(t.Context(), changed, client.MergeFrom(pod.DeepCopy()), client.DryRunAll), "image-verification")
+	wantError(t, editor.Patch(t.Context(), changed, client.MergeFrom(pod.DeepCopy()), client.DryRunAll), "1000 containers and image volumes")
+}
+
+// exempted makes a namespace without verification.
+func exempted(t *testing.T, name string) *corev1.Namespace {
+	t.Helper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"assay.dev/verification": "disabled"}}}
+	if err := admin.Create(t.Context(), namespace); err != nil {
+		t.Fatal(err)
+	}
+	return namespace
+}
+
+// unexempt ends that.
+func unexempt(t *testing.T, namespace *corev1.Namespace) {
+	t.Helper()
+	namespace.Labels["assay.dev/verification"] = "enabled"
+	if err := admin.Update(t.Context(), namespace); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the end of the exemption", func() bool {
+		return apierrors.IsForbidden(create(t.Context(), podOf(namespace.Name, container(enforced+"/app:v1"))))
+	})
 }
 
 // TestValidUntil evaluates Pods with an allowlist that has expired: nothing of it counts for new Pods.

@@ -5,10 +5,13 @@ package admission
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -50,7 +53,51 @@ func TestRenamed(t *testing.T) {
 	if err := admin.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the shard of a namespace that goes", func() bool { return editor.Delete(t.Context(), shard.DeepCopy()) == nil })
+	letGo(t, namespace, shard)
+}
+
+// letGo checks who may delete a shard of a namespace that goes: what empties the namespace may, and others who may delete
+// ConfigMaps may not. They could delete one of several, for good, and images of its buckets would be admitted. The Role of
+// the fence goes with the namespace, and everything is refused from then on, whatever shards are left.
+func letGo(t *testing.T, namespace string, shard *corev1.ConfigMap) {
+	t.Helper()
+	configMaps := rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"delete", "deletecollection"}}
+	finalize := rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"namespaces/finalize"}, Verbs: []string{"update"}}
+	deleter, controller := grant(t, "deleter", configMaps), grant(t, "namespace-controller", configMaps, finalize)
+	waitFor(t, "the permission to delete", func() bool {
+		return apierrors.IsNotFound(deleter.Delete(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "none"}}))
+	})
+	wantError(t, deleter.Delete(t.Context(), shard.DeepCopy()), aboutShards)
+	wantError(t, deleter.DeleteAllOf(t.Context(), &corev1.ConfigMap{}, client.InNamespace(namespace)), aboutShards)
+	waitForOutcome(t, enforced+"/app@"+verified, admitted)
+	if err := admin.Delete(t.Context(), &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: shards.FenceName}}); err != nil {
+		t.Fatal(err)
+	}
+	waitForOutcome(t, enforced+"/app@"+verified, denied)
+	waitFor(t, "the end of the shard", func() bool { return controller.Delete(t.Context(), shard.DeepCopy()) == nil })
+}
+
+// grant makes a user with permissions of its own.
+func grant(t *testing.T, name string, rules ...rbacv1.PolicyRule) *user {
+	t.Helper()
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: rules}
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: name}},
+	}
+	if err := errors.Join(admin.Create(t.Context(), role), admin.Create(t.Context(), binding)); err != nil {
+		t.Fatal(err)
+	}
+	config, err := cp.ConfigForUser(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := newUser(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
 }
 
 // TestNames checks that what a binding names is there.

@@ -18,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/controllers"
 	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/testenv/manager"
@@ -67,7 +66,7 @@ func startOperator(t *testing.T) *operator {
 		t.Fatal(err)
 	}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: scheme, NewCache: imagecache.New, Cache: controllers.CacheOptions(manager.Namespace),
+		Scheme: scheme, NewCache: controllers.NewCache(imagecache.DefaultRoom), Cache: controllers.CacheOptions(manager.Namespace),
 		NewClient: o.newClient, Metrics: metricsserver.Options{BindAddress: "0"},
 	})
 	if err != nil {
@@ -113,7 +112,7 @@ func (o *operator) newClient(config *rest.Config, options client.Options) (clien
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
 			err := c.SubResource(sub).Patch(ctx, obj, p, opts...)
 			name := obj.GetName()
-			if _, ok := obj.(*assayv1alpha1.TrustPolicy); ok {
+			if obj.GetObjectKind().GroupVersionKind().Kind == "TrustPolicy" {
 				name = policyAction(name)
 			}
 			o.record(action{patchStatus, name, err == nil})

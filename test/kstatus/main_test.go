@@ -61,7 +61,7 @@ func startOperator(ctx context.Context, config *rest.Config) (stopped <-chan err
 	}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:   scheme,
-		NewCache: imagecache.New,
+		NewCache: controllers.NewCache(imagecache.DefaultRoom),
 		Cache:    controllers.CacheOptions(operatorNamespace),
 		Metrics:  metricsserver.Options{BindAddress: "0"},
 	})

@@ -22,6 +22,7 @@ import (
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/internal/apiserverstatus"
 	"github.com/assay-project/assay/internal/importstatus"
+	"github.com/assay-project/assay/internal/objectcache"
 )
 
 const (
@@ -42,7 +43,9 @@ var (
 // Reader reads a cluster. It needs to list Images and TrustPolicies and, for Watch, to watch them.
 // The same for RegistryConfigs and for ConfigMaps of the operator's namespace is optional.
 type Reader struct {
-	images, policies, core *rest.RESTClient
+	images, core *rest.RESTClient
+	policies     *objectcache.ListerWatcher[*assayv1alpha1.TrustPolicy]
+	registries   *objectcache.ListerWatcher[*assayv1alpha1.RegistryConfig]
 	// Namespace is the operator's.
 	Namespace string
 	// Interval is the minimum time between two calls after changes.
@@ -64,6 +67,7 @@ func NewReader(config *rest.Config) (*Reader, error) {
 	client := func(gv schema.GroupVersion, path string) (*rest.RESTClient, error) {
 		c := rest.CopyConfig(config)
 		c.GroupVersion, c.APIPath, c.NegotiatedSerializer = &gv, path, codecs
+		c.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
 		c.QPS = -1 // One page after the other; the API server limits the rate.
 		return rest.RESTClientFor(c)
 	}
@@ -71,12 +75,12 @@ func NewReader(config *rest.Config) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	policies, err := client(assayv1alpha1.GroupVersion, "/apis")
+	assay, err := objectcache.NewClient(config, nil)
 	if err != nil {
 		return nil, err
 	}
 	core, err := client(corev1.SchemeGroupVersion, "/api")
-	return &Reader{images: images, policies: policies, core: core}, err
+	return &Reader{images: images, policies: objectcache.TrustPolicies(assay), registries: objectcache.RegistryConfigs(assay), core: core}, err
 }
 
 // Read reads everything and calls show with it. With follow it then calls show after changes, until
@@ -136,7 +140,7 @@ func (r *Reader) watch(ctx context.Context, at versions) (*watches, error) {
 		watch    func() (watch.Interface, error)
 	}{
 		{"trustpolicies", &w.policies, func() (watch.Interface, error) {
-			return start(ctx, r.policies, "trustpolicies", at.policies, "application/json")
+			return r.policies.WatchWithContext(ctx, metav1.ListOptions{ResourceVersion: at.policies, AllowWatchBookmarks: true})
 		}},
 		{"registryconfigs", &w.registries, func() (watch.Interface, error) { return r.watchRegistries(ctx, at.registries) }},
 		{"configmaps", &w.servers, func() (watch.Interface, error) { return r.watchConfigMap(ctx, apiserverstatus.Name, at.servers) }},
@@ -155,12 +159,12 @@ func (r *Reader) watch(ctx context.Context, at versions) (*watches, error) {
 func (r *Reader) listPolicies(ctx context.Context, c *Cluster) (resourceVersion string, err error) {
 	options := metav1.ListOptions{Limit: pageSize}
 	for {
-		var list assayv1alpha1.TrustPolicyList
-		if err := r.policies.Get().Resource("trustpolicies").VersionedParams(&options, metav1.ParameterCodec).Do(ctx).Into(&list); err != nil {
+		list, err := r.policies.Page(ctx, options)
+		if err != nil {
 			return "", err
 		}
 		for _, policy := range list.Items {
-			c.policies[policy.Name] = policy
+			c.policies[policy.Name] = *policy
 		}
 		if options.Continue = list.Continue; options.Continue == "" {
 			return list.ResourceVersion, nil

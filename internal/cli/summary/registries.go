@@ -37,8 +37,7 @@ type RegistryConfig struct {
 func (r *Reader) listRegistries(ctx context.Context, c *Cluster) (resourceVersion string, err error) {
 	options := metav1.ListOptions{Limit: pageSize}
 	for {
-		var list assayv1alpha1.RegistryConfigList
-		err := r.policies.Get().Resource("registryconfigs").VersionedParams(&options, metav1.ParameterCodec).Do(ctx).Into(&list)
+		list, err := r.registries.Page(ctx, options)
 		if apierrors.IsForbidden(err) {
 			c.registriesNote = "reading RegistryConfigs is not permitted: ask for the role assay-registryconfig-viewer-role"
 			return "", nil
@@ -46,8 +45,8 @@ func (r *Reader) listRegistries(ctx context.Context, c *Cluster) (resourceVersio
 		if err != nil {
 			return "", err
 		}
-		for i := range list.Items {
-			c.registries[list.Items[i].Name] = list.Items[i]
+		for _, config := range list.Items {
+			c.registries[config.Name] = *config
 		}
 		if options.Continue = list.Continue; options.Continue == "" {
 			return list.ResourceVersion, nil
@@ -60,7 +59,7 @@ func (r *Reader) watchRegistries(ctx context.Context, resourceVersion string) (w
 	if resourceVersion == "" {
 		return watch.NewProxyWatcher(make(chan watch.Event)), nil
 	}
-	return start(ctx, r.policies, "registryconfigs", resourceVersion, "application/json")
+	return r.registries.WatchWithContext(ctx, metav1.ListOptions{ResourceVersion: resourceVersion, AllowWatchBookmarks: true})
 }
 
 // summarizeImport adds what is known about stores, hosts and discovery.

@@ -53,21 +53,23 @@ func Encode(t testing.TB, state State, namespace string, count int) []*corev1.Co
 // epoch is that of all shards that Encode makes. Fence lets it count.
 const epoch = "test"
 
+// FenceName is the name of what Fence makes.
+const FenceName = "test-fence"
+
 // Fence returns a Role and a RoleBinding that let the epochs of all shards count that Encode
 // makes, beside the fence that the operator writes.
 func Fence(namespace string) []client.Object {
-	const name = "test-fence"
 	rule := rbacv1.PolicyRule{APIGroups: []string{"assay.dev"}, Resources: []string{"allowlists"}, Verbs: []string{"use"}}
 	for count := 1; count <= 256; count *= 2 {
 		for i := range count {
 			rule.ResourceNames = append(rule.ResourceNames, allowlist.FenceName(allowlist.Name(count, i), epoch))
 		}
 	}
-	meta := metav1.ObjectMeta{Namespace: namespace, Name: name}
+	meta := metav1.ObjectMeta{Namespace: namespace, Name: FenceName}
 	return []client.Object{
 		&rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{rule}},
 		&rbacv1.RoleBinding{
-			ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
+			ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: FenceName},
 			Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: allowlist.FenceAccount}},
 		},
 	}

@@ -1,7 +1,7 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package imagejson
+package jsonscan
 
 import (
 	"bytes"
@@ -9,22 +9,25 @@ import (
 	"io"
 )
 
-// errSyntax is text that is not JSON. An API server that sends any is broken: what it stores is
+// ErrSyntax is text that is not JSON. An API server that sends any is broken: what it stores is
 // JSON, and it is encoded anew for each answer.
-var errSyntax = errors.New("the API server's answer is not JSON")
+var ErrSyntax = errors.New("the API server's answer is not JSON")
 
 const (
 	// bufferSize is the buffer's size at first. A TLS record has at most 16 KiB.
 	bufferSize = 32 << 10
-	// maxIdleBuffer bounds the buffer that is held while waiting for the next document.
-	maxIdleBuffer = 1 << 20
+	// MaxIdleBuffer bounds the buffer that is held while waiting for the next document, in bytes.
+	MaxIdleBuffer = 1 << 20
+	// MaxName bounds the names of members, in bytes. An API server takes 317 for a label, and
+	// Assay writes 128 for a claim.
+	MaxName = 4096
 	// maxEmptyReads is how often a reader may return nothing before it counts as broken.
 	maxEmptyReads = 100
 )
 
-// scanner finds the tokens of JSON text while it arrives. After a failure err is set, and every
-// method returns at once.
-type scanner struct {
+// Scanner finds the tokens of JSON text while it arrives. After a failure Err is set, and every
+// method returns at once. The zero Scanner is not usable.
+type Scanner struct {
 	src  io.Reader
 	buf  []byte
 	pos  int // next unread byte of buf
@@ -32,33 +35,35 @@ type scanner struct {
 	gone int // number of bytes before buf
 	// limit is how many bytes are held at most; of more, none are.
 	limit int
-	err   error
+	// Err is the first failure, after which every method returns at once.
+	Err error
 }
 
-func newScanner(src io.Reader) scanner {
-	return scanner{src: src, buf: make([]byte, 0, bufferSize), keep: -1}
+// New returns a Scanner of the text that src has.
+func New(src io.Reader) Scanner {
+	return Scanner{src: src, buf: make([]byte, 0, bufferSize), keep: -1}
 }
 
-// offset is how many bytes were read.
-func (s *scanner) offset() int { return s.gone + s.pos }
+// Offset is how many bytes were read.
+func (s *Scanner) Offset() int { return s.gone + s.pos }
 
 // hold keeps what is read from here on in the buffer, up to limit bytes.
-func (s *scanner) hold(limit int) { s.keep, s.limit = s.pos, limit }
+func (s *Scanner) hold(limit int) { s.keep, s.limit = s.pos, limit }
 
 // held returns what was read since hold, valid until the next read, and false if it was more than the limit.
-func (s *scanner) held() ([]byte, bool) {
+func (s *Scanner) held() ([]byte, bool) {
 	from := s.keep
 	s.keep = -1
-	if s.err != nil || from < 0 || s.pos-from > s.limit {
+	if s.Err != nil || from < 0 || s.pos-from > s.limit {
 		return nil, false
 	}
 	return s.buf[from:s.pos], true
 }
 
 // fill reads more text behind what is unread, and drops what was read and is not held. It
-// returns false at the end of the text and on errors, with err set.
-func (s *scanner) fill() bool {
-	if s.err != nil {
+// returns false at the end of the text and on errors, with Err set.
+func (s *Scanner) fill() bool {
+	if s.Err != nil {
 		return false
 	}
 	if s.keep >= 0 && s.pos-s.keep > s.limit {
@@ -82,20 +87,20 @@ func (s *scanner) fill() bool {
 			return true
 		}
 		if err != nil {
-			s.err = err
+			s.Err = err
 			return false
 		}
 	}
-	s.err = io.ErrNoProgress
+	s.Err = io.ErrNoProgress
 	return false
 }
 
-// begin waits for the first byte of the next document. The error is io.EOF when there is none.
-func (s *scanner) begin() error {
-	if len(s.buf) == s.pos && cap(s.buf) > maxIdleBuffer {
+// Begin waits for the first byte of the next document. The error is io.EOF when there is none.
+func (s *Scanner) Begin() error {
+	if len(s.buf) == s.pos && cap(s.buf) > MaxIdleBuffer {
 		s.buf, s.pos, s.gone = make([]byte, 0, bufferSize), 0, s.gone+s.pos
 	}
-	for s.err == nil {
+	for s.Err == nil {
 		for ; s.pos < len(s.buf); s.pos++ {
 			if !isSpace(s.buf[s.pos]) {
 				return nil
@@ -103,29 +108,30 @@ func (s *scanner) begin() error {
 		}
 		s.fill()
 	}
-	return s.err
+	return s.Err
 }
 
 // more is fill inside a value, where the text must not end.
-func (s *scanner) more() bool {
+func (s *Scanner) more() bool {
 	if s.fill() {
 		return true
 	}
-	if errors.Is(s.err, io.EOF) {
-		s.err = io.ErrUnexpectedEOF
+	if errors.Is(s.Err, io.EOF) {
+		s.Err = io.ErrUnexpectedEOF
 	}
 	return false
 }
 
-func (s *scanner) syntax() {
-	if s.err == nil {
-		s.err = errSyntax
+// Syntax records that the text is not JSON, unless there was a failure before.
+func (s *Scanner) Syntax() {
+	if s.Err == nil {
+		s.Err = ErrSyntax
 	}
 }
 
-// peek skips white space and returns the first byte behind it, or 0 after a failure.
-func (s *scanner) peek() byte {
-	for s.err == nil {
+// Peek skips white space and returns the first byte behind it, or 0 after a failure.
+func (s *Scanner) Peek() byte {
+	for s.Err == nil {
 		for ; s.pos < len(s.buf); s.pos++ {
 			if c := s.buf[s.pos]; !isSpace(c) {
 				return c
@@ -137,60 +143,60 @@ func (s *scanner) peek() byte {
 }
 
 // expect reads the byte c, after white space.
-func (s *scanner) expect(c byte) {
-	if s.peek() != c {
-		s.syntax()
+func (s *Scanner) expect(c byte) {
+	if s.Peek() != c {
+		s.Syntax()
 		return
 	}
 	s.pos++
 }
 
-// enter reads the beginning of an object or array, which is next.
-func (s *scanner) enter() { s.pos++ }
+// Enter reads the beginning of an object or array, which is next.
+func (s *Scanner) Enter() { s.pos++ }
 
-// next reads what separates the elements of an object or array. It returns false behind the
+// Next reads what separates the elements of an object or array. It returns false behind the
 // end. first is set until there was an element.
-func (s *scanner) next(end byte, first *bool) bool {
-	c := s.peek()
+func (s *Scanner) Next(end byte, first *bool) bool {
+	c := s.Peek()
 	if c == end {
 		s.pos++
 		return false
 	}
 	if !*first {
 		if c != ',' {
-			s.syntax()
+			s.Syntax()
 			return false
 		}
 		s.pos++
-		s.peek()
+		s.Peek()
 	}
 	*first = false
-	return s.err == nil
+	return s.Err == nil
 }
 
-// member reads the next member's name. It returns false behind the object's end. The name is as
-// it stands in the text, nil when it is longer than maxName, and valid until the next read.
-func (s *scanner) member(first *bool) (name []byte, ok bool) {
-	if !s.next('}', first) {
+// Member reads the next member's name. It returns false behind the object's end. The name is as
+// it stands in the text, nil when it is longer than MaxName, and valid until the next read.
+func (s *Scanner) Member(first *bool) (name []byte, ok bool) {
+	if !s.Next('}', first) {
 		return nil, false
 	}
-	if s.peek() != '"' {
-		s.syntax()
+	if s.Peek() != '"' {
+		s.Syntax()
 		return nil, false
 	}
-	s.hold(maxName + len(`"":`))
+	s.hold(MaxName + len(`"":`))
 	s.skipString()
 	end := s.pos - s.keep // of the name; what is held may move before the colon is read
 	s.expect(':')
 	if text, ok := s.held(); ok {
 		name = text[1 : end-1]
 	}
-	return name, s.err == nil
+	return name, s.Err == nil
 }
 
-// str reads a string, which is next, and returns what stands between the quotation marks, valid
+// Str reads a string, which is next, and returns what stands between the quotation marks, valid
 // until the next read. It returns false for a string of more than limit bytes.
-func (s *scanner) str(limit int) ([]byte, bool) {
+func (s *Scanner) Str(limit int) ([]byte, bool) {
 	s.hold(limit + len(`""`))
 	s.skipString()
 	text, ok := s.held()
@@ -201,7 +207,7 @@ func (s *scanner) str(limit int) ([]byte, bool) {
 }
 
 // skipString reads a string, which is next.
-func (s *scanner) skipString() {
+func (s *Scanner) skipString() {
 	s.pos++
 	backslashes := 0 // at the end of what was read
 	for {
@@ -233,27 +239,27 @@ func (s *scanner) skipString() {
 	}
 }
 
-// skip reads a value of any kind and depth.
-func (s *scanner) skip() {
-	switch s.peek() {
+// Skip reads a value of any kind and depth.
+func (s *Scanner) Skip() {
+	switch s.Peek() {
 	case '"':
 		s.skipString()
 	case '{', '[':
 		s.skipNested()
 	default:
-		s.scalar()
+		s.Scalar()
 	}
 }
 
 // skipNested reads an object or array, which is next. It counts brackets and does not recurse.
-func (s *scanner) skipNested() {
+func (s *Scanner) skipNested() {
 	depth := 0
 	for {
 		for s.pos < len(s.buf) {
 			switch s.buf[s.pos] {
 			case '"':
 				s.skipString()
-				if s.err != nil {
+				if s.Err != nil {
 					return
 				}
 				continue
@@ -273,10 +279,10 @@ func (s *scanner) skipNested() {
 	}
 }
 
-// raw reads a value and returns its text, or nil if that is longer than limit bytes.
-func (s *scanner) raw(limit int) []byte {
-	if c := s.peek(); c != '{' && c != '[' {
-		s.skip()
+// Raw reads a value and returns its text, or nil if that is longer than limit bytes.
+func (s *Scanner) Raw(limit int) []byte {
+	if c := s.Peek(); c != '{' && c != '[' {
+		s.Skip()
 		return nil
 	}
 	s.hold(limit)
@@ -285,16 +291,32 @@ func (s *scanner) raw(limit int) []byte {
 	return bytes.Clone(text)
 }
 
+// Value reads a value of any kind and returns its text, or nil if that is longer than limit bytes,
+// or than maxScalar for a number or literal.
+func (s *Scanner) Value(limit int) []byte {
+	switch s.Peek() {
+	case '{', '[':
+		return s.Raw(limit)
+	case '"':
+		s.hold(limit)
+		s.skipString()
+		text, _ := s.held()
+		return bytes.Clone(text)
+	default:
+		return bytes.Clone(s.Scalar())
+	}
+}
+
 // maxScalar bounds a number or literal that is read: more digits than any integer has.
 const maxScalar = 32
 
-// scalar reads a number or literal and returns its text, valid until the next read and nil when
+// Scalar reads a number or literal and returns its text, valid until the next read and nil when
 // it is longer than maxScalar.
-func (s *scanner) scalar() []byte {
-	s.peek()
+func (s *Scanner) Scalar() []byte {
+	s.Peek()
 	s.hold(maxScalar)
 	length := 0
-	for s.err == nil {
+	for s.Err == nil {
 		start := s.pos
 		for s.pos < len(s.buf) && isScalar(s.buf[s.pos]) {
 			s.pos++
@@ -306,7 +328,7 @@ func (s *scanner) scalar() []byte {
 		s.more()
 	}
 	if length == 0 {
-		s.syntax()
+		s.Syntax()
 	}
 	text, _ := s.held()
 	return text

@@ -1,7 +1,7 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package imagejson
+package jsonscan
 
 import (
 	"bytes"
@@ -10,10 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// unescape appends to dst the text of a string that stands as raw between quotation marks. Like
+// Unescape appends to dst the text of a string that stands as raw between quotation marks. Like
 // encoding/json it puts U+FFFD in the place of what is not UTF-8 and of lone surrogates. It
 // returns false where a control character stands unescaped or an escape is malformed.
-func unescape(dst, raw []byte) ([]byte, bool) {
+func Unescape(dst, raw []byte) ([]byte, bool) {
 	for _, c := range raw {
 		if c < 0x20 {
 			return dst, false
