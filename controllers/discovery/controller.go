@@ -84,6 +84,7 @@ type Reconciler struct {
 	pause      time.Duration
 	parsed     map[unique.Handle[string]]*parsedReference
 	unusedFrom map[string]time.Time
+	charges    map[string]charge
 	retries    map[string]retry
 	reported   map[string]bool // namespaces with an excess
 }
@@ -187,7 +188,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	p := decide(in)
 	r.images.mu.Unlock()
 	took := r.Clock.Since(started)
-	r.unusedFrom = p.unusedFrom
+	r.unusedFrom, r.charges = p.unusedFrom, p.charges
 	p.counts.export()
 	r.reportExcess(p)
 	wait := soonest(p.wait, r.tags.lookUp(p.lookUp))
