@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/distribution/reference"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -139,7 +140,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		return ctrl.Result{}, err
 	}
 	data := dataOf(stored)
-	state := fit(ctx, r.state(snapshot, data, now), data)
+	state := fit(ctx, r.state(snapshot, data, now), data, snapshot)
 	shards, err := allowlist.Encode(state, currentCount(stored))
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("encoding the allowlist, which stays as it is: %w", err)
@@ -205,8 +206,14 @@ func dataOf(stored map[string]*corev1.ConfigMap) []map[string]string {
 }
 
 // fit leaves out what the allowlist cannot hold, and tells the metric.
-func fit(ctx context.Context, state allowlist.State, stored []map[string]string) allowlist.State {
-	fitting, images, scopes := allowlist.Fit(state, stored)
+func fit(ctx context.Context, state allowlist.State, stored []map[string]string, snapshot *trust.Snapshot) allowlist.State {
+	fitting, images, scopes := allowlist.Fit(state, stored, func(image string) string {
+		named, err := reference.ParseNamed(image)
+		if err != nil {
+			return "" // It is in canonical form.
+		}
+		return snapshot.ScopeFor(named)
+	})
 	droppedGauge.WithLabelValues("image").Set(float64(images))
 	droppedGauge.WithLabelValues("scope").Set(float64(scopes))
 	if images+scopes > 0 {

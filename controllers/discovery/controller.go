@@ -92,6 +92,7 @@ type Reconciler struct {
 	pause      time.Duration
 	parsed     map[unique.Handle[string]]*parsedReference
 	unusedFrom map[string]time.Time
+	charges    map[string]charge
 	retries    map[string]retry
 	reported   map[string]bool // namespaces with an excess
 }
@@ -195,7 +196,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	p := decide(in)
 	r.images.mu.Unlock()
 	took := r.Clock.Since(started)
-	r.unusedFrom = p.unusedFrom
+	r.unusedFrom, r.charges = p.unusedFrom, p.charges
 	r.owners.Store(&p.owners)
 	p.counts.export()
 	r.reportExcess(p)

@@ -77,7 +77,7 @@ func (r *Reconciler) gather(ctx context.Context, now time.Time) (*input, error) 
 		return nil, err
 	}
 	// In this order: a workload that is made in between is missing nowhere.
-	in := &input{now: now, images: r.images, isComplete: r.References.IsCurrent(), unusedFrom: r.unusedFrom, retention: r.Retention}
+	in := &input{now: now, images: r.images, isComplete: r.References.IsCurrent(), unusedFrom: r.unusedFrom, charges: r.charges, retention: r.Retention}
 	var all []references.Reference
 	r.References.Each(func(ref references.Reference) { all = append(all, ref) })
 	if len(r.parsed) > len(all)+maxRemembered {

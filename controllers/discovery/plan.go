@@ -13,10 +13,14 @@ import (
 
 const (
 	// maxUnverified bounds the references of one namespace that have an Image which is not
-	// verified, or wait for one; maxTotal bounds those of all namespaces, with the children of
-	// indexes.
-	maxUnverified = 500
-	maxTotal      = 50_000
+	// verified, or wait for one, and maxUnverifiedChildren the Images of the children of indexes.
+	// maxTotal bounds both for all namespaces.
+	//
+	// An Image counts until it is deleted, even if nothing refers to it any more. Otherwise somebody
+	// who replaces his references again and again would have any number of Images made.
+	maxUnverified         = 500
+	maxUnverifiedChildren = 2_000
+	maxTotal              = 50_000
 
 	// reserve is the part of maxTotal that is left to namespaces with fewer than smallShare
 	// references that are not verified, so that many namespaces together do not keep all others
@@ -30,8 +34,8 @@ const (
 	// maxTags bounds the tags in the status of an Image, as its schema does.
 	maxTags = 32
 
-	// unusedGrace is how long an image is not used before that is written. A Pod that is
-	// replaced is not worth two writes.
+	// unusedGrace is how long an image is not used before that is written, or before its Image is
+	// deleted if it is not verified. A Pod that is replaced is not worth two writes.
 	unusedGrace = 10 * time.Minute
 )
 
@@ -58,6 +62,8 @@ type input struct {
 	isComplete bool
 	// unusedFrom has the Images that were not used before, by name, and since when.
 	unusedFrom map[string]time.Time
+	// charges are those of the operator's own Images that are not verified, by name.
+	charges map[string]charge
 	// retention is how long an Image is kept that is not used.
 	retention time.Duration
 }
@@ -75,8 +81,9 @@ type plan struct {
 	excess map[string]int
 	// owners has a namespace for each entry that is not verified and has an Image, or is to have one.
 	owners map[string]string
-	// unusedFrom is that of the next input.
+	// unusedFrom and charges are those of the next input.
 	unusedFrom map[string]time.Time
+	charges    map[string]charge
 	// wait is the time until the clock alone makes something due, zero for never.
 	wait time.Duration
 
@@ -110,23 +117,31 @@ type want struct {
 type decision struct {
 	*input
 	plan
-	used       map[string]bool
-	tags       map[string][]string // by entry
-	wants      []*want             // in their order
-	children   []string
-	unverified map[string]int // by namespace
-	total      int
+	used               map[string]bool
+	tags               map[string][]string // by entry
+	wants              []*want             // in their order
+	children           []want
+	unverified         map[string]int // by namespace
+	unverifiedChildren map[string]int // by namespace
+	total              int
 }
 
-// decide makes a plan. It is a function of its input alone.
-func decide(in *input) *plan {
+// newDecision counts what there is.
+func newDecision(in *input) *decision {
 	d := &decision{
-		input: in, used: map[string]bool{}, tags: map[string][]string{}, unverified: map[string]int{},
-		plan: plan{excess: map[string]int{}, owners: map[string]string{}, unusedFrom: map[string]time.Time{}},
+		input: in, used: map[string]bool{}, tags: map[string][]string{}, unverified: map[string]int{}, unverifiedChildren: map[string]int{},
+		plan: plan{excess: map[string]int{}, owners: map[string]string{}, unusedFrom: map[string]time.Time{}, charges: map[string]charge{}},
 	}
 	d.collect()
 	d.count()
 	d.useChildren()
+	d.countLeftovers()
+	return d
+}
+
+// decide makes a plan. It is a function of its input alone.
+func decide(in *input) *plan {
+	d := newDecision(in)
 	d.admit()
 	d.assign()
 	d.resolved()
@@ -197,7 +212,7 @@ func (d *decision) count() {
 			w.verified = true
 			d.counts.verified++
 		default:
-			d.charge(w)
+			d.chargeImage(f, charge{namespaces: w.namespaces})
 			d.counts.unverified++
 			if !f.evaluated {
 				d.counts.pending++
@@ -210,21 +225,20 @@ func (d *decision) count() {
 	}
 }
 
-func (d *decision) charge(w *want) {
-	d.total++
-	for _, namespace := range w.namespaces {
-		d.unverified[namespace]++
-	}
-}
-
 // useChildren makes the children of an index used ones: an index counts as verified when all of
 // them are. An index that is verified itself needs no Images of its children.
 func (d *decision) useChildren() {
 	for _, w := range d.wants {
 		for _, child := range d.neededChildren(w.entry) {
-			if !d.used[child] {
-				d.used[child] = true
-				d.children = append(d.children, child)
+			if d.used[child] {
+				continue
+			}
+			d.used[child] = true
+			f := d.images.find(child)
+			if f == nil {
+				d.children = append(d.children, want{entry: child, namespaces: w.namespaces})
+			} else if !f.verified {
+				d.chargeImage(f, charge{namespaces: w.namespaces, isChild: true})
 			}
 		}
 	}
@@ -249,18 +263,10 @@ func (d *decision) neededChildren(entry string) []string {
 // admit chooses what Images are made for, as far as the bounds allow: namespaces take turns, so
 // that none waits for the references of another.
 func (d *decision) admit() {
-	var missing []string
-	for _, child := range d.children {
-		if f := d.images.find(child); f == nil {
-			missing = append(missing, child)
-		} else if !f.verified {
-			d.total++
-		}
-	}
-	for _, child := range missing {
-		if d.total < maxTotal {
-			d.total++
-			d.create = append(d.create, child)
+	for i := range d.children {
+		if child := &d.children[i]; slices.ContainsFunc(child.namespaces, d.hasRoomForChild) {
+			d.charge(charge{namespaces: child.namespaces, isChild: true})
+			d.create = append(d.create, child.entry)
 		}
 	}
 	queues := map[string][]*want{}
@@ -307,23 +313,11 @@ func (d *decision) takeTurns(queues map[string][]*want, isNew bool) {
 
 func (d *decision) take(w *want) {
 	w.admitted = true
-	d.charge(w)
+	d.charge(charge{namespaces: w.namespaces})
 	if w.entry == "" {
 		d.lookUp = append(d.lookUp, w.tag)
 	} else {
 		d.create = append(d.create, w.entry)
-	}
-}
-
-// hasRoom reports whether a namespace may have one more image that is not verified.
-func (d *decision) hasRoom(namespace string) bool {
-	switch {
-	case d.unverified[namespace] >= maxUnverified || d.total >= maxTotal:
-		return false
-	case d.total >= maxTotal-reserve:
-		return d.unverified[namespace] < smallShare
-	default:
-		return true
 	}
 }
 
@@ -357,8 +351,14 @@ func (d *decision) resolved() {
 	}
 }
 
-// garbage finds out which of the operator's own Images are not used any more, and for how long.
+// garbage finds out which of the operator's own Images are not used any more, and for how long. One
+// that is not verified is of no use to anybody, and goes as soon as that is certain: at once where
+// others wait for its room.
 func (d *decision) garbage() {
+	grace := unusedGrace
+	if d.total >= maxTotal-reserve {
+		grace = 0
+	}
 	for name, f := range d.images.byName {
 		switch {
 		case !f.discovered:
@@ -374,7 +374,11 @@ func (d *decision) garbage() {
 				from = d.now
 			}
 			d.plan.unusedFrom[name] = from
-			if d.isDue(from.Add(unusedGrace)) {
+			if !d.images.isVerified(f.entry) {
+				if d.isDue(from.Add(grace)) {
+					d.remove = append(d.remove, f)
+				}
+			} else if d.isDue(from.Add(unusedGrace)) {
 				d.mark = append(d.mark, f)
 			}
 		case d.isDue(f.unusedSince.Add(d.retention)):

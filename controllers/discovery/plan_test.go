@@ -166,7 +166,12 @@ func TestDecide(t *testing.T) {
 			images: []*imageFacts{fact("app")}, want: outline{Wait: unusedGrace},
 		},
 		"unused for a while": {
-			images: []*imageFacts{fact("app")}, unusedFrom: map[string]time.Time{"app": now.Add(-unusedGrace)}, want: outline{Mark: []string{"app"}},
+			images: []*imageFacts{fact("app", verified)}, unusedFrom: map[string]time.Time{"app": now.Add(-unusedGrace)}, want: outline{Mark: []string{"app"}},
+		},
+		"unused for a while and not verified": {
+			images:     []*imageFacts{fact("app", refused), fact("new"), fact("index", refused, indexOf("app2")), fact("app2", verified)},
+			unusedFrom: map[string]time.Time{"app": now.Add(-unusedGrace), "new": now.Add(-unusedGrace), "index": now.Add(-unusedGrace), "app2": now.Add(-unusedGrace)},
+			want:       outline{Mark: []string{"app2", "index"}, Remove: []string{"app", "new"}},
 		},
 		"unused from a time to come": {
 			images: []*imageFacts{fact("app")}, unusedFrom: map[string]time.Time{"app": now.Add(retention)}, want: outline{Wait: unusedGrace},
@@ -291,6 +296,98 @@ func TestOwners(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Somebody who replaces his references has no more Images made than somebody who has as many: those
+// that are left over count for his namespace until they are gone.
+func TestReplaced(t *testing.T) {
+	const rounds = 3
+	flood := func(round int) (usages []usage) {
+		for n := range maxUnverified {
+			usages = append(usages, by(fmt.Sprint("flood", round, "-", n), "flood"))
+		}
+		return usages
+	}
+	in := &input{now: now, isComplete: true, images: newImages(), retention: retention}
+	made := 0
+	for round := range rounds {
+		in.usages = append(flood(round), by("idle0"), by(fmt.Sprint("app", round), "shop"))
+		p := decide(in)
+		for _, e := range p.create {
+			in.images.byName[e], in.images.byEntry[e] = &imageFacts{name: e, entry: e, discovered: true}, []string{e}
+		}
+		if want := entry(fmt.Sprint("app", round)); !slices.Contains(p.create, want) {
+			t.Errorf("round %d: the image of another namespace has no Image", round)
+		}
+		made += len(p.create) - 1
+		in.unusedFrom, in.charges = p.unusedFrom, decide(in).charges
+	}
+	if made != maxUnverified {
+		t.Errorf("%d Images are made for a namespace, want %d", made, maxUnverified)
+	}
+	in.now = now.Add(unusedGrace)
+	p := decide(in)
+	for _, f := range p.remove {
+		delete(in.images.byName, f.name)
+		delete(in.images.byEntry, f.entry)
+	}
+	in.charges = p.charges
+	if p := decide(in); len(p.create) != maxUnverified {
+		t.Errorf("%d Images are made once others are gone, want %d", len(p.create), maxUnverified)
+	}
+}
+
+// What only idle workloads refer to counts for nobody, and for its namespace again when it is left.
+func TestIdleIsNotCharged(t *testing.T) {
+	in := &input{now: now, isComplete: true, images: imagesOf(fact("app", refused)), usages: []usage{by("app", "shop")}}
+	steps := []struct {
+		usages []usage
+		want   int
+	}{{in.usages, 1}, {[]usage{by("app")}, 0}, {nil, 1}}
+	for i, step := range steps {
+		in.usages = step.usages
+		d := newDecision(in)
+		if in.charges = d.plan.charges; d.unverified["shop"] != step.want || d.total != step.want {
+			t.Errorf("step %d: %d of %d Images count for the namespace, want %d", i, d.unverified["shop"], d.total, step.want)
+		}
+	}
+}
+
+// The children of indexes count for the namespaces that refer to the indexes, and do not take what is
+// left to namespaces with few references.
+func TestChildrenAreBounded(t *testing.T) {
+	in := &input{now: now, isComplete: true, images: newImages()}
+	const crowd = maxTotal/maxUnverifiedChildren + 5
+	for n := range crowd * (maxUnverifiedChildren/maxChildren + 2) {
+		var children []string
+		for i := range maxChildren {
+			children = append(children, fmt.Sprint("child", n, "-", i))
+		}
+		index := fact(fmt.Sprint("index", n), refused, indexOf(children...))
+		in.images.byName[index.name], in.images.byEntry[index.entry] = index, []string{index.name}
+		in.usages = append(in.usages, by(index.name, fmt.Sprint("crowd", n%crowd)))
+	}
+	p := decide(in)
+	if made := len(p.create) + len(in.images.byName); made > maxTotal-reserve+maxChildren*crowd || made < maxTotal-reserve {
+		t.Errorf("%d Images for %d namespaces", made, crowd)
+	}
+	in.usages = append(in.usages, by("app", "shop"))
+	if p := decide(in); !slices.Contains(p.create, entry("app")) {
+		t.Error("the first image of another namespace has no Image")
+	}
+	in.usages, in.images = in.usages[:0], newImages()
+	for n := range maxUnverifiedChildren/maxChildren + 2 {
+		var children []string
+		for i := range maxChildren {
+			children = append(children, fmt.Sprint("child", n, "-", i))
+		}
+		index := fact(fmt.Sprint("index", n), refused, indexOf(children...))
+		in.images.byName[index.name], in.images.byEntry[index.entry] = index, []string{index.name}
+		in.usages = append(in.usages, by(index.name, "one"))
+	}
+	if p := decide(in); len(p.create) != maxUnverifiedChildren {
+		t.Errorf("%d Images are made for the children of one namespace, want %d", len(p.create), maxUnverifiedChildren)
 	}
 }
 

@@ -19,11 +19,17 @@ const maxBucketSize = MaxShardSize - MaxScopesSize -
 const maxEpochSize = 32
 
 // Fit returns the part of a state that can be encoded, and how many images and scopes it
-// leaves out. What is stored already goes first, so that only additions are left out:
-// whatever the state lacks disappears from the allowlist, however full that is. An image
-// that is left out is refused. When the scopes are too large, those that are stored stay in
+// leaves out. Whatever the state lacks disappears from the allowlist, however full that is. An
+// image that is left out is refused. When the scopes are too large, those that are stored stay in
 // the place of all.
-func Fit(state State, stored []map[string]string) (fitting State, images, scopes int) {
+//
+// The scopes of TrustPolicies share a full bucket: none is left out for what another has beyond an
+// equal share. A digest has whatever bucket its author likes, and an index that he has signed lists
+// whatever he likes, so one signer could otherwise keep the images of all others from a bucket.
+// Within its share a scope keeps what is stored, so that only additions are left out.
+//
+// scopeOf returns the scope by which an image is verified. It is called for full buckets only.
+func Fit(state State, stored []map[string]string, scopeOf func(image string) string) (fitting State, images, scopes int) {
 	fitting = State{Scopes: state.Scopes}
 	if _, size := encodeScopes(state.Scopes); size > MaxScopesSize {
 		fitting.Scopes = storedScopes(stored)
@@ -46,18 +52,40 @@ func Fit(state State, stored []map[string]string) (fitting State, images, scopes
 			fitting.Images = append(fitting.Images, crowded[b]...)
 			continue
 		}
-		kept := fitBucket(crowded[b], storedBucket(stored, b))
+		slices.Sort(crowded[b])
+		all := slices.Compact(crowded[b])
+		kept := fitBucket(all, storedBucket(stored, b), scopeOf)
 		fitting.Images = append(fitting.Images, kept...)
-		images += len(crowded[b]) - len(kept)
+		images += len(all) - len(kept)
 	}
 	return fitting, images, scopes
 }
 
-// fitBucket returns the images of one bucket that fit: first those that are stored, then the
-// others, short ones before long ones, so that a few long names crowd out few others.
-func fitBucket(images []string, stored string) []string {
-	slices.Sort(images)
-	images = slices.Compact(images)
+// fitBucket returns the images of one bucket that fit. The scopes with the least come first. What
+// they leave of their shares is for the others.
+func fitBucket(images []string, stored string, scopeOf func(image string) string) []string {
+	byScope, sizes := map[string][]string{}, map[string]int{}
+	for _, image := range images {
+		scope := scopeOf(image)
+		byScope[scope] = append(byScope[scope], image)
+		sizes[scope] += len(image) + 1
+	}
+	scopes := slices.SortedFunc(maps.Keys(byScope), func(a, b string) int {
+		return cmp.Or(cmp.Compare(sizes[a], sizes[b]), cmp.Compare(a, b))
+	})
+	var kept []string
+	left := maxBucketSize - 1 // frame begins with a line break.
+	for i, scope := range scopes {
+		fitting, size := fitShare(byScope[scope], stored, left/(len(scopes)-i))
+		kept = append(kept, fitting...)
+		left -= size
+	}
+	return kept
+}
+
+// fitShare returns the images that fit into a share, and their size: first those that are stored,
+// then the others, short ones before long ones, so that a few long names crowd out few others.
+func fitShare(images []string, stored string, share int) (fitting []string, size int) {
 	rank := func(image string) int {
 		if strings.Contains(stored, "\n"+image+"\n") {
 			return 0
@@ -67,13 +95,13 @@ func fitBucket(images []string, stored string) []string {
 	slices.SortStableFunc(images, func(a, b string) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 	})
-	size := 1
 	for i, image := range images {
-		if size += len(image) + 1; size > maxBucketSize {
-			return images[:i]
+		if size+len(image)+1 > share {
+			return images[:i], size
 		}
+		size += len(image) + 1
 	}
-	return images
+	return images, size
 }
 
 // Contains reports whether stored shards have an image.

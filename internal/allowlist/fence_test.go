@@ -6,6 +6,7 @@ package allowlist
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -61,6 +62,44 @@ func TestTakesAway(t *testing.T) {
 	}
 }
 
+func oneScope(string) string { return "registry.example.com" }
+
+// A scope that fills a bucket leaves the others their shares, whatever is stored.
+func TestFitShares(t *testing.T) {
+	var crowd []string
+	for n := range 1250 {
+		crowd = append(crowd, listed(strings.Repeat("a", 900), n))
+	}
+	full, _, _ := Fit(State{Images: slices.Clone(crowd)}, nil, oneScope)
+	stored := []map[string]string{shardOf(t, full).Data}
+	var large []string
+	for n := range 400 {
+		large = append(large, listed(strings.Repeat("b", 900), n))
+	}
+	small := listed("small", 1)
+	scopeOf := func(image string) string { return image[len("registry.example.com/"):][:1] }
+	// More than once, as there may be several Images of one.
+	fitting, left, _ := Fit(State{Images: slices.Concat(crowd, large, crowd[:10], []string{small, small})}, stored, scopeOf)
+	kept := map[string]int{}
+	for _, image := range fitting.Images {
+		kept[scopeOf(image)]++
+	}
+	if kept["s"] != 1 || kept["b"] < 350 || kept["a"] < 350 {
+		t.Errorf("the scopes keep %v images", kept)
+	}
+	if left != len(crowd)+len(large)+1-len(fitting.Images) {
+		t.Errorf("%d images are said to be left out", left)
+	}
+	if _, err := Encode(fitting, 0); err != nil {
+		t.Errorf("what fits cannot be encoded: %v", err)
+	}
+	again, _, _ := Fit(State{Images: slices.Concat(large, []string{small}, crowd)}, []map[string]string{shardOf(t, fitting).Data}, scopeOf)
+	slices.Sort(again.Images)
+	if slices.Sort(fitting.Images); !slices.Equal(again.Images, fitting.Images) {
+		t.Error("other images fit when those that fit are stored")
+	}
+}
+
 func TestFit(t *testing.T) {
 	long := func(n int) string { return listed(strings.Repeat("a", 900), n) }
 	var many []string
@@ -70,7 +109,7 @@ func TestFit(t *testing.T) {
 	scopes := map[string]Level{"registry.example.com": Enforce}
 
 	t.Run("all", func(t *testing.T) {
-		fitting, images, dropped := Fit(State{Images: many[:10], Scopes: scopes}, nil)
+		fitting, images, dropped := Fit(State{Images: many[:10], Scopes: scopes}, nil, oneScope)
 		if images != 0 || dropped != 0 || len(fitting.Images) != 10 {
 			t.Errorf("%d images and %d scopes are left out of 10", images, dropped)
 		}
@@ -78,7 +117,7 @@ func TestFit(t *testing.T) {
 	t.Run("a full bucket", func(t *testing.T) {
 		stored := shardOf(t, State{Images: many[1000:1010]}).Data
 		short := listed("short", 9999)
-		fitting, images, _ := Fit(State{Images: append([]string{short}, many...), Scopes: scopes}, []map[string]string{stored})
+		fitting, images, _ := Fit(State{Images: append([]string{short}, many...), Scopes: scopes}, []map[string]string{stored}, oneScope)
 		if images == 0 || len(fitting.Images)+images != len(many)+1 {
 			t.Errorf("%d images fit and %d do not, of %d", len(fitting.Images), images, len(many)+1)
 		}
@@ -99,7 +138,7 @@ func TestFit(t *testing.T) {
 		for n := range 1000 {
 			large[fmt.Sprintf("%s%d.example.com", strings.Repeat("a", 400), n)] = Enforce
 		}
-		fitting, _, dropped := Fit(State{Images: many[:3], Scopes: large}, []map[string]string{stored})
+		fitting, _, dropped := Fit(State{Images: many[:3], Scopes: large}, []map[string]string{stored}, oneScope)
 		if dropped != 1000 || len(fitting.Scopes) != 1 || fitting.Scopes["registry.example.com"] != Enforce {
 			t.Errorf("%d scopes are left out, %v stay", dropped, fitting.Scopes)
 		}

@@ -126,7 +126,7 @@ func newManagerCommand() *cobra.Command {
 	flags.StringSliceVar(&o.registryAddresses, "registry-allowed-addresses", nil,
 		"`CIDR` of registries and stores that are contacted although they are on the local host or link, for development; may be repeated")
 	flags.DurationVar(&o.imageRetention, "image-retention", defaultImageRetention,
-		"how long a discovered Image is kept after the last workload has stopped using it")
+		"how long a discovered Image that is verified is kept after the last workload has stopped using it")
 	flags.DurationVar(&o.apiServerInterval, "apiserver-check-interval", defaultAPIServerCheckInterval,
 		"pause between checks of the allowlist that each API server has; 0 disables them")
 	addLogFlags(cmd, &o.zap)
