@@ -62,7 +62,7 @@ type input struct {
 	isComplete bool
 	// unusedFrom has the Images that were not used before, by name, and since when.
 	unusedFrom map[string]time.Time
-	// charges are those of the operator's own Images that are not verified, by name.
+	// charges are those of the operator's own Images that are not verified, by entry.
 	charges map[string]charge
 	// retention is how long an Image is kept that is not used.
 	retention time.Duration
@@ -265,8 +265,9 @@ func (d *decision) neededChildren(entry string) []string {
 func (d *decision) admit() {
 	for i := range d.children {
 		if child := &d.children[i]; slices.ContainsFunc(child.namespaces, d.hasRoomForChild) {
-			d.charge(charge{namespaces: child.namespaces, isChild: true})
-			d.create = append(d.create, child.entry)
+			c := charge{namespaces: child.namespaces, isChild: true}
+			d.charge(c)
+			d.make(child.entry, c)
 		}
 	}
 	queues := map[string][]*want{}
@@ -313,11 +314,12 @@ func (d *decision) takeTurns(queues map[string][]*want, isNew bool) {
 
 func (d *decision) take(w *want) {
 	w.admitted = true
-	d.charge(charge{namespaces: w.namespaces})
+	c := charge{namespaces: w.namespaces}
+	d.charge(c)
 	if w.entry == "" {
 		d.lookUp = append(d.lookUp, w.tag)
 	} else {
-		d.create = append(d.create, w.entry)
+		d.make(w.entry, c)
 	}
 }
 

@@ -245,6 +245,22 @@ func TestManyChildren(t *testing.T) {
 	}
 }
 
+// make makes what a plan creates, and again until nothing is left. It returns the entries in order and
+// the last plan.
+func (in *input) make() (made []string, last *plan) {
+	for {
+		p := decide(in)
+		if len(p.create) == 0 {
+			return made, p
+		}
+		for _, e := range p.create {
+			in.images.byName[e], in.images.byEntry[e] = &imageFacts{name: e, entry: e, discovered: true}, []string{e}
+		}
+		made = append(made, p.create...)
+		in.charges = p.charges
+	}
+}
+
 // One namespace that refers to very many images takes nothing from another.
 func TestFlood(t *testing.T) {
 	in := &input{now: now, isComplete: true, images: newImages()}
@@ -256,9 +272,9 @@ func TestFlood(t *testing.T) {
 	late := by("app", "shop")
 	late.arrival, late.isNew = 1e6, true
 	in.usages = append(in.usages, late)
-	p := decide(in)
-	if len(p.create) != maxUnverified+1 || slices.Index(p.create, entry("app")) > 1 {
-		t.Errorf("creates %d Images, the other namespace's at %d", len(p.create), slices.Index(p.create, entry("app")))
+	made, p := in.make()
+	if len(made) != maxUnverified+1 || slices.Index(made, entry("app")) > 1 {
+		t.Errorf("creates %d Images, the other namespace's at %d", len(made), slices.Index(made, entry("app")))
 	}
 	if want := map[string]int{"flood": 2 * maxUnverified}; !cmp.Equal(p.excess, want) || p.counts.excess != 2*maxUnverified {
 		t.Errorf("excess %v, counted %d", p.excess, p.counts.excess)
@@ -276,8 +292,8 @@ func TestFlood(t *testing.T) {
 	for n := range 20 {
 		verified(in.images.byName[fmt.Sprint("flood", n)])
 	}
-	if p := decide(in); len(p.create) != 21 || p.counts.verified != 20 || p.counts.unverified != maxUnverified-20 {
-		t.Errorf("creates %d Images, counts %+v", len(p.create), p.counts)
+	if made, p := in.make(); len(made) != 21 || p.counts.verified != 20 || p.counts.unverified != maxUnverified+1 {
+		t.Errorf("creates %d Images, counts %+v", len(made), p.counts)
 	}
 }
 
@@ -313,15 +329,12 @@ func TestReplaced(t *testing.T) {
 	made := 0
 	for round := range rounds {
 		in.usages = append(flood(round), by("idle0"), by(fmt.Sprint("app", round), "shop"))
-		p := decide(in)
-		for _, e := range p.create {
-			in.images.byName[e], in.images.byEntry[e] = &imageFacts{name: e, entry: e, discovered: true}, []string{e}
-		}
-		if want := entry(fmt.Sprint("app", round)); !slices.Contains(p.create, want) {
+		entries, p := in.make()
+		if want := entry(fmt.Sprint("app", round)); !slices.Contains(entries, want) {
 			t.Errorf("round %d: the image of another namespace has no Image", round)
 		}
-		made += len(p.create) - 1
-		in.unusedFrom, in.charges = p.unusedFrom, decide(in).charges
+		made += len(entries) - 1
+		in.unusedFrom = p.unusedFrom
 	}
 	if made != maxUnverified {
 		t.Errorf("%d Images are made for a namespace, want %d", made, maxUnverified)
@@ -333,8 +346,25 @@ func TestReplaced(t *testing.T) {
 		delete(in.images.byEntry, f.entry)
 	}
 	in.charges = p.charges
-	if p := decide(in); len(p.create) != maxUnverified {
-		t.Errorf("%d Images are made once others are gone, want %d", len(p.create), maxUnverified)
+	if entries, _ := in.make(); len(entries) != maxUnverified {
+		t.Errorf("%d Images are made once others are gone, want %d", len(entries), maxUnverified)
+	}
+}
+
+// An Image that is being made when its reference goes counts as well.
+func TestUnseen(t *testing.T) {
+	in := &input{now: now, isComplete: true, images: newImages(), usages: []usage{by("app", "shop")}}
+	in.charges = decide(in).charges
+	in.usages = nil
+	for i, step := range []struct {
+		after time.Duration
+		want  int
+	}{{0, 1}, {makingTime - 1, 1}, {makingTime, 0}, {0, 0}} {
+		in.now = now.Add(step.after)
+		d := newDecision(in)
+		if in.charges = d.plan.charges; d.unverified["shop"] != step.want {
+			t.Errorf("step %d: %d Images count for the namespace, want %d", i, d.unverified["shop"], step.want)
+		}
 	}
 }
 
@@ -358,7 +388,7 @@ func TestIdleIsNotCharged(t *testing.T) {
 // left to namespaces with few references.
 func TestChildrenAreBounded(t *testing.T) {
 	in := &input{now: now, isComplete: true, images: newImages()}
-	const crowd = maxTotal/maxUnverifiedChildren + 5
+	const crowd = maxTotal/maxUnverifiedChildren + 1
 	for n := range crowd * (maxUnverifiedChildren/maxChildren + 2) {
 		var children []string
 		for i := range maxChildren {
@@ -368,8 +398,8 @@ func TestChildrenAreBounded(t *testing.T) {
 		in.images.byName[index.name], in.images.byEntry[index.entry] = index, []string{index.name}
 		in.usages = append(in.usages, by(index.name, fmt.Sprint("crowd", n%crowd)))
 	}
-	p := decide(in)
-	if made := len(p.create) + len(in.images.byName); made > maxTotal-reserve+maxChildren*crowd || made < maxTotal-reserve {
+	in.make()
+	if made := len(in.images.byName); made > maxTotal-reserve+maxChildren*crowd || made < maxTotal-reserve {
 		t.Errorf("%d Images for %d namespaces", made, crowd)
 	}
 	in.usages = append(in.usages, by("app", "shop"))
@@ -386,8 +416,8 @@ func TestChildrenAreBounded(t *testing.T) {
 		in.images.byName[index.name], in.images.byEntry[index.entry] = index, []string{index.name}
 		in.usages = append(in.usages, by(index.name, "one"))
 	}
-	if p := decide(in); len(p.create) != maxUnverifiedChildren {
-		t.Errorf("%d Images are made for the children of one namespace, want %d", len(p.create), maxUnverifiedChildren)
+	if entries, _ := in.make(); len(entries) != maxUnverifiedChildren {
+		t.Errorf("%d Images are made for the children of one namespace, want %d", len(entries), maxUnverifiedChildren)
 	}
 }
 
@@ -401,12 +431,8 @@ func TestTotal(t *testing.T) {
 		u.arrival = uint64(n)
 		in.usages = append(in.usages, u)
 	}
-	p := decide(in)
-	if len(p.create) != maxTotal-reserve {
-		t.Fatalf("creates %d Images", len(p.create))
-	}
-	for _, e := range p.create {
-		in.images.byName[e], in.images.byEntry[e] = &imageFacts{name: e, entry: e, discovered: true}, []string{e}
+	if made, _ := in.make(); len(made) != maxTotal-reserve {
+		t.Fatalf("creates %d Images", len(made))
 	}
 	for n := range 2 * smallShare {
 		in.usages = append(in.usages, by(fmt.Sprint("app", n), "shop"))
