@@ -115,9 +115,13 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	store := &trust.Store{Client: mgr.GetClient(), Namespace: o.Namespace, Formats: signature.Formats()}
-	evaluator, err := newEvaluator(mgr, store, o.Clock)
+	reader, err := imagecache.NewReader(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return err
+	}
+	evaluator := &image.Evaluator{
+		Client: mgr.GetClient(), Trust: store, Verifier: verify.New(store.Formats...), Verdicts: verdictcache.New(),
+		Clock: o.Clock, Read: reader.Read,
 	}
 	recorder := mgr.GetEventRecorder("assay-manager")
 	if o.Network == nil {
@@ -160,7 +164,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		},
 		// Fetches the signatures of Images.
 		&importer.Reconciler{
-			Client: mgr.GetClient(), Planner: planner, NamespaceOf: discovered.NamespaceOf, Recorder: recorder, Clock: o.Clock,
+			Client: mgr.GetClient(), Planner: planner, NamespaceOf: discovered.NamespaceOf, Read: reader.Read, Recorder: recorder, Clock: o.Clock,
 		},
 		// Reports on the hosts of RegistryConfigs.
 		&registryconfig.Reconciler{Client: mgr.GetClient(), Configs: configs, Recorder: recorder, Clock: o.Clock},
@@ -180,16 +184,4 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		}
 	}
 	return metrics.Registry.Register(&statemetrics.Collector{Client: mgr.GetClient(), Clock: o.Clock})
-}
-
-// newEvaluator returns what makes the verdicts on Images.
-func newEvaluator(mgr ctrl.Manager, store *trust.Store, now clock.PassiveClock) (*image.Evaluator, error) {
-	reader, err := imagecache.NewReader(mgr.GetConfig(), mgr.GetHTTPClient())
-	if err != nil {
-		return nil, err
-	}
-	return &image.Evaluator{
-		Client: mgr.GetClient(), Trust: store, Verifier: verify.New(store.Formats...), Verdicts: verdictcache.New(),
-		Clock: now, Read: reader.Read,
-	}, nil
 }

@@ -70,6 +70,9 @@ type Reconciler struct {
 	// NamespaceOf returns a namespace whose workloads refer to an image, empty when none is known.
 	// Namespaces take turns, so that none waits for the images of another; nil is one for all.
 	NamespaceOf func(reference string) string
+	// Read returns a whole Image from the API server, nil if there is none. It is needed where the
+	// cache leaves signatures out.
+	Read func(ctx context.Context, name string) (*imagecache.Image, error)
 	// Recorder emits an event when the result of an import changes.
 	Recorder events.EventRecorder
 	// Clock returns the present time.
@@ -139,13 +142,21 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	image := &imagecache.Image{}
 	if err := r.Get(ctx, req.NamespacedName, image); client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, err
-	} else if err != nil || !image.DeletionTimestamp.IsZero() || !assayv1alpha1.IsImported(&image.Image) || image.Fault != nil || image.Omitted != nil {
+	} else if err != nil || !image.DeletionTimestamp.IsZero() || !assayv1alpha1.IsImported(&image.Image) || image.Fault != nil {
 		// The signatures that the Image has are unknown then, and cannot be written back.
 		r.forget(req.Name)
 		return ctrl.Result{}, nil
 	}
 	if r.isBehind(image) {
 		return ctrl.Result{RequeueAfter: conflictRetry}, nil
+	}
+	if image.Omitted != nil && r.hasResult(req.Name) {
+		// What is added is added to all that there are.
+		whole, err := r.Read(ctx, req.Name)
+		if err != nil || whole == nil || whole.Fault != nil || !whole.DeletionTimestamp.IsZero() {
+			return ctrl.Result{}, err // The event of the change comes.
+		}
+		image = whole
 	}
 	written, err := r.store(ctx, image)
 	switch {
@@ -206,6 +217,13 @@ func (r *Reconciler) finished(name string, a *attempt, done *result) {
 	}
 	r.attempts[name], r.results[name] = a, done
 	r.requeue(name)
+}
+
+// hasResult reports whether a result waits to be stored.
+func (r *Reconciler) hasResult(name string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.results[name] != nil
 }
 
 // settle forgets what is remembered of an Image that needs nothing more.

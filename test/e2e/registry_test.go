@@ -4,6 +4,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -64,7 +65,7 @@ func (r *importRegistry) host() string { return strings.TrimPrefix(r.URL, "http:
 const canary = "canary-jUc2bTqk"
 
 // importImage creates a registry, what configures it, and an Image whose signatures are in it.
-func (s *scenario) importImage(name string) *importRegistry {
+func (s *scenario) importImage(name string, changes ...func(*imagev1.Image)) *importRegistry {
 	s.Helper()
 	d := s.digest(name)
 	r := s.startRegistry(d, "imported", func(repository string) []byte { return fixture.Signature(repository, d, release).Content })
@@ -86,6 +87,9 @@ func (s *scenario) importImage(name string) *importRegistry {
 		ObjectMeta:           metav1.ObjectMeta{Name: s.name + "-" + name, Annotations: map[string]string{assayv1alpha1.ImportAnnotation: "true"}},
 		DockerImageReference: scope + "@" + d.String(),
 	}
+	for _, change := range changes {
+		change(image)
+	}
 	s.create(secret, config, policy, image)
 	return r
 }
@@ -106,6 +110,28 @@ func TestImport(t *testing.T) {
 	})
 	if strings.Contains(m.Log(), canary) {
 		t.Error("the password is in the log")
+	}
+}
+
+// TestImportBesideManySignatures fetches for an Image that has more signatures than the cache keeps. Whoever
+// adds that many does not keep the good one away.
+func TestImportBesideManySignatures(t *testing.T) {
+	const each, many = 8 << 10, 9
+	s := newScenario(t, shared, "beside")
+	s.startManager(allowLoopback)
+	s.importImage("fetched", func(image *imagev1.Image) {
+		for i := range many {
+			content := bytes.Repeat([]byte{byte(i)}, each)
+			image.Signatures = append(image.Signatures, imagev1.ImageSignature{Type: imagev1.SignatureTypeAtomic, Content: content})
+		}
+	})
+	s.awaitReason("fetched", assayv1alpha1.ReasonVerified)
+	var image imagev1.Image
+	if err := s.admin.Get(t.Context(), client.ObjectKey{Name: s.name + "-fetched"}, &image); err != nil {
+		t.Fatal(err)
+	}
+	if len(image.Signatures) != many+1 {
+		t.Errorf("the Image has %d signatures, want those that it had and the one of the store", len(image.Signatures))
 	}
 }
 
