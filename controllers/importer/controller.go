@@ -83,6 +83,8 @@ type Reconciler struct {
 	// events bounds the events: a registry that goes away is the same cause for thousands of
 	// Images, and conditions and metrics show all of them.
 	events *rate.Limiter
+	// storage bounds the writes of large results.
+	storage *rate.Limiter
 
 	mu       sync.Mutex
 	attempts map[string]*attempt
@@ -98,7 +100,7 @@ type Reconciler struct {
 // SetupWithManager registers the reconciler with its event sources. It needs the indexes of package
 // trust.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	r.events = rate.NewLimiter(eventsPerSecond, eventBurst)
+	r.events, r.storage = rate.NewLimiter(eventsPerSecond, eventBurst), newStorage()
 	registerMetrics(&r.lanes, r.Planner.Configs.Network)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("importer").
@@ -202,6 +204,9 @@ func (r *Reconciler) ask(ctx context.Context, image *imagecache.Image) (ctrl.Res
 			return // What broke off says nothing about the stores.
 		}
 		observeImport(done, r.Clock.Since(started))
+		if r.awaitStorage(ctx, done) != nil {
+			return // This process does not lead any longer.
+		}
 		r.finished(j.name, &attempt{uid: uid, planID: p.id, recheck: recheck, at: r.Clock.Now(), retryAfter: done.retryAfter}, done)
 	}
 	r.lanes.add(running, p.lane(), j)

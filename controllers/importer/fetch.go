@@ -22,8 +22,9 @@ import (
 const (
 	// importTimeout bounds all requests for one image.
 	importTimeout = 2 * time.Minute
-	// maxIndex bounds an index that is stored, in bytes: an API server takes objects of 1.5 MiB.
-	maxIndex = 512 << 10
+	// maxIndex bounds an index that is stored, in bytes. Those of public images have less than 32 KiB,
+	// and etcd has to hold those that somebody makes large for no reason.
+	maxIndex = 128 << 10
 	// maxStoreMessage and maxStoreURL bound the texts of a store, as its schema has them.
 	maxStoreMessage = 512
 	maxStoreURL     = 1024
