@@ -89,8 +89,9 @@ func Parse(response []byte) (*Token, error) {
 		!resp.ReadASN1(&status, asn1.SEQUENCE) || !status.ReadASN1Integer(&granted) {
 		return nil, errMalformed
 	}
-	if granted != 0 && granted != 1 { // granted, grantedWithMods
-		return nil, errors.New("the timestamp authority has refused the request")
+	// What an authority has granted with modifications is not what was asked for.
+	if granted != 0 {
+		return nil, errors.New("the timestamp authority has not granted the request as it was")
 	}
 	if !resp.ReadASN1(&contentInfo, asn1.SEQUENCE) || !resp.Empty() ||
 		!contentInfo.ReadASN1ObjectIdentifier(&contentType) || !contentType.Equal(oidSignedData) ||

@@ -117,6 +117,7 @@ func (s *seed) sigstoreGo(content []byte) error {
 var stricter = []struct{ part, why string }{
 	{"is not base64", "base64 is standard, with padding, and has one spelling"},
 	{"of another kind than the bundle says", "the kind beside a log entry is that of the entry"},
+	{"bundles of versions 0.1 to 0.3 are verified", "each version of bundles has one media type"},
 	{"message digest is not one of", "the algorithm of a message digest is stated"},
 	{"InvalidTimestamp: ", "each timestamp by an authority that is trusted is valid, also where there is another time"},
 	{"the proof is for another tree", "size and root of a proof are those of the checkpoint"},
