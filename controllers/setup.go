@@ -17,6 +17,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -108,9 +109,7 @@ func NewCache(room int) cache.NewCacheFunc {
 
 // Setup registers every controller with the manager.
 func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
-	if o.Clock == nil {
-		o.Clock = clock.RealClock{}
-	}
+	o.setDefaults()
 	if err := trust.RegisterIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
@@ -124,22 +123,14 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		Clock: o.Clock, Read: reader.Read,
 	}
 	recorder := mgr.GetEventRecorder("assay-manager")
-	if o.Network == nil {
-		o.Network = &registry.Network{}
-	}
-	o.Network.Observe, o.Network.Clock = importer.ObserveRequest, o.Clock
 	configs := &importer.Configs{Client: mgr.GetClient(), Namespace: o.Namespace, Network: o.Network}
 	planner := &importer.Planner{Configs: configs, Trust: store}
 	if o.Resolver == nil {
 		o.Resolver = planner
 	}
-	watcher, err := references.NewWatcher(mgr.GetConfig(), mgr.GetHTTPClient())
+	discovered, err := newDiscovery(mgr, store, recorder, &o)
 	if err != nil {
 		return err
-	}
-	discovered := &discovery.Reconciler{
-		Client: mgr.GetClient(), References: watcher, Trust: store, Resolver: o.Resolver, Recorder: recorder,
-		Clock: o.Clock, Retention: o.ImageRetention,
 	}
 	report := importreport.New(mgr.GetClient(), o.Namespace, o.Network, discovered, o.Clock)
 	discovered.Reports, o.Network.HostChanged = report.Notify, report.Notify
@@ -184,4 +175,26 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		}
 	}
 	return metrics.Registry.Register(&statemetrics.Collector{Client: mgr.GetClient(), Clock: o.Clock})
+}
+
+func (o *Options) setDefaults() {
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	if o.Network == nil {
+		o.Network = &registry.Network{}
+	}
+	o.Network.Observe, o.Network.Clock = importer.ObserveRequest, o.Clock
+}
+
+// newDiscovery returns what makes Images for what workloads refer to.
+func newDiscovery(mgr ctrl.Manager, store *trust.Store, recorder events.EventRecorder, o *Options) (*discovery.Reconciler, error) {
+	watcher, err := references.NewWatcher(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return nil, err
+	}
+	return &discovery.Reconciler{
+		Client: mgr.GetClient(), References: watcher, Trust: store, Resolver: o.Resolver, Recorder: recorder,
+		Clock: o.Clock, Retention: o.ImageRetention,
+	}, nil
 }
