@@ -59,6 +59,8 @@ type Options struct {
 	AllowlistTTL time.Duration
 	// Network is the way to registries and lookaside stores. Its clock is Clock.
 	Network *registry.Network
+	// Keychain finds the credentials of registries that no Secret has; nil finds none.
+	Keychain importer.Keychain
 	// ImageRetention is how long a discovered Image is kept that no workload uses.
 	ImageRetention time.Duration
 	// Resolver looks up tags; nil asks registries by way of Network.
@@ -124,7 +126,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		o.Network = &registry.Network{}
 	}
 	o.Network.Observe, o.Network.Clock = importer.ObserveRequest, o.Clock
-	configs := &importer.Configs{Client: mgr.GetClient(), Namespace: o.Namespace, Network: o.Network}
+	configs := &importer.Configs{Client: mgr.GetClient(), Namespace: o.Namespace, Network: o.Network, Keychain: o.Keychain}
 	planner := &importer.Planner{Configs: configs, Trust: store}
 	if o.Resolver == nil {
 		o.Resolver = planner
