@@ -95,7 +95,6 @@ type Reconciler struct {
 // SetupWithManager registers the reconciler with its event sources. It needs the indexes of package
 // trust.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	r.events = rate.NewLimiter(eventsPerSecond, eventBurst)
 	registerMetrics(&r.lanes, r.Planner.Configs.Network)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("importer").
@@ -127,7 +126,7 @@ func fetched() predicate.Predicate {
 func (r *Reconciler) Lead(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.started, r.lifetime = r.Clock.Now(), ctx
+	r.started, r.lifetime, r.events = r.Clock.Now(), ctx, rate.NewLimiter(eventsPerSecond, eventBurst)
 	r.requeue = func(name string) {
 		queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Name: name}})
 	}
