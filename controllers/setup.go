@@ -60,6 +60,8 @@ type Options struct {
 	AllowlistTTL time.Duration
 	// Network is the way to registries and lookaside stores. Its clock is Clock.
 	Network *registry.Network
+	// Keychain finds the credentials of registries that no Secret has; nil finds none.
+	Keychain importer.Keychain
 	// ImageRetention is how long a discovered Image is kept that no workload uses.
 	ImageRetention time.Duration
 	// Resolver looks up tags; nil asks registries by way of Network.
@@ -123,7 +125,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		Clock: o.Clock, Read: reader.Read,
 	}
 	recorder := mgr.GetEventRecorder("assay-manager")
-	configs := &importer.Configs{Client: mgr.GetClient(), Namespace: o.Namespace, Network: o.Network}
+	configs := &importer.Configs{Client: mgr.GetClient(), Namespace: o.Namespace, Network: o.Network, Keychain: o.Keychain}
 	planner := &importer.Planner{Configs: configs, Trust: store}
 	if o.Resolver == nil {
 		o.Resolver = planner

@@ -43,10 +43,19 @@ type Configs struct {
 	Namespace string
 	// Network is the way to registries and stores.
 	Network *registry.Network
+	// Keychain finds the credentials that no Secret has; nil finds none.
+	Keychain Keychain
 
 	changes atomic.Uint64
 	mu      sync.Mutex
 	current *Snapshot
+}
+
+// Keychain finds credentials of registries, such as those of clouds. It is safe for concurrent use.
+type Keychain interface {
+	// Credential returns the credential for a repository, and false for none. It may take a minute,
+	// and is called where nobody waits. The error is an *registry.Error of the code Unauthorized.
+	Credential(ctx context.Context, named reference.Named) (registry.Credential, bool, error)
 }
 
 // Snapshot is every RegistryConfig at one time. It is immutable.
@@ -71,6 +80,7 @@ type Config struct {
 	spec        assayv1alpha1.RegistryConfigSpec
 	network     *registry.Network
 	credentials *registry.Credentials
+	keychain    Keychain
 	access      registry.Access
 
 	mu      sync.Mutex
@@ -140,7 +150,7 @@ func (c *Configs) build(ctx context.Context) (*Snapshot, error) {
 
 // defaults are what counts for images without a RegistryConfig.
 func (c *Configs) defaults() *Config {
-	return &Config{ID: "default", network: c.Network, spec: assayv1alpha1.RegistryConfigSpec{
+	return &Config{ID: "default", network: c.Network, keychain: c.Keychain, spec: assayv1alpha1.RegistryConfigSpec{
 		SignatureExtension: assayv1alpha1.StoreAuto, Attachments: assayv1alpha1.StoreAuto,
 	}}
 }
@@ -148,7 +158,7 @@ func (c *Configs) defaults() *Config {
 // read prepares a RegistryConfig. A Secret or ConfigMap that cannot be used is no error, but makes
 // the configuration unusable.
 func (c *Configs) read(ctx context.Context, object *assayv1alpha1.RegistryConfig) (*Config, error) {
-	config := &Config{Name: object.Name, spec: object.Spec, network: c.Network, Conflicts: map[string]string{}}
+	config := &Config{Name: object.Name, spec: object.Spec, network: c.Network, keychain: c.Keychain, Conflicts: map[string]string{}}
 	id := []string{string(object.UID), fmt.Sprint(object.Generation)}
 	config.access = registry.Access{
 		NamedHosts: hostsNamed(&object.Spec), Insecure: object.Spec.Insecure, RequestsPerSecond: int(object.Spec.RequestsPerSecond),
@@ -306,10 +316,19 @@ func (s *Snapshot) scopeFor(named reference.Named) string {
 	return scope
 }
 
-// client returns the client for a repository. With named, an administrator named the host.
-func (c *Config) client(named reference.Named, hostNamed bool) *registry.Client {
+// credential returns the credential for a repository: that of the Secret, or else of the keychain.
+// The zero value is none.
+func (c *Config) credential(ctx context.Context, named reference.Named) (registry.Credential, error) {
+	if credential, ok := c.credentials.For(reference.Domain(named), reference.Path(named)); ok || c.keychain == nil {
+		return credential, nil
+	}
+	credential, _, err := c.keychain.Credential(ctx, named)
+	return credential, err
+}
+
+// client returns the client for a repository. With hostNamed, an administrator named the host.
+func (c *Config) client(named reference.Named, hostNamed bool, credential registry.Credential) *registry.Client {
 	host := reference.Domain(named)
-	credential, _ := c.credentials.For(host, reference.Path(named))
 	key := clientKey{host: host, credential: credential, named: hostNamed}
 	c.mu.Lock()
 	defer c.mu.Unlock()

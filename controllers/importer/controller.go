@@ -100,7 +100,7 @@ type Reconciler struct {
 // SetupWithManager registers the reconciler with its event sources. It needs the indexes of package
 // trust.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	r.events, r.storage = rate.NewLimiter(eventsPerSecond, eventBurst), newStorage()
+	r.storage = newStorage()
 	registerMetrics(&r.lanes, r.Planner.Configs.Network)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("importer").
@@ -132,7 +132,7 @@ func fetched() predicate.Predicate {
 func (r *Reconciler) Lead(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.started, r.lifetime = r.Clock.Now(), ctx
+	r.started, r.lifetime, r.events = r.Clock.Now(), ctx, rate.NewLimiter(eventsPerSecond, eventBurst)
 	r.requeue = func(name string) {
 		queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Name: name}})
 	}

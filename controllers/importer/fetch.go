@@ -116,8 +116,9 @@ func fetchLookaside(ctx context.Context, p *plan, address string) answer {
 func (r *result) fetchEndpoints(ctx context.Context, p *plan) []answer {
 	answers := make([]answer, 0, len(p.endpoints))
 	for i := range p.endpoints {
-		repository := p.endpoints[i].client.Repository(p.endpoints[i].named)
+		repository, noCredential := p.endpoints[i].open(ctx)
 		a := r.fetchEndpoint(ctx, p, repository)
+		a.err = withoutCredential(a.err, noCredential)
 		// What a mirror does not say, the next one or the source does.
 		a.required = i == len(p.endpoints)-1
 		answers = append(answers, a)
@@ -277,7 +278,7 @@ func byTurns(answers []answer) []registry.Signature {
 	return all
 }
 
-// ResolveTag returns the digest of a tag, by one request. The error is an *registry.Error.
+// ResolveTag returns the digest of a tag, by one request, for which a credential may be fetched. The error is an *registry.Error.
 func (p *Planner) ResolveTag(ctx context.Context, named reference.NamedTagged) (digest.Digest, error) {
 	configs, err := p.Configs.Snapshot(ctx)
 	if err != nil {
@@ -297,11 +298,12 @@ func (p *Planner) ResolveTag(ctx context.Context, named reference.NamedTagged) (
 	}
 	err = &registry.Error{Code: registry.HostNotAllowed, Host: reference.Domain(canonicalName), Detail: "is not contacted, and no mirror has the image"}
 	for i := range pl.endpoints {
-		descriptor, headErr := pl.endpoints[i].client.Repository(pl.endpoints[i].named).Head(ctx, named.Tag())
+		repository, noCredential := pl.endpoints[i].open(ctx)
+		descriptor, headErr := repository.Head(ctx, named.Tag())
 		if headErr == nil {
 			return descriptor.Digest, nil
 		}
-		err = headErr
+		err = withoutCredential(headErr, noCredential)
 	}
 	return "", err
 }

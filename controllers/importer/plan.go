@@ -5,6 +5,7 @@ package importer
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -35,7 +36,30 @@ type plan struct {
 // endpoint is a registry that has the image, under a name of its own.
 type endpoint struct {
 	named  reference.Named
-	client *registry.Client
+	config *Config
+	// hostNamed: an administrator named the host.
+	hostNamed bool
+}
+
+// host is where the API of the registry is.
+func (e *endpoint) host() string { return registry.APIHost(reference.Domain(e.named)) }
+
+// open returns the repository with its credential, for which a program may have to run. Without a
+// credential because of an error, it returns the error as well: the image may be readable by
+// everybody.
+func (e *endpoint) open(ctx context.Context) (*registry.Repository, error) {
+	credential, err := e.config.credential(ctx, e.named)
+	return e.config.client(e.named, e.hostNamed, credential).Repository(e.named), err
+}
+
+// withoutCredential returns why an image could not be read: that there is no credential, if that is
+// what the registry asks for.
+func withoutCredential(err, noCredential error) error {
+	var e *registry.Error
+	if noCredential != nil && errors.As(err, &e) && e.Code == registry.Unauthorized {
+		return noCredential
+	}
+	return err
 }
 
 // Planner finds the stores of images.
@@ -97,11 +121,11 @@ func (p *Planner) forName(configs *Snapshot, policies *trust.Snapshot, named ref
 	}
 	for _, mirror := range config.spec.Mirrors {
 		if mirrored := inMirror(named, configs.scopeFor(named), string(mirror)); mirrored != nil {
-			pl.endpoints = append(pl.endpoints, endpoint{named: mirrored, client: config.client(mirrored, false)})
+			pl.endpoints = append(pl.endpoints, endpoint{named: mirrored, config: config})
 		}
 	}
 	if config.spec.MirrorSourcePolicy != assayv1alpha1.NeverContactSource {
-		pl.endpoints = append(pl.endpoints, endpoint{named: named, client: config.client(named, hostNamed)})
+		pl.endpoints = append(pl.endpoints, endpoint{named: named, config: config, hostNamed: hostNamed})
 	}
 	return pl
 }

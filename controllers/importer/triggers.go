@@ -5,7 +5,6 @@ package importer
 
 import (
 	"context"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -133,8 +132,8 @@ func (p *plan) lane() string {
 	if hosts := p.config.spec.Lookaside; hosts != "" && !p.config.asksRegistry() {
 		return string(hosts)
 	}
-	if i := slices.IndexFunc(p.endpoints, func(e endpoint) bool { return e.client != nil }); i >= 0 {
-		return p.endpoints[i].client.Host()
+	if len(p.endpoints) > 0 {
+		return p.endpoints[0].host()
 	}
 	return ""
 }

@@ -29,6 +29,8 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/assay-project/assay/controllers"
+	"github.com/assay-project/assay/controllers/importer"
+	"github.com/assay-project/assay/internal/credentialprovider"
 	"github.com/assay-project/assay/internal/metricsauth"
 	"github.com/assay-project/assay/internal/registry"
 )
@@ -84,6 +86,9 @@ type managerOptions struct {
 	allowlistTTL      time.Duration
 	registryAddresses []string
 	network           *registry.Network
+	providerConfig    string
+	providerBinDir    string
+	keychain          importer.Keychain
 	imageRetention    time.Duration
 	apiServerInterval time.Duration
 	zap               zap.Options
@@ -125,6 +130,9 @@ func newManagerCommand() *cobra.Command {
 		"how long the allowlist is valid without renewal by an operator; 0 for no expiry")
 	flags.StringSliceVar(&o.registryAddresses, "registry-allowed-addresses", nil,
 		"`CIDR` of registries and stores that are contacted although they are on the local host or link, for development; may be repeated")
+	flags.StringVar(&o.providerConfig, "image-credential-provider-config", "",
+		"`FILE` with a CredentialProviderConfig of kubelet.config.k8s.io/v1, for credentials of registries that no RegistryConfig has")
+	flags.StringVar(&o.providerBinDir, "image-credential-provider-bin-dir", "", "`DIRECTORY` with the programs that the file names")
 	flags.DurationVar(&o.imageRetention, "image-retention", defaultImageRetention,
 		"how long a discovered Image that is verified is kept after the last workload has stopped using it")
 	flags.DurationVar(&o.apiServerInterval, "apiserver-check-interval", defaultAPIServerCheckInterval,
@@ -166,6 +174,7 @@ func (o *managerOptions) run(ctx context.Context, log logr.Logger) error {
 		Workers:         o.workers,
 		AllowlistTTL:    o.allowlistTTL,
 		Network:         o.network,
+		Keychain:        o.keychain,
 		ImageRetention:  o.imageRetention,
 		Leads:           leads,
 
@@ -208,6 +217,9 @@ func (o *managerOptions) complete() error {
 		}
 		o.network.AllowedAddresses = append(o.network.AllowedAddresses, prefix)
 	}
+	if err := o.readProviders(); err != nil {
+		return err
+	}
 	if o.operatorNamespace == "" {
 		data, err := os.ReadFile(namespaceFile)
 		if err != nil {
@@ -215,6 +227,26 @@ func (o *managerOptions) complete() error {
 		}
 		o.operatorNamespace = strings.TrimSpace(string(data))
 	}
+	return nil
+}
+
+// readProviders reads the configuration of credential providers. It is not read again.
+func (o *managerOptions) readProviders() error {
+	if (o.providerConfig == "") != (o.providerBinDir == "") {
+		return usagef("--image-credential-provider-config and --image-credential-provider-bin-dir need each other")
+	}
+	if o.providerConfig == "" {
+		return nil
+	}
+	data, err := readFile(o.providerConfig)
+	if err != nil {
+		return fmt.Errorf("--image-credential-provider-config: %w", err)
+	}
+	keychain, err := credentialprovider.New(data, o.providerBinDir)
+	if err != nil {
+		return fmt.Errorf("--image-credential-provider-config %s: %w", o.providerConfig, err)
+	}
+	o.keychain = keychain
 	return nil
 }
 

@@ -36,6 +36,16 @@ func TestCommands(t *testing.T) {
 			args: []string{"manager", "--apiserver-check-interval", "4s"}, exit: cli.ExitError,
 			stderr: "--apiserver-check-interval must be 0 or at least 5s",
 		},
+		"manager, a provider without a directory": {
+			args: []string{"manager", "--image-credential-provider-config", "x"}, exit: cli.ExitError, stderr: "need each other",
+		},
+		"manager, a directory without a provider": {
+			args: []string{"manager", "--image-credential-provider-bin-dir", "x"}, exit: cli.ExitError, stderr: "need each other",
+		},
+		"manager, a provider that is none": {
+			args: []string{"manager", "--image-credential-provider-config", "/dev/null", "--image-credential-provider-bin-dir", "/"},
+			exit: cli.ExitError, stderr: "must be a CredentialProviderConfig of kubelet.config.k8s.io/v1",
+		},
 		"manager, an argument": {args: []string{"manager", "start"}, exit: cli.ExitError, stderr: `Run "assay manager --help"`},
 		"manager, no cluster": {
 			args: []string{"manager", "--operator-namespace", "assay-system", "--kubeconfig", missing}, exit: cli.ExitError, stderr: "no cluster to connect to: ",
