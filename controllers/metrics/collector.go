@@ -44,6 +44,9 @@ var (
 	revocationLostDesc = prometheus.NewDesc("assay_trustpolicies_revocation_lost",
 		"TrustPolicies with the condition RevocationLost: a revocation that was seen before is in no key source, so that the key counts again.",
 		nil, nil)
+	keyDataSkippedDesc = prometheus.NewDesc("assay_trustpolicies_key_data_skipped",
+		"TrustPolicies with the condition KeyDataSkipped: a key source also holds something that was skipped, such as a key or a revocation that cannot be read.",
+		nil, nil)
 	oldestProbeDesc = prometheus.NewDesc("assay_oldest_probe_age_seconds",
 		"Age of the oldest lastProbeTime of any signature. Well above the recheck interval, verdicts are no longer confirmed.",
 		nil, nil)
@@ -75,6 +78,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- keysDesc
 	ch <- policiesDesc
 	ch <- revocationLostDesc
+	ch <- keyDataSkippedDesc
 	ch <- oldestProbeDesc
 }
 
@@ -155,12 +159,16 @@ func (c *Collector) collectPolicies(ctx context.Context, ch chan<- prometheus.Me
 	if err := c.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return err
 	}
-	ready, keys, lost := map[string]int{}, map[string]int{}, 0
+	ready, keys := map[string]int{}, map[string]int{}
+	lost, skipped := 0, 0
 	now := c.Clock.Now()
 	for i := range list.Items {
 		ready[readyState(&list.Items[i])]++
 		if meta.IsStatusConditionTrue(list.Items[i].Status.Conditions, assayv1alpha1.RevocationLostCondition) {
 			lost++
+		}
+		if meta.IsStatusConditionTrue(list.Items[i].Status.Conditions, assayv1alpha1.KeyDataSkippedCondition) {
+			skipped++
 		}
 		for _, key := range list.Items[i].Status.Keys {
 			if key.Fingerprint != "" {
@@ -178,6 +186,7 @@ func (c *Collector) collectPolicies(ctx context.Context, ch chan<- prometheus.Me
 		ch <- prometheus.MustNewConstMetric(policiesDesc, prometheus.GaugeValue, float64(ready[state]), state)
 	}
 	ch <- prometheus.MustNewConstMetric(revocationLostDesc, prometheus.GaugeValue, float64(lost))
+	ch <- prometheus.MustNewConstMetric(keyDataSkippedDesc, prometheus.GaugeValue, float64(skipped))
 	for _, state := range expiryStates {
 		ch <- prometheus.MustNewConstMetric(keysDesc, prometheus.GaugeValue, float64(keys[state]), state)
 	}

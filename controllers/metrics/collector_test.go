@@ -55,7 +55,9 @@ func TestCollector(t *testing.T) {
 	broken.Status.Conditions = []metav1.Condition{
 		{Type: assayv1alpha1.ReadyCondition, Status: metav1.ConditionFalse},
 		{Type: assayv1alpha1.RevocationLostCondition, Status: metav1.ConditionTrue},
+		{Type: assayv1alpha1.KeyDataSkippedCondition, Status: metav1.ConditionTrue},
 	}
+	policy.Status.Conditions = append(policy.Status.Conditions, metav1.Condition{Type: assayv1alpha1.KeyDataSkippedCondition, Status: metav1.ConditionTrue})
 	imported := func(name, reason string) *imagecache.Image {
 		i := image(name, metav1.ConditionTrue, now)
 		i.Labels = map[string]string{assayv1alpha1.DiscoveredLabel: "true"}
@@ -119,6 +121,9 @@ assay_unusable_images{fault="Undecodable"} 1
 assay_trustpolicies{ready="False"} 1
 assay_trustpolicies{ready="Pending"} 1
 assay_trustpolicies{ready="True"} 0
+# HELP assay_trustpolicies_key_data_skipped TrustPolicies with the condition KeyDataSkipped: a key source also holds something that was skipped, such as a key or a revocation that cannot be read.
+# TYPE assay_trustpolicies_key_data_skipped gauge
+assay_trustpolicies_key_data_skipped 2
 # HELP assay_trustpolicies_revocation_lost TrustPolicies with the condition RevocationLost: a revocation that was seen before is in no key source, so that the key counts again.
 # TYPE assay_trustpolicies_revocation_lost gauge
 assay_trustpolicies_revocation_lost 1
