@@ -18,6 +18,8 @@ type step struct {
 
 const removeAdmission = "kubectl delete validatingadmissionpolicybindings,validatingadmissionpolicies -l app.kubernetes.io/part-of=assay,app.kubernetes.io/component=admission"
 
+const removeMutation = "kubectl delete mutatingadmissionpolicybindings,mutatingadmissionpolicies -l app.kubernetes.io/part-of=assay,app.kubernetes.io/component=admission"
+
 const removeAnchor = "kubectl delete --ignore-not-found validatingadmissionpolicybinding,validatingadmissionpolicy allowlist-informer-anchor"
 
 // installations are the ways in docs/install.md to install Assay.
@@ -27,7 +29,7 @@ var installations = map[string]step{
 			"kubectl apply --server-side -k config/default",
 			"kubectl -n assay-system rollout status deployment/assay-controller-manager",
 		},
-		undo:  []string{removeAdmission, "kubectl delete --ignore-not-found -k config/default"},
+		undo:  []string{removeAdmission, removeMutation, "kubectl delete --ignore-not-found -k config/default"},
 		check: wantImage("assay:v0.1.0"),
 	},
 	"make": {
@@ -37,7 +39,7 @@ var installations = map[string]step{
 	},
 	"file": {
 		do:    []string{"make build-installer", "kubectl apply --server-side -f dist/install.yaml"},
-		undo:  []string{removeAdmission, "kubectl delete --ignore-not-found -f dist/install.yaml"},
+		undo:  []string{removeAdmission, removeMutation, "kubectl delete --ignore-not-found -f dist/install.yaml"},
 		check: wantImage("assay:v0.1.0"),
 	},
 	"components": {
@@ -45,7 +47,7 @@ var installations = map[string]step{
 			"kubectl apply --server-side -k ../assay-installation",
 			"kubectl diff --server-side -k ../assay-installation",
 		},
-		undo: []string{removeAdmission, "kubectl delete --ignore-not-found -k ../assay-installation"},
+		undo: []string{removeAdmission, removeMutation, "kubectl delete --ignore-not-found -k ../assay-installation"},
 		check: func(t *testing.T, c *cluster) {
 			for kind, name := range map[string]string{
 				"validatingadmissionpolicybinding": "image-verification",

@@ -83,6 +83,9 @@ func (d *demo) await(ctx context.Context, what string, holds func(context.Contex
 		default:
 		}
 		ok, seen, err := holds(ctx)
+		if ctx.Err() != nil {
+			return false, nil // The last request had no time left.
+		}
 		last = seen
 		return ok, err
 	})
