@@ -219,7 +219,8 @@ func (p *provider) lock(ctx context.Context, host string) (unlock func(), err er
 	leave := func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if l.users--; l.users == 0 {
+		l.users--
+		if l.users == 0 {
 			delete(p.asking, host)
 		}
 	}
