@@ -107,8 +107,9 @@ func exercise(s *scenario) {
 	s.awaitListed("good", true)
 	s.awaitScraped(metrics)
 
-	s.importImage("fetched")
+	r := s.importImage("fetched")
 	s.awaitReason("fetched", assayv1alpha1.ReasonVerified)
+	s.deployImported(r)
 
 	s.setKey(fixture.RevokedKey(release))
 	s.awaitReason("good", assayv1alpha1.ReasonKeyRevoked)
@@ -208,6 +209,39 @@ func TestPermissionsOfPolicies(t *testing.T) {
 			s.awaitListed("last", true)
 		})
 	}
+}
+
+// deployImported deploys an image whose signature is in a registry, with a pull secret of its own,
+// which is no business of the operator's.
+func (s *scenario) deployImported(r *importRegistry) {
+	s.Helper()
+	d := s.digest("deployed")
+	pull := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: s.name + "-pull"}, Type: corev1.SecretTypeDockerConfigJson,
+		StringData: map[string]string{corev1.DockerConfigJsonKey: `{"auths":{}}`},
+	}
+	labels := map[string]string{"app": s.name + "-imported"}
+	web := &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: s.name + "-imported"},
+		Spec: appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: corev1.PodTemplateSpec{
+			ObjectMeta: metav1.ObjectMeta{Labels: labels},
+			Spec: corev1.PodSpec{
+				ImagePullSecrets: []corev1.LocalObjectReference{{Name: pull.Name}},
+				Containers:       []corev1.Container{{Name: "web", Image: r.host() + "/imported@" + d.String()}},
+			},
+		}},
+	}
+	s.create(pull, web)
+	s.eventually("the deployed image to be verified", func(ctx context.Context) (bool, string) {
+		var image imagev1.Image
+		err := s.admin.Get(ctx, client.ObjectKey{Name: "sha256-" + d.Encoded()}, &image)
+		return err == nil && image.Status.Reason == assayv1alpha1.ReasonVerified, fmt.Sprint(image.Status.Reason, err)
+	})
+	var config assayv1alpha1.RegistryConfig
+	s.eventually("the counts of the RegistryConfig", func(ctx context.Context) (bool, string) {
+		err := s.admin.Get(ctx, client.ObjectKey{Name: s.name}, &config)
+		return err == nil && config.Status.Images != nil && config.Status.Images.Imported == 2, fmt.Sprintf("%+v, %v", config.Status.Images, err)
+	})
 }
 
 // discover has the operator make an Image for a workload, and delete one that no workload has used

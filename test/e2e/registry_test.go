@@ -34,22 +34,25 @@ type importRegistry struct {
 	requests atomic.Int32
 }
 
-// startRegistry starts a registry with an image whose signature by the key is in the store.
-func (s *scenario) startRegistry(d digest.Digest, repository string, content func(name string) []byte) *importRegistry {
+// startRegistry starts a registry in which every image of a repository exists, with a signature by the
+// release key in the store.
+func (s *scenario) startRegistry(repository string) *importRegistry {
 	s.Helper()
 	r := &importRegistry{}
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.requests.Add(1)
 		user, password, _ := req.BasicAuth()
+		folder, hex, _ := strings.Cut(strings.TrimSuffix(req.URL.Path, "/signature-1"), "@sha256=")
+		d := digest.NewDigestFromEncoded(digest.SHA256, hex)
 		switch path := req.URL.Path; {
-		case path == "/sigstore/"+repository+"@sha256="+d.Encoded()+"/signature-1":
-			_, _ = w.Write(content(r.host() + "/" + repository))
+		case folder == "/sigstore/"+repository && d.Validate() == nil:
+			_, _ = w.Write(fixture.Signature(r.host()+"/"+repository, d, release).Content)
 		case !strings.HasPrefix(path, "/v2/"+repository+"/"):
 			http.NotFound(w, req)
 		case user != "puller" || password != canary:
 			w.Header().Set("Www-Authenticate", `Basic realm="registry"`)
 			w.WriteHeader(http.StatusUnauthorized)
-		case path == "/v2/"+repository+"/manifests/"+d.String():
+		case strings.HasPrefix(path, "/v2/"+repository+"/manifests/sha256:"):
 			w.Header().Set("Content-Type", "application/vnd.oci.image.manifest.v1+json")
 		default:
 			http.NotFound(w, req)
@@ -68,7 +71,7 @@ const canary = "canary-jUc2bTqk"
 func (s *scenario) importImage(name string, changes ...func(*imagev1.Image)) *importRegistry {
 	s.Helper()
 	d := s.digest(name)
-	r := s.startRegistry(d, "imported", func(repository string) []byte { return fixture.Signature(repository, d, release).Content })
+	r := s.startRegistry("imported")
 	scope := r.host() + "/imported"
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: manager.Namespace, Name: s.name + "-pull"}, Type: corev1.SecretTypeDockerConfigJson,
