@@ -138,6 +138,40 @@ func TestImportBesideManySignatures(t *testing.T) {
 	}
 }
 
+// TestRegistryDown checks that a Pod whose image is verified waits for no registry: it is admitted
+// while the registry is down and the operator has just been started again.
+func TestRegistryDown(t *testing.T) {
+	s := newScenario(t, shared, "registrydown")
+	m := s.startManager(allowLoopback)
+	r := s.importImage("fetched")
+	s.awaitReason("fetched", assayv1alpha1.ReasonVerified)
+	s.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.name}})
+	pod := func(name, image string) *corev1.Pod {
+		return &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: s.name, Name: name},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: r.host() + "/imported@" + s.digest(image).String()}}},
+		}
+	}
+	s.eventually("the image to be admitted", func(ctx context.Context) (bool, string) {
+		err := s.admin.Create(ctx, pod("before", "fetched"))
+		return err == nil, fmt.Sprint(err)
+	})
+	r.Close()
+	requests := r.requests.Load()
+	if err := m.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	s.create(pod("away", "fetched"))
+	s.startManager(allowLoopback)
+	s.create(pod("after", "fetched"))
+	if err := s.admin.Create(t.Context(), pod("unsigned", "unsigned")); err == nil || !strings.Contains(err.Error(), "not verified") {
+		t.Errorf("a Pod with another image: %v", err)
+	}
+	if n := r.requests.Load(); n != requests {
+		t.Errorf("%d requests", n-requests)
+	}
+}
+
 // TestImportWithoutPermission checks that the program does not contact loopback if nobody allows it.
 func TestImportWithoutPermission(t *testing.T) {
 	s := newScenario(t, shared, "noloopback")

@@ -38,6 +38,7 @@ func TestHostileObjects(t *testing.T) {
 	t.Run("images written in a loop", func(t *testing.T) { testLoopedImages(t, o) })
 	t.Run("four writers of one image", func(t *testing.T) { testFourWriters(t, o) })
 	t.Run("keys that take long", func(t *testing.T) { testSlowKeys(t, o) })
+	t.Run("registry", func(t *testing.T) { testRegistryDown(t, o) })
 	t.Run("clock", func(t *testing.T) { testClockJumps(t, o) })
 }
 

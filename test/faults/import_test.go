@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	appsv1 "k8s.io/api/apps/v1"
@@ -124,6 +125,67 @@ func TestRegistryAway(t *testing.T) {
 	s.settleFetched()
 	s.unchanged(before)
 	s.awaitReady(metav1.ConditionTrue, assayv1alpha1.ReasonReachable)
+}
+
+// testRegistryDown: the registry is down for a day. An image that is verified stays so and on the
+// allowlist all the time, its registry is not asked, and a recheck that somebody requests takes
+// nothing away. A new image is not refused, and is verified when the registry is back.
+func testRegistryDown(t *testing.T, o *operator) {
+	s := newImportScenario(t, "registry-down")
+	old, fresh := s.unfetched(0), s.unfetched(1)
+	s.create(old)
+	s.want[old.Name] = verified
+	s.settleFetched()
+	s.untilListed(true, old.Name)
+	s.registry.down()
+	attempts := s.registry.refuse()
+	observer := s.observe()
+	s.pass(o, 24)
+	if n := attempts(); n != 0 {
+		t.Errorf("the registry of a verified image was asked %d times within a day", n)
+	}
+	observer.mu.Lock()
+	if len(observer.listed) != 1 {
+		t.Errorf("the allowlist had %v", observer.listed)
+	}
+	observer.signed[fresh.Name] = true
+	observer.mu.Unlock()
+
+	s.create(fresh)
+	s.want[fresh.Name] = verdict{metav1.ConditionUnknown, assayv1alpha1.ReasonSignaturesUnavailable}
+	s.settle()
+	if err := mergePatch(t.Context(), old.Name, fmt.Sprintf(`{"metadata":{"annotations":{%q:"now"}}}`, assayv1alpha1.RecheckRequestedAtAnnotation)); err != nil {
+		t.Fatal(err)
+	}
+	s.eventually("the recheck", func(ctx context.Context) (bool, string) {
+		err := admin.Get(ctx, client.ObjectKeyFromObject(old), old)
+		in := old.Status.Import
+		return err == nil && in != nil && in.LastHandledRecheckRequest == "now" && in.Result == assayv1alpha1.ReasonStoreUnavailable, fmt.Sprintf("%+v, %v", in, err)
+	})
+	s.pass(o, 3)
+	if attempts() == 0 {
+		t.Error("nobody asked the registry for the new image")
+	}
+
+	s.registry.up()
+	s.want[fresh.Name] = verified
+	o.clock.advance(2 * time.Hour)
+	s.settle()
+	s.untilListed(true, old.Name, fresh.Name)
+}
+
+// pass lets hours pass for the operator. After each, verdicts are as expected, and the allowlist is
+// valid and has the verified images.
+func (s *importScenario) pass(o *operator, hours int) {
+	s.Helper()
+	for range hours {
+		o.clock.advance(time.Hour)
+		s.untilValid(o)
+		s.settle()
+		for name, want := range s.want {
+			s.untilListed(want == verified, name)
+		}
+	}
 }
 
 // awaitReady waits until the RegistryConfig is in a state.

@@ -5,6 +5,7 @@ package faults
 
 import (
 	"context"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/assay-project/assay/controllers"
 	"github.com/assay-project/assay/internal/imagecache"
+	"github.com/assay-project/assay/internal/registry"
 	"github.com/assay-project/assay/internal/testenv/manager"
 )
 
@@ -75,6 +77,7 @@ func startOperator(t *testing.T) *operator {
 	ctx, cancel := context.WithCancel(context.Background())
 	err = controllers.Setup(ctx, mgr, controllers.Options{
 		Namespace: manager.Namespace, RecheckInterval: 10 * time.Hour, Workers: 8, AllowlistTTL: 24 * time.Hour, Clock: &o.clock,
+		Network: &registry.Network{AllowedAddresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 	})
 	if err != nil {
 		cancel()

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,6 +45,8 @@ type testRegistry struct {
 	t       *testing.T
 	address string
 	server  *http.Server
+	// refusing has the address while connections are refused.
+	refusing net.Listener
 
 	mu sync.Mutex
 	// signatures by digest. Images without any exist as well.
@@ -60,13 +63,22 @@ func startRegistry(t *testing.T) *testRegistry {
 	t.Helper()
 	r := &testRegistry{t: t, address: fixture.FreeAddress(t), signatures: map[digest.Digest][]byte{}, byDigest: map[string]int{}}
 	r.up()
-	t.Cleanup(r.down)
+	t.Cleanup(func() {
+		r.down()
+		if r.refusing != nil {
+			_ = r.refusing.Close()
+		}
+	})
 	return r
 }
 
 // up makes the registry answer, at the address that it always has.
 func (r *testRegistry) up() {
 	r.t.Helper()
+	if r.refusing != nil {
+		_ = r.refusing.Close()
+		r.refusing = nil
+	}
 	listener, err := net.Listen("tcp", r.address)
 	if err != nil {
 		r.t.Fatal(err)
@@ -74,6 +86,29 @@ func (r *testRegistry) up() {
 	r.server = &http.Server{Handler: r, ReadHeaderTimeout: time.Minute}
 	server := r.server
 	go func() { _ = server.Serve(listener) }() // It ends when the registry goes away.
+}
+
+// refuse closes every connection that is made while the registry is down, until it is up again, and
+// returns a function that counts them.
+func (r *testRegistry) refuse() (attempts func() int) {
+	r.t.Helper()
+	listener, err := net.Listen("tcp", r.address)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var n atomic.Int64
+	r.refusing = listener
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return // The registry is up again.
+			}
+			n.Add(1)
+			_ = conn.Close()
+		}
+	}()
+	return func() int { return int(n.Load()) }
 }
 
 // down closes the address and all connections.
