@@ -17,6 +17,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -133,13 +134,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if o.Resolver == nil {
 		o.Resolver = planner
 	}
-	watcher, err := references.NewWatcher(mgr.GetConfig(), mgr.GetHTTPClient())
+	discovered, err := newDiscovery(mgr, store, recorder, &o)
 	if err != nil {
 		return err
-	}
-	discovered := &discovery.Reconciler{
-		Client: mgr.GetClient(), References: watcher, Trust: store, Resolver: o.Resolver, Recorder: recorder,
-		Clock: o.Clock, Retention: o.ImageRetention,
 	}
 	report := importreport.New(mgr.GetClient(), o.Namespace, o.Network, discovered, o.Clock)
 	discovered.Reports, o.Network.HostChanged = report.Notify, report.Notify
@@ -184,4 +181,16 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		}
 	}
 	return metrics.Registry.Register(&statemetrics.Collector{Client: mgr.GetClient(), Clock: o.Clock})
+}
+
+// newDiscovery returns what makes Images for what workloads refer to.
+func newDiscovery(mgr ctrl.Manager, store *trust.Store, recorder events.EventRecorder, o *Options) (*discovery.Reconciler, error) {
+	watcher, err := references.NewWatcher(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return nil, err
+	}
+	return &discovery.Reconciler{
+		Client: mgr.GetClient(), References: watcher, Trust: store, Resolver: o.Resolver, Recorder: recorder,
+		Clock: o.Clock, Retention: o.ImageRetention,
+	}, nil
 }
