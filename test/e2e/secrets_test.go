@@ -23,7 +23,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/dynamic"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
@@ -158,8 +157,7 @@ func (s *canaryScenario) imageOf(host, repository, result string) {
 func (s *canaryScenario) objects() map[string]string {
 	s.Helper()
 	texts := map[string]string{}
-	err := s.eachObject(s.Context(), "list", func(_ dynamic.ResourceInterface, kind string, object *unstructured.Unstructured) error {
-		name := kind + " " + object.GetNamespace() + "/" + object.GetName()
+	err := s.eachObject(s.Context(), func(name string, object *unstructured.Unstructured) error {
 		if s.sources[name] {
 			return nil
 		}

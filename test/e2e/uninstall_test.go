@@ -116,42 +116,53 @@ func (c *cluster) kubectl(t *testing.T, args ...string) {
 // server may list its resource without serving it, which is an error.
 func (c *cluster) everything(ctx context.Context) (map[string][]string, error) {
 	found := map[string][]string{}
+	return found, c.eachObject(ctx, func(name string, object *unstructured.Unstructured) error {
+		if madeByKubernetes(object) {
+			return nil
+		}
+		found[name] = slices.DeleteFunc(object.GetFinalizers(), func(name string) bool {
+			return name == "customresourcecleanup.apiextensions.k8s.io"
+		})
+		return nil
+	})
+}
+
+// eachObject visits all objects of the cluster, by resource, namespace and name. While a custom
+// resource definition is being removed, the API server may list its resource without serving it, which
+// is an error.
+func (c *cluster) eachObject(ctx context.Context, visit func(name string, object *unstructured.Unstructured) error) error {
 	config := rest.CopyConfig(c.Config())
 	config.QPS = -1                           // Hundreds of consecutive requests.
 	config.WarningHandler = rest.NoWarnings{} // Some of the resources are deprecated.
 	discover, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	objects, err := dynamic.NewForConfig(config)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	lists, err := discover.ServerPreferredResources()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	resources, err := discovery.GroupVersionResources(discovery.FilteredBy(discovery.SupportsAllVerbs{Verbs: []string{"list"}}, lists))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for resource := range resources {
 		list, err := objects.Resource(resource).List(ctx, metav1.ListOptions{})
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", resource, err)
+			return fmt.Errorf("%s: %w", resource, err)
 		}
 		for i := range list.Items {
 			object := &list.Items[i]
-			if madeByKubernetes(object) {
-				continue
+			if err := visit(resource.GroupResource().String()+" "+object.GetNamespace()+"/"+object.GetName(), object); err != nil {
+				return err
 			}
-			name := resource.GroupResource().String() + " " + object.GetNamespace() + "/" + object.GetName()
-			found[name] = slices.DeleteFunc(object.GetFinalizers(), func(name string) bool {
-				return name == "customresourcecleanup.apiextensions.k8s.io"
-			})
 		}
 	}
-	return found, nil
+	return nil
 }
 
 // madeByKubernetes reports whether an object is of the API server, or one that every namespace gets
