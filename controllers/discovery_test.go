@@ -270,6 +270,16 @@ func TestDiscoveryGarbage(t *testing.T) {
 	gone, again := deployment(ns, "gone", f.digested("gone"), f.digested("person")), deployment(ns, "again", f.digested("again"))
 	f.create(gone, again)
 	f.discovers(f.digested("gone"), f.digested("again"))
+	// One that is not verified is deleted without a mark.
+	for _, path := range []string{"gone", "again"} {
+		d := digest.FromString(f.name + path)
+		image := &imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: "sha256-" + d.Encoded()}}
+		repository, _, _ := strings.Cut(f.digested(path), "@")
+		update(f, image, func(image *imagev1.Image) {
+			image.Signatures = []imagev1.ImageSignature{{Type: imagev1.SignatureTypeAtomic, Content: newSigner("a").sign(d, repository+":v1")}}
+		})
+		f.verdict(image.Name, metav1.ConditionTrue, assayv1alpha1.ReasonVerified)
+	}
 	second := startDiscovery(f, clock, nil)
 	for _, d := range []*appsv1.Deployment{gone, again} {
 		if err := testClient.Delete(f.ctx, d); err != nil {
