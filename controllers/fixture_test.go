@@ -86,6 +86,12 @@ type fixture struct {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	t.Parallel()
+	return newSerialFixture(t)
+}
+
+// newSerialFixture is newFixture for a test that keeps the API server busy, and runs by itself.
+func newSerialFixture(t *testing.T) *fixture {
+	t.Helper()
 	return &fixture{T: t, ctx: t.Context(), name: strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-"))}
 }
 

@@ -52,7 +52,7 @@ func (f *fixture) deepen(obj client.Object) {
 // TestDeepObjectsStopNothing stores objects that no decoder of JSON can read. Watches go on, and lists
 // are complete after a restart.
 func TestDeepObjectsStopNothing(t *testing.T) {
-	f := newFixture(t)
+	f := newSerialFixture(t)
 	release := newSigner(f.name)
 	keys := f.secret(release)
 	policy, config := f.policy(release), &assayv1alpha1.RegistryConfig{ObjectMeta: metav1.ObjectMeta{Name: f.name}}

@@ -36,7 +36,7 @@ type largeImages struct {
 
 func newLargeImages(t *testing.T, number, size int) *largeImages {
 	t.Helper()
-	f := newFixture(t)
+	f := newSerialFixture(t)
 	release := newSigner("release")
 	l := &largeImages{fixture: f, size: size, hooks: &writeHooks{}, clock: clocktesting.NewFakePassiveClock(testNow)}
 	l.reconciler = l.hooks.reconciler(f, testNow)

@@ -91,7 +91,7 @@ func FuzzValue(f *testing.F) {
 	f.Add(`{"a":[1,"b"]}`)
 	f.Add(`"\\\""`)
 	f.Fuzz(func(t *testing.T, text string) {
-		want := strings.TrimSpace(text)
+		want := strings.Trim(text, " \t\r\n")
 		if !json.Valid([]byte(want)) {
 			return
 		}
