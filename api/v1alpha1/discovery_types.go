@@ -25,3 +25,7 @@ const (
 // ReasonTooManyReferences is the reason of the event about a Namespace whose workloads refer to
 // more images than Images are made for.
 const ReasonTooManyReferences = "TooManyReferences"
+
+// ReasonTagMoved is the reason of the event about an Image of which a tag now is that was another
+// image before.
+const ReasonTagMoved = "TagMoved"

@@ -104,8 +104,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: r.Namespace, Name: allowlist.LabelValue}}}
 	})
 	isShard := predicate.NewPredicateFuncs(func(obj client.Object) bool {
-		_, ok := allowlist.CountOf(obj.GetName())
-		return ok
+		_, isShard := allowlist.CountOf(obj.GetName())
+		_, isTable := allowlist.TablesOf(obj.GetName())
+		return isShard || isTable
 	})
 	isFence := predicate.NewPredicateFuncs(func(obj client.Object) bool { return obj.GetName() == FenceRole })
 	r.Verdicts.Notify() // An empty cluster has an allowlist, too.
@@ -146,6 +147,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		return ctrl.Result{}, fmt.Errorf("encoding the allowlist, which stays as it is: %w", err)
 	}
 	wrote, size, err := r.store(ctx, stored, shards, now)
+	if err == nil {
+		// After the shards: an image is listed before a Pod gets its digest.
+		wroteTags, tagsSize, failed := r.writeTags(ctx, state)
+		wrote, size, err = wrote+wroteTags, size+tagsSize, failed
+	}
 	switch {
 	case errors.Is(err, errFenceFirst):
 		return ctrl.Result{RequeueAfter: fenceLead}, nil

@@ -28,7 +28,7 @@ var (
 
 	droppedGauge = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "assay_allowlist_dropped",
-		Help: "What the allowlist has no room for, by kind: verified images, which are refused, and scopes, which are not enforced.",
+		Help: "What the allowlist has no room for, by kind: verified images, which are refused; scopes, which are not enforced; tags, which get no digest.",
 	}, []string{"kind"})
 
 	fenceErrors = prometheus.NewCounter(prometheus.CounterOpts{
@@ -45,7 +45,7 @@ var (
 func init() {
 	metrics.Registry.MustRegister(entriesGauge, shardsGauge, validUntilGauge, writesTotal, droppedGauge, fenceErrors)
 	// An alert sees a zero and not an absence.
-	for _, kind := range []string{"image", "scope"} {
+	for _, kind := range []string{"image", "scope", "tag"} {
 		droppedGauge.WithLabelValues(kind)
 	}
 }

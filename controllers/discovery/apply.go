@@ -134,7 +134,13 @@ func (r *Reconciler) writes(p *plan) []write {
 		for i, tag := range t.tags {
 			tags[i].Name = tag
 		}
-		status(t.image, map[string]any{"tags": tags})
+		all = append(all, write{t.image.name, func(ctx context.Context) error {
+			err := r.patchStatus(ctx, t.image, map[string]any{"tags": tags})
+			if err == nil {
+				r.reportMoved(&t)
+			}
+			return err
+		}})
 	}
 	for _, f := range p.mark {
 		status(f, map[string]any{"unusedSince": metav1.NewTime(r.Clock.Now())})
@@ -143,6 +149,16 @@ func (r *Reconciler) writes(p *plan) []write {
 		all = append(all, write{f.name, func(ctx context.Context) error { return r.delete(ctx, f) }})
 	}
 	return all
+}
+
+// reportMoved emits an event for tags that now are another image.
+func (r *Reconciler) reportMoved(t *retag) {
+	for _, tag := range t.moved {
+		regarding := &imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: t.image.name, UID: t.image.uid}}
+		regarding.SetGroupVersionKind(imagev1.GroupVersion.WithKind("Image"))
+		r.Recorder.Eventf(regarding, nil, corev1.EventTypeNormal, assayv1alpha1.ReasonTagMoved, "Discover",
+			"The tag %s was another image and is this one now; new Pods get its digest once it is verified", tag)
+	}
 }
 
 // create makes the Image of an entry.

@@ -94,6 +94,8 @@ type plan struct {
 type retag struct {
 	image *imageFacts
 	tags  []string
+	// moved are those of the tags that another image had.
+	moved []string
 }
 
 // counts are about the references in the scopes of policies.
@@ -119,6 +121,7 @@ type decision struct {
 	plan
 	used               map[string]bool
 	tags               map[string][]string // by entry
+	tagged             map[string]string   // the entry of each tag in use, empty while it is not known
 	wants              []*want             // in their order
 	children           []want
 	unverified         map[string]int // by namespace
@@ -129,7 +132,7 @@ type decision struct {
 // newDecision counts what there is.
 func newDecision(in *input) *decision {
 	d := &decision{
-		input: in, used: map[string]bool{}, tags: map[string][]string{}, unverified: map[string]int{}, unverifiedChildren: map[string]int{},
+		input: in, used: map[string]bool{}, tags: map[string][]string{}, tagged: map[string]string{}, unverified: map[string]int{}, unverifiedChildren: map[string]int{},
 		plan: plan{excess: map[string]int{}, owners: map[string]string{}, unusedFrom: map[string]time.Time{}, charges: map[string]charge{}},
 	}
 	d.collect()
@@ -161,6 +164,9 @@ func (d *decision) collect() {
 	for i := range d.usages {
 		u := &d.usages[i]
 		key := cmp.Or(u.entry, u.tag)
+		if u.tag != "" {
+			d.tagged[u.tag] = u.entry
+		}
 		if u.entry != "" {
 			d.used[u.entry] = true
 			if u.tag != "" {
@@ -364,7 +370,7 @@ func (d *decision) garbage() {
 	for name, f := range d.images.byName {
 		switch {
 		case !f.discovered:
-		case f.keep || d.used[f.entry]:
+		case f.keep || d.used[f.entry] || len(d.keptTags(f)) > 0:
 			if !f.unusedSince.IsZero() {
 				d.clear = append(d.clear, f)
 			}
@@ -401,7 +407,7 @@ func (d *decision) isDue(at time.Time) bool {
 // retags finds the Images whose status names other tags than those by which they are used.
 func (d *decision) retags() {
 	for _, f := range d.images.byName {
-		tags := d.tags[f.entry]
+		tags := append(slices.Clone(d.tags[f.entry]), d.keptTags(f)...)
 		if f.entry == "" || len(tags) == 0 && (len(f.tags) == 0 || !d.isComplete) || d.images.find(f.entry) != f {
 			continue
 		}
@@ -409,7 +415,36 @@ func (d *decision) retags() {
 		tags = slices.Compact(tags)
 		tags = tags[:min(len(tags), maxTags)]
 		if !slices.Equal(tags, f.tags) {
-			d.retag = append(d.retag, retag{image: f, tags: tags})
+			d.retag = append(d.retag, retag{image: f, tags: tags, moved: d.movedTags(f, tags)})
 		}
 	}
+}
+
+// keptTags returns the tags that an Image keeps although they are not its own at present: one that has
+// moved stays with a verified image until the image that it has moved to is verified, and one whose
+// digest is not known stays where it was. New Pods get what was verified before, and no denial.
+func (d *decision) keptTags(f *imageFacts) []string {
+	if !d.images.isVerified(f.entry) {
+		return nil
+	}
+	var kept []string
+	for i, key := range f.tagKeys() {
+		if entry, inUse := d.tagged[key]; inUse && entry != f.entry && (entry == "" || !d.images.isVerified(entry)) {
+			kept = append(kept, f.tags[i])
+		}
+	}
+	return kept
+}
+
+// movedTags returns the new ones among the tags of an Image that another image has.
+func (d *decision) movedTags(f *imageFacts, tags []string) []string {
+	repository, _, _ := strings.Cut(f.entry, "@")
+	var moved []string
+	for _, tag := range tags {
+		isOther := func(entry string) bool { return entry != f.entry }
+		if !slices.Contains(f.tags, tag) && slices.ContainsFunc(d.images.byTag[repository+":"+tag], isOther) {
+			moved = append(moved, tag)
+		}
+	}
+	return moved
 }

@@ -76,6 +76,7 @@ type Evaluation struct {
 	Added bool
 
 	index verdictcache.Index
+	tags  []string
 }
 
 // Evaluate decides about an Image within an effort and records the verdict. It returns nil for an
@@ -102,6 +103,7 @@ func (e *Evaluator) Evaluate(ctx context.Context, name types.NamespacedName, eff
 	started := e.Clock.Now()
 	evaluation := &Evaluation{Subject: *subject, Verdict: e.check(subject, ref, effort)}
 	evaluation.index = evaluation.indexOf(ref)
+	evaluation.tags = e.verifiedTags(evaluation)
 	evaluation.Took = e.Clock.Since(started)
 	e.record(ctx, evaluation, effort)
 	return evaluation, nil
@@ -195,6 +197,7 @@ func (e *Evaluation) forAllowlist(incomplete bool) verdictcache.Verdict {
 	switch {
 	case e.Verdict.Outcome == verify.Verified:
 		verdict.Entry, verdict.Scope = e.entry()
+		verdict.Tags = e.tags
 	case incomplete && claimsVerified(e.Image):
 		// What was verified before stays listed for a while after a start. A stored verdict only
 		// makes that less: nobody gets an image listed by it.

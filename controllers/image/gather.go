@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"hash"
+	"strconv"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -78,6 +79,10 @@ func inputsOf(cached *imagecache.Image, image *imagev1.Image) verdictcache.Input
 	addText(h, image.Name, image.DockerImageReference, string(cached.Manifest.Digest), errorText(cached.Manifest.Err), unavailable(image))
 	if cached.Fault != nil {
 		addText(h, cached.Fault.Error())
+	}
+	addText(h, strconv.Itoa(len(image.Status.Tags)))
+	for i := range image.Status.Tags {
+		addText(h, image.Status.Tags[i].Name)
 	}
 	signatures := imagecache.InputsOf(image.Signatures)
 	if cached.Omitted != nil {

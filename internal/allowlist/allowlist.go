@@ -111,6 +111,12 @@ type State struct {
 	Scopes map[string]Level
 }
 
+// HasScope reports whether a text is a scope.
+func (s *State) HasScope(text string) bool {
+	_, ok := s.Scopes[text]
+	return ok
+}
+
 // Shard is one ConfigMap of the list.
 type Shard struct {
 	Name   string

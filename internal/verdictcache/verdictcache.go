@@ -8,6 +8,8 @@ package verdictcache
 
 import (
 	"crypto/sha256"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -48,6 +50,9 @@ type Verdict struct {
 	// Pending is the entry that the Image would have if it were verified, for an incomplete verdict
 	// on one whose status says so.
 	Pending string
+	// Tags are those of the image, as <repository>:<tag>, for which the verdict is the same: a Pod may
+	// name it by one of them and the digest.
+	Tags []string
 	// Scope is the one by whose policies the Image was evaluated.
 	Scope string
 	// Index is what an index lists, whether or not it is verified.
@@ -83,7 +88,7 @@ func (c *Cache) Record(name string, verdict Verdict) (added bool) {
 	c.count(before.Entry, -1)
 	// The children of one index do not change.
 	if !ok || before.UID != verdict.UID || before.Incomplete != verdict.Incomplete ||
-		before.Entry != verdict.Entry || before.Scope != verdict.Scope || before.Index.Name != verdict.Index.Name {
+		before.Entry != verdict.Entry || before.Scope != verdict.Scope || before.Index.Name != verdict.Index.Name || !slices.Equal(before.Tags, verdict.Tags) {
 		c.Notify()
 	}
 	return added
@@ -229,4 +234,23 @@ func entriesOf(byName map[string]Verdict, hasScope func(entry string) bool) []st
 		}
 	}
 	return append(entries, derive(byName, hasScope)...)
+}
+
+// Tags returns the entry of each tag of a verified Image, by <repository>:<tag>. While a tag moves, two
+// Images may have it, of which either is a right answer; it is the same one each time.
+func (c *Cache) Tags(hasScope func(entry string) bool) map[string]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	tags := map[string]string{}
+	for _, verdict := range c.byName {
+		if len(verdict.Tags) == 0 || !verdict.isVerified(hasScope) {
+			continue
+		}
+		for _, tag := range verdict.Tags {
+			if strings.Compare(verdict.Entry, tags[tag]) > 0 {
+				tags[tag] = verdict.Entry
+			}
+		}
+	}
+	return tags
 }
