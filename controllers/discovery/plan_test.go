@@ -229,6 +229,51 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// TestMovedTag: a tag that has moved stays with the verified image that had it until the other one is
+// verified, and one whose digest is not known stays where it is.
+func TestMovedTag(t *testing.T) {
+	const tag = "registry.example.com/app:v1"
+	onTag := func(resolved string) []usage {
+		u := usage{tag: tag, namespaces: []string{"shop"}}
+		if resolved != "" {
+			u.entry = entry(resolved)
+		}
+		return []usage{u}
+	}
+	ofApp := func(f *imageFacts) { f.entry = "registry.example.com/app@" + digest.FromString(f.name).String() }
+	usageOf := func(name string) []usage {
+		usages := onTag("")
+		usages[0].entry = "registry.example.com/app@" + digest.FromString(name).String()
+		return usages
+	}
+	cases := map[string]struct {
+		usages []usage
+		before []string // tags of the image that had the tag
+		after  []func(*imageFacts)
+		want   []string
+	}{
+		"not verified yet":   {usageOf("new"), []string{"v1"}, []func(*imageFacts){ofApp}, []string{"new v1"}},
+		"refused":            {usageOf("new"), []string{"v1"}, []func(*imageFacts){ofApp, refused, tagged("v1")}, nil},
+		"verified":           {usageOf("new"), []string{"v1"}, []func(*imageFacts){ofApp, verified, tagged("v1")}, []string{"old "}},
+		"both at once":       {usageOf("new"), []string{"v1"}, []func(*imageFacts){ofApp, verified}, []string{"new v1", "old "}},
+		"not known":          {onTag(""), []string{"v1"}, []func(*imageFacts){ofApp}, nil},
+		"not used any more":  {nil, []string{"v1"}, []func(*imageFacts){ofApp}, []string{"old "}},
+		"moved back, in use": {usageOf("old"), []string{"v1"}, []func(*imageFacts){ofApp, tagged("v1")}, []string{"new "}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			images := imagesOf(fact("old", ofApp, verified, tagged(c.before...)), fact("new", c.after...))
+			p := decide(&input{now: now, isComplete: true, images: images, usages: c.usages, retention: retention})
+			if diff := cmp.Diff(c.want, outlineOf(p).Retag); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if len(p.mark) > 0 || len(p.remove) > 0 {
+				t.Errorf("marks %d and removes %d Images", len(p.mark), len(p.remove))
+			}
+		})
+	}
+}
+
 // An index with too many children derives nothing, so that they need no Images.
 func TestManyChildren(t *testing.T) {
 	var children []string
