@@ -85,7 +85,7 @@ func (o *imageApplyOptions) run(ctx context.Context, args []string, stdin io.Rea
 	}
 	done, err := image.apply(ctx, c)
 	if err != nil {
-		return fmt.Errorf("Image %s: %w", image.Metadata.Name, err)
+		return fmt.Errorf("applying Image %s: %w", image.Metadata.Name, err)
 	}
 	if o.dryRun {
 		done += " (dry run)"

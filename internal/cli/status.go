@@ -207,10 +207,10 @@ func (o *statusOptions) restConfig() (*rest.Config, error) {
 }
 
 // clusterConfig returns the configuration for the cluster that a person works with.
-func clusterConfig(kubeconfig, context string) (*rest.Config, error) {
+func clusterConfig(kubeconfig, contextName string) (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = kubeconfig
-	overrides := &clientcmd.ConfigOverrides{CurrentContext: context}
+	overrides := &clientcmd.ConfigOverrides{CurrentContext: contextName}
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides).ClientConfig()
 	if err != nil {
 		return nil, fmt.Errorf("no cluster to connect to: %w", err)

@@ -227,7 +227,7 @@ func TestKeepMany(t *testing.T) {
 		s.Name = ""
 		plain = append(plain, s)
 	}
-	m := manifest{name: "many", signatures: plain}
+	m := manifest{name: "keep-many", signatures: plain}
 	m.apply(t)
 	stored := stateVerdicts(t, m.name, verdicts...)
 	wantSame(t, m.apply(t), stored, "in order")

@@ -89,6 +89,13 @@ func TestPinned(t *testing.T) {
 	s.installPins()
 	host := s.taggedRegistry(map[string]string{"v1": "app", "other": "app", "unsigned": "unsigned"}, "app")
 	s.startManager(allowLoopback)
+	s.eventually("the scope to be enforced", func(ctx context.Context) (bool, string) {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.name, GenerateName: "probe-"}, Spec: corev1.PodSpec{
+			Containers: []corev1.Container{{Name: "probe", Image: host + "/tagged:probe"}},
+		}}
+		err := s.admin.Create(ctx, pod, client.DryRunAll)
+		return err != nil && strings.Contains(err.Error(), "a tag that is not known to be a verified image"), fmt.Sprint(err)
+	})
 	for _, tag := range []string{"v1", "other", "unsigned"} {
 		deployment := s.deployment(tag, "app")
 		deployment.Spec.Template.Spec.Containers[0].Image = host + "/tagged:" + tag
