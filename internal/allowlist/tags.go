@@ -86,7 +86,9 @@ func EncodeTags(tags map[string]string, current int) (tables []Shard, dropped in
 }
 
 // tagSize is what a tag takes in a table in bytes, with a key of its own.
-func tagSize(name, hex string) int { return len(keyTags) + len("256-xy\n") + len(name) + len(" ") + len(hex) + len("\n") }
+func tagSize(name, hex string) int {
+	return len(keyTags) + len("256-xy\n") + len(name) + len(" ") + len(hex) + len("\n")
+}
 
 func tagKey(name string) string {
 	return keyTags + strconv.Itoa(len(name)) + "-" + name[len(name)-2:]
