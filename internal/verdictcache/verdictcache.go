@@ -9,7 +9,6 @@ package verdictcache
 import (
 	"crypto/sha256"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -247,7 +246,7 @@ func (c *Cache) Tags(hasScope func(entry string) bool) map[string]string {
 			continue
 		}
 		for _, tag := range verdict.Tags {
-			if strings.Compare(verdict.Entry, tags[tag]) > 0 {
+			if verdict.Entry > tags[tag] {
 				tags[tag] = verdict.Entry
 			}
 		}

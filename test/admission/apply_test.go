@@ -55,7 +55,7 @@ func (f imageFiles) run(t *testing.T, signatures []int, args ...string) (output 
 		args = append(args, "--signature", filepath.Join(f.dir, fmt.Sprint("signature-", i)))
 	}
 	var out bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), program, args...) //nolint:gosec // The program under test.
+	cmd := exec.CommandContext(t.Context(), program, args...)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
@@ -156,14 +156,14 @@ func TestSeveralImages(t *testing.T) {
 	var out bytes.Buffer
 	for i := range 2 {
 		f := newImageFiles(t, fmt.Sprint("several/app-", i), "first")
-		cmd := exec.CommandContext(t.Context(), program, "image", "create", f.reference, "--name", fmt.Sprint("several-", i), //nolint:gosec // The program under test.
+		cmd := exec.CommandContext(t.Context(), program, "image", "create", f.reference, "--name", fmt.Sprint("several-", i),
 			"--manifest", filepath.Join(f.dir, "manifest.json"), "--signature", filepath.Join(f.dir, "signature-0"))
 		cmd.Stdout = &out
 		if err := cmd.Run(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	kubectl := exec.CommandContext(t.Context(), filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"), //nolint:gosec // Of the control plane.
+	kubectl := exec.CommandContext(t.Context(), filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"),
 		"--kubeconfig", cp.Kubeconfig(), "apply", "--server-side", "-o", "json", "-f", "-")
 	kubectl.Stdin = &out
 	output, err := kubectl.Output()
