@@ -285,6 +285,10 @@ func (r *Repository) content(ctx context.Context, path, accept string, d digest.
 		return nil, err
 	}
 	if d.Algorithm().FromBytes(data) != d {
+		// Who asked has given up, and the server has ended its answer for that.
+		if err := ctx.Err(); err != nil {
+			return nil, Describe(r.client.host, err)
+		}
 		return nil, r.malformed("sends other content than the digest says")
 	}
 	return data, nil

@@ -15,7 +15,7 @@ import (
 )
 
 // Authority is one entry of a policy: whose signatures it accepts. Exactly one of Keys, Fulcio and PKI
-// is set. Two signatures by the same entry are by one signer.
+// is set. Two signatures by the same identity are by one signer; each of Keys is a signer of its own.
 type Authority struct {
 	// Name of the entry, unique in the policy.
 	Name string
