@@ -43,7 +43,8 @@ func (s *scenario) crowdingIndex(repository, bucket string, n int) *imagev1.Imag
 // chooses digests that all go to the bucket of one.
 func TestCrowdedBucket(t *testing.T) {
 	const indexes, atLeast = 20, 1000
-	crowd, s := newScenario(t, shared, "crowd"), newScenario(t, shared, "crowded")
+	c := ownCluster(t)
+	crowd, s := newScenario(t, c, "crowd"), newScenario(t, c, "crowded")
 	s.startManager()
 	bucket := s.digest("app").Encoded()[:2]
 	repository := crowd.repository() + "/" + strings.Repeat("a", 200)

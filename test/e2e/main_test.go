@@ -8,6 +8,7 @@ package e2e
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -73,6 +74,24 @@ func startCluster(ctx context.Context, auditLog string) (*cluster, error) {
 		return nil, errors.Join(err, cp.Stop())
 	}
 	return c, nil
+}
+
+// ownCluster returns a cluster with the kustomization installed, for a test that fills it.
+func ownCluster(t *testing.T) *cluster {
+	t.Helper()
+	c, err := startCluster(context.WithoutCancel(t.Context()), filepath.Join(t.TempDir(), "audit.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := c.install(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func (c *cluster) install(ctx context.Context) (err error) {

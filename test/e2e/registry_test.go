@@ -152,6 +152,10 @@ func TestRegistryDown(t *testing.T) {
 			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: r.host() + "/imported@" + s.digest(image).String()}}},
 		}
 	}
+	s.eventually("the scope to be enforced", func(ctx context.Context) (bool, string) {
+		err := s.admin.Create(ctx, pod("unsigned", "unsigned"), client.DryRunAll)
+		return err != nil && strings.Contains(err.Error(), "not verified"), fmt.Sprint(err)
+	})
 	s.eventually("the image to be admitted", func(ctx context.Context) (bool, string) {
 		err := s.admin.Create(ctx, pod("before", "fetched"))
 		return err == nil, fmt.Sprint(err)

@@ -25,7 +25,7 @@ func TestReplacedReferences(t *testing.T) {
 		perJob   = 125
 		cronJobs = bound / perJob
 	)
-	s := newScenario(t, shared, "replaced")
+	s := newScenario(t, ownCluster(t), "replaced")
 	s.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.name}})
 	s.startManager()
 	jobs := make([]*batchv1.CronJob, cronJobs)

@@ -64,7 +64,8 @@ func TestKilledWhileImporting(t *testing.T) {
 }
 
 // TestAPIServerAwayWhileImporting: the API server crashes while signatures are fetched, and is away
-// until the registry has answered everything. Nothing is asked for twice, and everything is stored.
+// until the registry has answered everything. Everything is stored, and an image is asked for at most
+// once more: the answer about one that was being written may have to be had again.
 func TestAPIServerAwayWhileImporting(t *testing.T) {
 	images := sized(60, 500)
 	s := newImportScenario(t, "apiserver-away-importing")
@@ -82,7 +83,7 @@ func TestAPIServerAwayWhileImporting(t *testing.T) {
 	s.settleFetched()
 	s.unchanged(before)
 	for name := range s.want {
-		if n := s.registry.requestsAbout(name); n != requestsPerImage {
+		if n := s.registry.requestsAbout(name); n != requestsPerImage && n != 2*requestsPerImage {
 			t.Errorf("the registry was asked %d times about %s", n, name)
 		}
 	}
