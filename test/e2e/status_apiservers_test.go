@@ -103,7 +103,7 @@ func TestStatusOfAPIServers(t *testing.T) {
 // TestStatusOfImports reads RegistryConfigs and the state of imports as a user who may, and as one
 // who may not.
 func TestStatusOfImports(t *testing.T) {
-	s := newScenario(t, shared, "imports")
+	s := newScenario(t, ownCluster(t), "imports")
 	config := &assayv1alpha1.RegistryConfig{ObjectMeta: metav1.ObjectMeta{Name: s.name}}
 	config.Spec.Scopes = []assayv1alpha1.RegistryScope{assayv1alpha1.RegistryScope(s.repository())}
 	s.create(config)
