@@ -54,6 +54,7 @@ func FuzzDecode(f *testing.F) {
 	for _, text := range images() {
 		f.Add([]byte(text), 7)
 	}
+	f.Add([]byte(` ""`), 18)
 	f.Fuzz(func(t *testing.T, text []byte, piece int) {
 		got, err := imagejson.Decode(text, recheck)
 		want, genericErr := generic(text)

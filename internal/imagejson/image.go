@@ -64,6 +64,7 @@ func (d *decoder) image() Entry {
 	var e Entry
 	image := &e.Image
 	d.first, d.manifest = nil, d.manifest[:0]
+	d.Peek() // White space in front is none of the Image.
 	begin := d.Offset()
 	// Paths begin with the Image, also when it is an item of a list.
 	outer := d.path
