@@ -10,7 +10,7 @@ const (
 	DiscoveryLabelDisabled = "disabled"
 )
 
-// Discovery says whether Images are made for what workloads refer to.
+// Discovery is whether Images are made for what workloads refer to.
 //
 // +kubebuilder:validation:Enum=Enabled;Disabled
 type Discovery string

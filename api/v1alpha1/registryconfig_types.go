@@ -55,13 +55,13 @@ type RegistryConfigSpec struct {
 	// +optional
 	Lookaside StoreURL `json:"lookaside,omitempty"`
 
-	// signatureExtension says whether registries that have the signature extension of OpenShift's
+	// signatureExtension is whether registries that have the signature extension of OpenShift's
 	// API are asked by it.
 	// +optional
 	// +kubebuilder:default=Auto
 	SignatureExtension StoreMode `json:"signatureExtension,omitempty"`
 
-	// attachments says whether registries are asked for signatures that cosign and notation attach
+	// attachments is whether registries are asked for signatures that cosign and notation attach
 	// to images: OCI referrers, and the tag sha256-<hex>.sig.
 	// +optional
 	// +kubebuilder:default=Auto
@@ -85,7 +85,7 @@ type RegistryConfigSpec struct {
 	// +kubebuilder:validation:MaxItems=8
 	Mirrors []MirrorPrefix `json:"mirrors,omitempty"`
 
-	// mirrorSourcePolicy says whether the registry itself is asked when no mirror has signatures,
+	// mirrorSourcePolicy is whether the registry itself is asked when no mirror has signatures,
 	// as in an ImageDigestMirrorSet.
 	// +optional
 	// +kubebuilder:default=AllowContactingSource
@@ -130,7 +130,7 @@ type RegistryScope string
 // +kubebuilder:validation:XValidation:rule="self.matches('^https?://([a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*|[[][a-f0-9:]+[]])(:[1-9][0-9]{0,4})?(/[A-Za-z0-9._~@%+=-]+)*/?$')",message="a store is https://host[:port][/path], without user, query and fragment, the host in lower case"
 type StoreURL string
 
-// StoreMode says whether a kind of store is asked.
+// StoreMode is whether a kind of store is asked.
 //
 // +kubebuilder:validation:Enum=Auto;Never
 type StoreMode string

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 )
@@ -44,7 +45,7 @@ type leadership struct {
 // observe wraps the client of leader election.
 func (l *leadership) observe(config *rest.Config) {
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-		return roundTripper(func(request *http.Request) (*http.Response, error) {
+		return &wrapped{next, func(request *http.Request) (*http.Response, error) {
 			begun := l.clock.Now()
 			response, err := next.RoundTrip(request)
 			isLease := strings.Contains(request.URL.Path, "/leases")
@@ -52,14 +53,14 @@ func (l *leadership) observe(config *rest.Config) {
 				l.renewed.Store(&begun)
 			}
 			return response, err
-		})
+		}}
 	})
 }
 
 // fence wraps every other client: it sends no writes once another replica may lead.
 func (l *leadership) fence(config *rest.Config) {
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-		return roundTripper(func(request *http.Request) (*http.Response, error) {
+		return &wrapped{next, func(request *http.Request) (*http.Response, error) {
 			if writes(request) && !l.isCurrent() {
 				if request.Body != nil {
 					_ = request.Body.Close() // A RoundTripper has to, and nothing was read.
@@ -67,7 +68,7 @@ func (l *leadership) fence(config *rest.Config) {
 				return nil, errLeadership
 			}
 			return next.RoundTrip(request)
-		})
+		}}
 	})
 }
 
@@ -95,8 +96,17 @@ func writes(request *http.Request) bool {
 		!strings.HasPrefix(request.URL.Path, "/apis/authorization.k8s.io/")
 }
 
-// roundTripper is a function as an http.RoundTripper.
-type roundTripper func(*http.Request) (*http.Response, error)
+// wrapped sends requests by a function around another http.RoundTripper, and tells which one that is:
+// otherwise client-go cannot close idle connections, and says so in the log each time.
+type wrapped struct {
+	next http.RoundTripper
+	send func(*http.Request) (*http.Response, error)
+}
 
 // RoundTrip implements http.RoundTripper.
-func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
+func (w *wrapped) RoundTrip(request *http.Request) (*http.Response, error) { return w.send(request) }
+
+var _ utilnet.RoundTripperWrapper = &wrapped{}
+
+// WrappedRoundTripper implements utilnet.RoundTripperWrapper.
+func (w *wrapped) WrappedRoundTripper() http.RoundTripper { return w.next }

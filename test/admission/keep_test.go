@@ -157,6 +157,8 @@ func TestKeepVerdicts(t *testing.T) {
 	one, two := withVerdict(signature("one")), withVerdict(signature("two"))
 	fetched := withVerdict(signature("fetched"))
 	fetched.Annotations = map[string]string{assayv1alpha1.ImportedFromAnnotation: assayv1alpha1.ImportedFromStore}
+	left := withVerdict(signature("left"))
+	left.Annotations = map[string]string{assayv1alpha1.ImportedFromAnnotation: assayv1alpha1.ImportedLeftStore}
 	asked := func(s imagev1.ImageSignature, id string) imagev1.ImageSignature {
 		s.IssuedTo = &imagev1.SignatureSubject{PublicKeyID: id}
 		return s
@@ -193,6 +195,10 @@ func TestKeepVerdicts(t *testing.T) {
 		"what was fetched": {
 			[]imagev1.ImageSignature{one, fetched}, manifest{annotations: imported, signatures: []imagev1.ImageSignature{signature("one")}},
 			[]imagev1.ImageSignature{one, fetched},
+		},
+		"what is in no store any longer": {
+			[]imagev1.ImageSignature{one, left}, manifest{annotations: imported, signatures: []imagev1.ImageSignature{signature("one")}},
+			[]imagev1.ImageSignature{one},
 		},
 		"fetched, and in the manifest too": {
 			[]imagev1.ImageSignature{one, fetched}, manifest{annotations: imported, signatures: []imagev1.ImageSignature{signature("fetched")}},
