@@ -38,6 +38,7 @@ type verifyOptions struct {
 	manifest      string
 	digest        string
 	image         string
+	imageFile     string
 	publicKeyID   string
 	expiredKeys   string
 	output        string
@@ -45,6 +46,8 @@ type verifyOptions struct {
 	signer        signerOptions
 	fetch         fetchOptions
 
+	// stored is the Image of imageFile.
+	stored *imagev1.Image
 	// warnings are what was printed about key files.
 	warnings []string
 }
@@ -56,6 +59,9 @@ const verifyExamples = `  # fetch the signatures of an image, and verify them
   skopeo inspect --raw docker://registry.example.com/team/app:v1 > manifest.json
   assay verify --signature app.sig --trusted-key release.asc --manifest manifest.json \
     --image registry.example.com/team/app:v1
+
+  # verify an Image as it is in a repository or in a cluster
+  kubectl get image sha256-2c26b4… -o yaml | assay verify --image-file - --trusted-key release.asc
 
   # verify a mirrored image that its vendor signed under the original name
   assay verify --signature signature-1 --trusted-key vendor.asc --digest sha256:2c26b4… \
@@ -85,7 +91,8 @@ func newVerifyCommand() *cobra.Command {
 		Short: "Verify the signatures of an image from files or its registry",
 		Long: `Verify signatures of an image as the operator does, but without a cluster. With REFERENCE
 alone, they come from the registry; with --lookaside, from a lookaside store, and with
---signature, from a file. --from-registry adds the registry to these. A registry resolves a
+--signature, from a file. --image-file has an Image with its reference, manifest and
+signatures; only for one without signatures its registry is asked. --from-registry adds the registry to these. A registry resolves a
 tag if neither --manifest nor --digest is given. It is asked with the credential that
 REGISTRY_AUTH_FILE, podman login or docker login has for it.
 
@@ -125,6 +132,7 @@ func (o *verifyOptions) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&o.manifest, "manifest", "", "`FILE` with the manifest of the image, byte for byte")
 	flags.StringVar(&o.digest, "digest", "", "`DIGEST` of the manifest, sha256:HEX, in place of --manifest")
 	flags.StringVar(&o.image, "image", "", "`REFERENCE` by which the image is run, in place of an argument; asks no registry by itself")
+	flags.StringVar(&o.imageFile, "image-file", "", "`FILE` with an Image in YAML or JSON, or - for standard input, in place of --image, --manifest and --signature")
 	o.fetch.addFlags(flags)
 	flags.StringVar(&o.publicKeyID, "public-key-id", "", "the trusted `KEY` that must have signed: 0x and its fingerprint, or at least the last 16 digits of it")
 	flags.StringVar(&o.expiredKeys, "expired-keys", string(assayv1alpha1.ExpiredKeysReject),
@@ -141,6 +149,9 @@ func (o *verifyOptions) addFlags(cmd *cobra.Command) {
 
 func (o *verifyOptions) run(cmd *cobra.Command, args []string) error {
 	if err := o.takeReference(args); err != nil {
+		return err
+	}
+	if err := o.takeImageFile(cmd.InOrStdin()); err != nil {
 		return err
 	}
 	write, err := o.complete()
@@ -190,10 +201,10 @@ func (o *verifyOptions) complete() (resultWriter, error) {
 		missing bool
 		flag    string
 	}{
-		{o.signature == "" && o.fetch.asksNothing(), "--signature"},
+		{o.signature == "" && o.stored == nil && o.fetch.asksNothing(), "--signature"},
 		{len(o.trustedKeys) == 0 && !o.signer.hasSigner(), "--trusted-key, --certificate-oidc-issuer or --ca-roots"},
-		{o.manifest == "" && o.digest == "" && o.fetch.asksNothing(), "--manifest or --digest"},
-		{o.image == "", "--image"},
+		{o.manifest == "" && o.digest == "" && o.stored == nil && o.fetch.asksNothing(), "--manifest or --digest"},
+		{o.image == "" && o.stored == nil, "--image"},
 	} {
 		if option.missing {
 			return nil, usagef("%s is needed", option.flag)
@@ -211,8 +222,8 @@ func (o *verifyOptions) complete() (resultWriter, error) {
 		return nil, usagef("--expired-keys must be Reject or AcceptSignaturesBeforeExpiry, and is %q", o.expiredKeys)
 	}
 	signatureType := o.signatureType
-	if !o.fetch.asksNothing() {
-		// Stores state the types of what they have.
+	if !o.fetch.asksNothing() || o.stored != nil {
+		// Images and stores state the types of what they have.
 		signatureType = imagev1.SignatureTypeSigstore
 	}
 	if err := o.signer.validate(signatureType, len(o.trustedKeys) > 0); err != nil {
@@ -233,7 +244,7 @@ func (o *verifyOptions) input(ctx context.Context, stdin io.Reader, stderr io.Wr
 		return in, err
 	}
 	in.Policies = []verify.Policy{policy}
-	in.Image = verify.Image{Reference: ref}
+	in.Image = o.storedImage(ref)
 	if o.manifest != "" || o.digest != "" {
 		if in.Image.Manifest, err = o.readManifest(); err != nil {
 			return in, err
@@ -262,7 +273,7 @@ func (o *verifyOptions) fetchInto(ctx context.Context, image *verify.Image, stde
 	if err != nil {
 		return err
 	}
-	d := image.Manifest.Digest
+	d := image.Digest()
 	if digested, ok := named.(reference.Digested); ok && d == "" {
 		d = digested.Digest()
 	}

@@ -51,10 +51,11 @@ func (r *Repository) Attachments(ctx context.Context, d digest.Digest) (Found, e
 	if err != nil {
 		return found, err
 	}
-	referrers, err := r.referrers(ctx, d)
+	referrers, more, err := r.referrers(ctx, d)
 	if err != nil {
 		return found, err
 	}
+	found.More = found.More || more
 	for i := range referrers {
 		// Those that turn out to be no signatures cost a request as well.
 		if len(found.Signatures) >= MaxSignatures || i >= MaxSignatures {
@@ -88,8 +89,9 @@ func (r *Repository) cosignTag(ctx context.Context, d digest.Digest) (Found, err
 // errEnough ends a list of referrers that is long enough.
 var errEnough = errors.New("enough referrers")
 
-// referrers lists the attachments that are signatures, and after them those that may be.
-func (r *Repository) referrers(ctx context.Context, d digest.Digest) ([]ocispec.Descriptor, error) {
+// referrers lists the attachments that are signatures, and after them those that may be. It reports
+// whether there are others, of which some may be signatures as well.
+func (r *Repository) referrers(ctx context.Context, d digest.Digest) (list []ocispec.Descriptor, more bool, err error) {
 	var signatures, untyped []ocispec.Descriptor
 	seen := 0
 	collect := func(page []ocispec.Descriptor) error {
@@ -109,31 +111,31 @@ func (r *Repository) referrers(ctx context.Context, d digest.Digest) ([]ocispec.
 		return nil
 	}
 	subject := ocispec.Descriptor{Digest: d}
-	list := func(repository *remote.Repository) error {
+	fetch := func(repository *remote.Repository) error {
 		return repository.Referrers(ctx, subject, "", collect)
 	}
-	err := list(r.library())
+	err = fetch(r.library())
 	var response *errcode.ErrorResponse
 	if errors.As(err, &response) && lacksReferrers(response.StatusCode) {
 		// Some registries refuse what they do not know by other statuses than 404.
 		byTag := r.library()
 		if err = byTag.SetReferrersCapability(false); err == nil {
-			err = list(byTag)
+			err = fetch(byTag)
 		}
 	}
 	switch {
 	case err == nil, errors.Is(err, errEnough), errors.Is(err, errdef.ErrTooManyPages):
-		return append(signatures, untyped...), nil
+		return append(signatures, untyped...), err != nil, nil
 	case errors.As(err, &response) && response.StatusCode == http.StatusNotFound, errors.Is(err, errdef.ErrNotFound):
-		return nil, nil
+		return nil, false, nil
 	case errors.Is(err, errdef.ErrSizeExceedsLimit):
-		return nil, &Error{Code: TooLarge, Host: r.client.host, Detail: "has a list of attachments that is too large"}
+		return nil, false, &Error{Code: TooLarge, Host: r.client.host, Detail: "has a list of attachments that is too large"}
 	}
 	var e *Error
 	if errors.As(err, &e) || response != nil {
-		return nil, r.explain(Describe(r.client.host, err))
+		return nil, false, r.explain(Describe(r.client.host, err))
 	}
-	return nil, r.malformed("does not list attachments as the specification says")
+	return nil, false, r.malformed("does not list attachments as the specification says")
 }
 
 func lacksReferrers(status int) bool {
@@ -264,9 +266,12 @@ func (r *Repository) cosignBlob(payload []byte, annotations map[string]string, f
 // parseAttachment reads the manifest of an attachment.
 func (r *Repository) parseAttachment(data []byte, found *Found) (*ocispec.Manifest, bool) {
 	manifest := &ocispec.Manifest{}
-	if err := json.Unmarshal(data, manifest); err != nil || len(manifest.Layers) > maxAttachments {
+	if err := json.Unmarshal(data, manifest); err != nil {
 		found.Skip(r.malformed("has an attachment that is not an image manifest"))
 		return nil, false
+	}
+	if len(manifest.Layers) > maxAttachments {
+		manifest.Layers, found.More = manifest.Layers[:maxAttachments], true
 	}
 	return manifest, true
 }

@@ -4,6 +4,7 @@
 package registry
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ func FuzzExtension(f *testing.F) {
 	f.Add([]byte(strings.Repeat("[", 10_000)))
 	r := &Repository{client: &Client{host: "registry.example.com"}}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		found, err := r.parseExtension(data)
+		found, err := r.parseExtension(bytes.NewReader(data))
 		if err != nil {
 			var e *Error
 			if !errors.As(err, &e) || e.Code != Malformed || len(err.Error()) > maxHost || len(found.Signatures)+len(found.Skipped) > 0 || found.More {
@@ -33,7 +34,7 @@ func FuzzExtension(f *testing.F) {
 			}
 			return
 		}
-		if len(found.Signatures) > MaxSignatures || found.More && len(found.Signatures) < MaxSignatures {
+		if len(found.Signatures) > MaxSignatures || found.More && len(found.Signatures) < MaxSignatures && bytes.Count(data, []byte(",")) < maxAttachments {
 			t.Errorf("%d signatures, more: %v", len(found.Signatures), found.More)
 		}
 		for _, s := range found.Signatures {
