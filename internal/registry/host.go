@@ -127,11 +127,21 @@ func (h *host) rest(d time.Duration, why Error, by *transport) {
 	}
 }
 
-// failed records that the host did not answer a transport. It rests for longer each time.
+// rests reports whether the host failed or refused more requests, and rests for it. What ends
+// meanwhile was sent before that, and says nothing newer.
+func (h *host) rests(now time.Time) bool {
+	return h.last.Err != nil && h.restBy == nil && h.restEnds.After(now)
+}
+
+// failed records that the host did not answer a transport. It rests for longer each time; requests that
+// fail together count once.
 func (h *host) failed(err *Error, by *transport) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := h.clock.Now()
+	if h.rests(now) {
+		return
+	}
 	h.last = Outcome{Time: now, Err: err}
 	h.trouble(now)
 	if err.Code != TLSError {
@@ -154,9 +164,14 @@ func (h *host) answered(response *http.Response) (changed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := h.clock.Now()
+	status := response.StatusCode
+	limited := status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
+	if !limited && h.rests(now) {
+		return false
+	}
 	h.failures, h.last = 0, Outcome{Time: now}
-	switch status := response.StatusCode; {
-	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
+	switch {
+	case limited:
 		why := Error{Code: RateLimited, Detail: "asks for fewer requests (status " + strconv.Itoa(status) + ")"}
 		h.rest(retryAfter(response.Header.Get("Retry-After"), now), why, nil)
 		why.Host = h.name

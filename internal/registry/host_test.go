@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -138,6 +139,46 @@ func TestOutcome(t *testing.T) {
 		if o := n.Outcome(s.host("REGISTRY")); (o.Err == nil) != want {
 			t.Errorf("after %d: %+v", code, o)
 		}
+	}
+}
+
+// TestRequestsThatEndDuringARest checks that an answer to a request that was sent before the host failed
+// does not make it one that answers, and that requests that fail together lead to the rest of one.
+func TestRequestsThatEndDuringARest(t *testing.T) {
+	const together = 3
+	waiting, fail, answer := make(chan struct{}, together+1), make(chan struct{}), make(chan struct{})
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		waiting <- struct{}{}
+		if strings.HasSuffix(r.URL.Path, "/slow") {
+			<-answer
+			return
+		}
+		<-fail
+		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			_ = conn.Close()
+		}
+	})
+	n := network()
+	n.Clock = clocktesting.NewFakePassiveClock(testNow)
+	repository := s.repository(n, registry.Credential{})
+	var failing, slow sync.WaitGroup
+	for range together {
+		failing.Go(func() { _, _ = repository.Head(t.Context(), "v1") })
+	}
+	slow.Go(func() { _, _ = repository.Head(t.Context(), "slow") })
+	for range together + 1 {
+		<-waiting
+	}
+	close(fail)
+	failing.Wait()
+	close(answer)
+	slow.Wait()
+	if o := n.Outcome(s.host("registry")); o.Err == nil || o.Err.Code != registry.Unavailable {
+		t.Errorf("Outcome: %+v", o)
+	}
+	_, err := repository.Head(t.Context(), "v1")
+	if e := wantRefusal(t, err, registry.Unavailable, "broke off"); e.RetryAfter() != 5*time.Second {
+		t.Errorf("RetryAfter is %s", e.RetryAfter())
 	}
 }
 
