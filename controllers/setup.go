@@ -135,7 +135,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	report := importreport.New(mgr.GetClient(), o.Namespace, o.Network, discovered, o.Clock)
-	discovered.Reports, o.Network.HostChanged = report.Notify, report.Notify
+	registries := registryconfig.New(mgr.GetClient(), configs, recorder, o.Clock)
+	discovered.Reports, o.Network.HostChanged = report.Notify, func() {
+		report.Notify()
+		registries.Notify()
+	}
 	images := &image.Reconciler{
 		Client: mgr.GetClient(), Evaluator: evaluator, Recorder: recorder,
 		RecheckInterval: o.RecheckInterval, Workers: o.Workers,
@@ -160,7 +164,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 			Client: mgr.GetClient(), Planner: planner, NamespaceOf: discovered.NamespaceOf, Read: reader.Read, Recorder: recorder, Clock: o.Clock,
 		},
 		// Reports on the hosts of RegistryConfigs.
-		&registryconfig.Reconciler{Client: mgr.GetClient(), Configs: configs, Recorder: recorder, Clock: o.Clock},
+		registries,
 		// Makes Images for what workloads refer to.
 		discovered,
 		// Stores how discovery and import stand.

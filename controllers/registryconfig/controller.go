@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/controllers/importer"
@@ -53,6 +54,23 @@ type Reconciler struct {
 	Recorder events.EventRecorder
 	// Clock returns the present time.
 	Clock clock.PassiveClock
+
+	// hosts has an element when what a host answers has changed.
+	hosts chan event.GenericEvent
+}
+
+// New returns a reconciler, whose Notify can be called at once.
+func New(c client.Client, configs *importer.Configs, recorder events.EventRecorder, now clock.PassiveClock) *Reconciler {
+	return &Reconciler{Client: c, Configs: configs, Recorder: recorder, Clock: now, hosts: make(chan event.GenericEvent, 1)}
+}
+
+// Notify has the status of all RegistryConfigs compared with how their hosts are. It does not wait: a
+// comparison that has not begun sees this change as well.
+func (r *Reconciler) Notify() {
+	select {
+	case r.hosts <- event.GenericEvent{Object: &assayv1alpha1.RegistryConfig{}}:
+	default:
+	}
 }
 
 type requestQueue = workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -67,21 +85,32 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&imagecache.Image{}, r.onImports()).
 		// One that becomes valid or is deleted may free a scope for another.
 		Watches(&assayv1alpha1.RegistryConfig{}, handler.EnqueueRequestsFromMapFunc(r.all)).
+		WatchesRawSource(source.Channel(r.hosts, handler.Funcs{
+			GenericFunc: func(ctx context.Context, _ event.GenericEvent, q requestQueue) {
+				for _, request := range r.requests(ctx, every) {
+					q.AddAfter(request, statusDelay)
+				}
+			},
+		})).
 		Complete(r)
 }
 
+// every is the choice of all RegistryConfigs.
+func every(*assayv1alpha1.RegistryConfig) bool { return true }
+
 // naming maps a Secret or ConfigMap to the RegistryConfigs that name it.
 func (r *Reconciler) naming(ctx context.Context, obj client.Object) []reconcile.Request {
+	r.Configs.Invalidate()
 	return r.requests(ctx, func(config *assayv1alpha1.RegistryConfig) bool { return importer.Names(config, obj) })
 }
 
 // all maps to every RegistryConfig.
 func (r *Reconciler) all(ctx context.Context, _ client.Object) []reconcile.Request {
-	return r.requests(ctx, func(*assayv1alpha1.RegistryConfig) bool { return true })
+	r.Configs.Invalidate()
+	return r.requests(ctx, every)
 }
 
 func (r *Reconciler) requests(ctx context.Context, wanted func(*assayv1alpha1.RegistryConfig) bool) []reconcile.Request {
-	r.Configs.Invalidate()
 	var list assayv1alpha1.RegistryConfigList
 	if err := r.List(ctx, &list); err != nil {
 		logf.FromContext(ctx).Error(err, "Cannot list RegistryConfigs")
