@@ -21,6 +21,10 @@ const (
 	minInterval = 30 * time.Second
 	maxInterval = time.Hour
 
+	// verdictLag is how long what was fetched may wait for its verdict. Before that, nobody knows
+	// whether the image needs another signature: an API server that is away takes no verdicts.
+	verdictLag = 10 * time.Minute
+
 	// restSpread spreads the images of a host over the time after its rest.
 	restSpread = 30 * time.Second
 
@@ -98,6 +102,8 @@ func (s schedule) again(image *imagev1.Image, asked attempt, verified *metav1.Co
 		return asked.at.Add(asked.retryAfter + scale(restSpread, spread))
 	case changed.After(asked.at):
 		return changed.Add(minInterval)
+	case image.Status.ObservedGeneration != image.Generation:
+		return asked.at.Add(verdictLag)
 	default:
 		wait := interval(asked.at.Sub(changed))
 		return asked.at.Add(wait + scale(wait/10, spread))

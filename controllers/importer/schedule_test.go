@@ -40,6 +40,7 @@ func TestDue(t *testing.T) {
 		image.Annotations = map[string]string{assayv1alpha1.RecheckRequestedAtAnnotation: "now"}
 		return image
 	}
+	changed := func(image *imagev1.Image) *imagev1.Image { image.Generation++; return image }
 	const never = -1
 	now := 10 * time.Hour
 	tests := map[string]struct {
@@ -65,6 +66,8 @@ func TestDue(t *testing.T) {
 		"the host rests":                   {scheduled(metav1.ConditionFalse, importedAt(t0)), rests(askedAt(0), time.Hour), 0, time.Hour, time.Hour + 30*time.Second, false},
 		"asked, but not stored":            {scheduled("", nil), askedAt(0), 0, 30 * time.Second, 33 * time.Second, false},
 		"another image of the name":        {scheduled("", nil), &attempt{uid: "v", planID: "p", at: t0}, 0, now, now, true},
+		"its verdict is due":               {changed(scheduled(metav1.ConditionUnknown, importedAt(t0))), askedAt(0), 0, verdictLag, verdictLag, false},
+		"due, and the host rests":          {changed(scheduled(metav1.ConditionUnknown, importedAt(t0))), rests(askedAt(0), time.Minute), 0, time.Minute, 90 * time.Second, false},
 		"a restart, soon":                  {scheduled(metav1.ConditionFalse, importedAt(t0)), nil, 10 * time.Second, 30 * time.Second, 30 * time.Second, false},
 		"a restart, later":                 {scheduled(metav1.ConditionFalse, importedAt(t0)), nil, 10 * time.Minute, 10*time.Minute + minInterval, 20*time.Minute + minInterval, false},
 		"a restart, much later":            {scheduled(metav1.ConditionFalse, importedAt(t0)), nil, 9 * time.Hour, 9*time.Hour + minInterval, 10*time.Hour + minInterval, false},

@@ -23,6 +23,9 @@ import (
 	"github.com/assay-project/assay/internal/imagecache"
 )
 
+// startOfAPIServer is how long what an API server forbids may be due to its start.
+const startOfAPIServer = 2 * time.Minute
+
 // writtenImage is the state in which the last write left an Image.
 type writtenImage struct {
 	uid             types.UID
@@ -89,10 +92,18 @@ func (r *Reconciler) store(ctx context.Context, cached *imagecache.Image) (writt
 	return written, nil
 }
 
-// refused keeps a result that another writer was faster than. One that the API server will not take
-// is dropped: the stores are asked again when it is time.
+// refused keeps a result that another writer was faster than, or that the API server cannot take now.
+// One that it will never take is dropped: the stores are asked again when it is time.
 func (r *Reconciler) refused(name string, pending *result, err error) error {
-	if pending != nil && !apierrors.IsConflict(err) && (apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsRequestEntityTooLargeError(err)) {
+	if pending == nil {
+		return err
+	}
+	r.mu.Lock()
+	last := r.attempts[name]
+	r.mu.Unlock()
+	// An API server that starts forbids everything until it has read the roles.
+	forbidden := apierrors.IsForbidden(err) && (last == nil || r.Clock.Since(last.at) > startOfAPIServer)
+	if forbidden || apierrors.IsInvalid(err) || apierrors.IsRequestEntityTooLargeError(err) {
 		r.drop(name, pending)
 	}
 	return err

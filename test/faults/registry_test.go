@@ -255,24 +255,28 @@ func (s *importScenario) fetched() map[string]int {
 	return found
 }
 
-// settleFetched waits until all images are verified, and checks that each has its signature once. Those
-// that are verified are not asked for again, also if a part of the requests has failed.
+// settleFetched waits until all images are verified and say where their signatures are from, and checks
+// that each has its signature once.
 func (s *importScenario) settleFetched() {
 	s.Helper()
 	s.settle()
-	var list imagev1.ImageList
-	if err := admin.List(s.Context(), &list, client.MatchingLabels{testLabel: s.name}); err != nil {
-		s.Fatal(err)
-	}
-	for i := range list.Items {
-		image := &list.Items[i]
-		if n := len(image.Signatures); n != 1 || image.Signatures[0].Annotations[assayv1alpha1.ImportedFromAnnotation] != assayv1alpha1.ImportedFromStore {
-			s.Errorf("%s has %d signatures", image.Name, n)
+	// A verdict may be there between the write of the signature and that of the status.
+	s.eventually("the results of imports", func(ctx context.Context) (bool, string) {
+		var list imagev1.ImageList
+		if err := admin.List(ctx, &list, client.MatchingLabels{testLabel: s.name}); err != nil {
+			return false, err.Error()
 		}
-		if in := image.Status.Import; in == nil || len(in.Stores) != 1 || in.Stores[0].Signatures != 1 {
-			s.Errorf("%s: status.import is %+v", image.Name, in)
+		for i := range list.Items {
+			image := &list.Items[i]
+			if n := len(image.Signatures); n != 1 || image.Signatures[0].Annotations[assayv1alpha1.ImportedFromAnnotation] != assayv1alpha1.ImportedFromStore {
+				s.Fatalf("%s has %d signatures", image.Name, n)
+			}
+			if in := image.Status.Import; in == nil || len(in.Stores) != 1 || in.Stores[0].Signatures != 1 {
+				return false, fmt.Sprintf("%s: status.import is %+v", image.Name, in)
+			}
 		}
-	}
+		return true, ""
+	})
 }
 
 // unchanged checks that nobody has asked again for what had been fetched.
