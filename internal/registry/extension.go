@@ -62,7 +62,8 @@ func (r *Repository) parseExtension(list io.Reader) (found Found, err error) {
 	if known := (*Error)(nil); errors.As(err, &known) {
 		return Found{}, known
 	}
-	if failed := (net.Error)(nil); errors.As(err, &failed) {
+	var failed net.Error
+	if errors.As(err, &failed) {
 		return Found{}, Describe(r.client.host, err)
 	}
 	return Found{}, r.malformed("does not list signatures in JSON")
