@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,34 +30,37 @@ const (
 )
 
 // applySignatures adds the signatures of a result that an image does not have, and marks those that
-// came from a store and are in none any longer. It removes none. It returns false if there was no
-// room for one.
+// came from a store and are in none any longer. Those give way when there is no room otherwise, unless
+// they verify; no other is removed. It returns false if there was no room for one.
 func applySignatures(image *imagev1.Image, r *result) (room bool) {
-	present := map[signatureKey]*imagev1.ImageSignature{}
+	inStore := map[signatureKey]struct{}{}
+	for _, s := range r.signatures {
+		inStore[keyOf(typeOf(s.Type), s.Content)] = struct{}{}
+	}
+	present := map[signatureKey]struct{}{}
 	names := map[string]struct{}{}
 	size := 0
 	for i := range image.Signatures {
 		s := &image.Signatures[i]
-		present[keyOf(s.Type, s.Content)] = s
-		names[s.Name] = struct{}{}
+		key := keyOf(s.Type, s.Content)
+		present[key], names[s.Name] = struct{}{}, struct{}{}
 		size += len(s.Content)
+		mark(s, key, inStore, r.complete)
 	}
-	inStore := map[signatureKey]struct{}{}
-	var added []imagev1.ImageSignature
 	room = true
 	for _, s := range r.signatures {
 		signatureType := typeOf(s.Type)
 		key := keyOf(signatureType, s.Content)
-		inStore[key] = struct{}{}
 		if _, ok := present[key]; ok {
 			continue
 		}
-		if len(image.Signatures)+len(added) >= imagejson.MaxSignatures || size+len(s.Content) > imagejson.MaxSignatureContent {
+		left, ok := makeRoom(image, size, len(s.Content))
+		if !ok {
 			room = false
 			continue
 		}
-		size += len(s.Content)
-		added = append(added, imagev1.ImageSignature{
+		present[key], size = struct{}{}, left+len(s.Content)
+		image.Signatures = append(image.Signatures, imagev1.ImageSignature{
 			SignatureMeta: imagev1.SignatureMeta{
 				Name:        signatureName(image.Name, s.Content, names),
 				Annotations: map[string]string{assayv1alpha1.ImportedFromAnnotation: assayv1alpha1.ImportedFromStore},
@@ -64,11 +68,41 @@ func applySignatures(image *imagev1.Image, r *result) (room bool) {
 			Type: signatureType, Content: s.Content,
 		})
 	}
-	for key, s := range present {
-		mark(s, key, inStore, r.complete)
-	}
-	image.Signatures = append(image.Signatures, added...)
 	return room
+}
+
+// makeRoom lets signatures give way, the oldest first, until another of so many bytes fits, and returns
+// the size of what is left. It removes nothing if that would not suffice.
+func makeRoom(image *imagev1.Image, size, another int) (left int, ok bool) {
+	count, give := len(image.Signatures), map[int]bool{}
+	for i := range image.Signatures {
+		if count < imagejson.MaxSignatures && size+another <= imagejson.MaxSignatureContent {
+			break
+		}
+		if s := &image.Signatures[i]; givesWay(s) {
+			count, size, give[i] = count-1, size-len(s.Content), true
+		}
+	}
+	if count >= imagejson.MaxSignatures || size+another > imagejson.MaxSignatureContent {
+		return 0, false
+	}
+	kept := make([]imagev1.ImageSignature, 0, count+1)
+	for i := range image.Signatures {
+		if !give[i] {
+			kept = append(kept, image.Signatures[i])
+		}
+	}
+	image.Signatures = kept
+	return size, true
+}
+
+// givesWay reports whether a signature can be removed: it came from a store, is in none any longer, and
+// does not verify. Whoever may write to a store could fill an Image for good otherwise.
+func givesWay(s *imagev1.ImageSignature) bool {
+	verified := slices.ContainsFunc(s.Conditions, func(c imagev1.SignatureCondition) bool {
+		return c.Type == imagev1.SignatureComplete && c.Status == corev1.ConditionTrue
+	})
+	return s.Annotations[assayv1alpha1.ImportedFromAnnotation] == assayv1alpha1.ImportedLeftStore && !verified
 }
 
 // mark records on a signature that came from a store whether a store has it. Signatures that

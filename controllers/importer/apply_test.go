@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
@@ -103,6 +104,39 @@ func TestApplySignaturesBounds(t *testing.T) {
 				t.Errorf("%d bytes", size)
 			}
 		})
+	}
+}
+
+// TestApplySignaturesMakesRoom checks that signatures that left their stores give way to those that are
+// there, unless they verify or a person put them there.
+func TestApplySignaturesMakesRoom(t *testing.T) {
+	left := map[string]string{assayv1alpha1.ImportedFromAnnotation: assayv1alpha1.ImportedLeftStore}
+	complete := []imagev1.SignatureCondition{{Type: imagev1.SignatureComplete, Status: corev1.ConditionTrue}}
+	image := &imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: "a"}}
+	for i := range imagejson.MaxSignatures {
+		s := imagev1.ImageSignature{SignatureMeta: imagev1.SignatureMeta{Name: fmt.Sprint(i), Annotations: left}, Type: "x", Content: fmt.Append(nil, i)}
+		switch i {
+		case 0:
+			s.Annotations = nil
+		case 1:
+			s.Conditions = complete
+		}
+		image.Signatures = append(image.Signatures, s)
+	}
+	if !applySignatures(image, &result{signatures: fetchedSignatures(2, 4), complete: true}) || len(image.Signatures) != imagejson.MaxSignatures {
+		t.Fatalf("%d signatures", len(image.Signatures))
+	}
+	for i, want := range map[int]string{0: "0", 1: "1", 2: "4", imagejson.MaxSignatures - 3: "127"} {
+		if got := image.Signatures[i].Name; got != want {
+			t.Errorf("signature %d is %s, want %s", i, got, want)
+		}
+	}
+	// There are two that stay, and two that are in the store.
+	if applySignatures(image, &result{signatures: fetchedSignatures(imagejson.MaxSignatures, 4)}) {
+		t.Error("there is room for more than may be")
+	}
+	if n := len(image.Signatures); n != imagejson.MaxSignatures {
+		t.Errorf("%d signatures", n)
 	}
 }
 
