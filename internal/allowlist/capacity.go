@@ -8,12 +8,13 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 )
 
-// maxBucketSize is what a bucket may hold: with the largest number of shards, each has one.
-const maxBucketSize = MaxShardSize - MaxScopesSize -
-	(len(keyFormat) + len(formatVersion) + len(keyValidUntil) + len(time.RFC3339) + len(keyEpoch) + maxEpochSize + 2)
+// maxBucketSize is what a bucket may hold, in bytes. A tenth of what fits into a shard keeps a Pod with
+// 32 images of a full bucket within the cost budget of the policies, because the cost of a search grows
+// with the length of the text: who fills a bucket does not have the Pods of others refused for it. All
+// buckets together have room for more than 100,000 images with names of 150 characters.
+const maxBucketSize = 96 << 10
 
 // maxEpochSize bounds an epoch, in bytes.
 const maxEpochSize = 32

@@ -84,7 +84,7 @@ func TestFitShares(t *testing.T) {
 	for _, image := range fitting.Images {
 		kept[scopeOf(image)]++
 	}
-	if kept["s"] != 1 || kept["b"] < 350 || kept["a"] < 350 {
+	if kept["s"] != 1 || kept["b"] < 45 || kept["a"] < 45 {
 		t.Errorf("the scopes keep %v images", kept)
 	}
 	if left != len(crowd)+len(large)+1-len(fitting.Images) {

@@ -42,7 +42,7 @@ func (s *scenario) crowdingIndex(repository, bucket string, n int) *imagev1.Imag
 // The holder of a key for one scope cannot keep the images of another from the allowlist, though he
 // chooses digests that all go to the bucket of one.
 func TestCrowdedBucket(t *testing.T) {
-	const indexes, atLeast = 20, 1000
+	const indexes, atLeast = 8, 200
 	c := ownCluster(t)
 	crowd, s := newScenario(t, c, "crowd"), newScenario(t, c, "crowded")
 	s.startManager()

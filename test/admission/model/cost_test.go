@@ -5,9 +5,11 @@ package model
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/assay-project/assay/internal/allowlist"
 	"github.com/assay-project/assay/test/admission/shards"
 )
 
@@ -62,6 +64,33 @@ func TestCost(t *testing.T) {
 		if message := p.validate(t, create(podWith(many[:n]...)), wholeBudget, all...); !strings.Contains(message, want) {
 			t.Errorf("a Pod with %d images: %.400q", n, message)
 		}
+	}
+}
+
+// TestCostOfFullBucket evaluates Pods of 32 images that are in a bucket which somebody has filled: the Pods of others are not
+// refused for what it costs.
+func TestCostOfFullBucket(t *testing.T) {
+	p := mustCompile(t, loadPolicies(t, "../testdata/enforce")["image-verification"])
+	images := make([]string, 5000)
+	for n := range images {
+		images[n] = fmt.Sprintf("%s@sha256:00%062x", deep(n), n)
+	}
+	fitting, left, _ := allowlist.Fit(allowlist.State{Images: slices.Clone(images)}, nil, func(string) string { return "" })
+	if left == 0 {
+		t.Fatal("the bucket is not full")
+	}
+	state := shards.State{Images: map[string]bool{}, Scopes: large().Scopes}
+	for _, image := range fitting.Images {
+		state.Images[image] = true
+	}
+	all := params(shards.Encode(t, state, "assay-system", 1))
+	const some = 32
+	if message := p.validate(t, create(podWith(fitting.Images[:some]...)), wholeBudget, all...); message != "" {
+		t.Errorf("verified: %s", message)
+	}
+	leftOut := images[len(images)-some:]
+	if message := p.validate(t, create(podWith(leftOut...)), wholeBudget, all...); !strings.HasPrefix(message, "image "+leftOut[0]+" is not verified") {
+		t.Errorf("not verified: %s", message)
 	}
 }
 
