@@ -238,3 +238,28 @@ func TestNamespaceGuard(t *testing.T) {
 	still.Labels = map[string]string{label: "disabled"}
 	wantError(t, editor.Update(t.Context(), still), refusal)
 }
+
+// TestNamespaceModeGuard checks that the label that gives a namespace a mode of its own takes the same
+// permission, and that it has no value that would silently mean the mode of the cluster.
+func TestNamespaceModeGuard(t *testing.T) {
+	const refusal = "takes the permission to exempt namespaces.assay.dev"
+	with := func(name, mode string) *corev1.Namespace {
+		return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{modeLabel: mode}}}
+	}
+	wantError(t, editor.Create(t.Context(), with("audit-by-editor", "audit")), refusal)
+	for _, mode := range []string{"Enforce", "enforced", "disabled"} {
+		wantError(t, admin.Create(t.Context(), with("misspelt", mode)), "has the values enforce, warn and audit")
+	}
+	namespace := with("enforce-by-admin", "enforce")
+	wantError(t, admin.Create(t.Context(), namespace), "")
+	for _, mode := range []string{"warn", "audit", ""} {
+		changed := namespace.DeepCopy()
+		changed.Labels[modeLabel] = mode
+		wantError(t, editor.Update(t.Context(), changed), refusal)
+	}
+	removed := namespace.DeepCopy()
+	delete(removed.Labels, modeLabel)
+	wantError(t, editor.Update(t.Context(), removed), refusal)
+	wantError(t, admin.Update(t.Context(), removed), "")
+	wantError(t, editor.Update(t.Context(), with("enforce-by-admin", "audit")), refusal)
+}

@@ -37,9 +37,20 @@ var modes = map[string]struct{ enforce, warn, audit, unlisted outcome }{
 	"deny-unlisted": {denied, warning, noted, denied},
 }
 
+// namespaceModes are the values of the label assay.dev/enforcement of a namespace, and what each does there whatever the
+// component is. Images that no scope covers follow the component deny-unlisted.
+var namespaceModes = map[string]struct{ enforce, warn, audit outcome }{
+	"enforce": {denied, warning, noted},
+	"warn":    {warning, warning, noted},
+	"audit":   {noted, noted, noted},
+}
+
 func TestModes(t *testing.T) {
 	project(t, state(), 2)
 	restoreEnforce(t)
+	for mode := range namespaceModes {
+		labelled(t, "mode-"+mode, map[string]string{modeLabel: mode})
+	}
 	for mode, want := range modes {
 		t.Run(mode, func(t *testing.T) {
 			if err := install(t.Context(), mode); err != nil {
@@ -54,11 +65,37 @@ func TestModes(t *testing.T) {
 			for _, image := range []string{"REGISTRY.example.com/labs/app@" + verified, "elsewhere.example.com:0443/app:v1", verified} {
 				waitForOutcome(t, image, want.enforce) // It could be any image, and the strictest level counts.
 			}
+			for inNamespace, in := range namespaceModes {
+				namespace, unlisted := "mode-"+inNamespace, admitted
+				if mode == "deny-unlisted" {
+					unlisted = in.enforce
+				}
+				for image, want := range map[string]outcome{enforced: in.enforce, warned: in.warn, audited: in.audit, "elsewhere.example.com": unlisted} {
+					waitForOutcomeIn(t, namespace, image+"/app:v1", want)
+				}
+				waitForOutcomeIn(t, namespace, enforced+"/app@"+verified, admitted)
+				if said := warnedAboutIn(t, namespace, "Deployment", enforced+"/app:v1"); (said != "") != (inNamespace != "audit") {
+					t.Errorf("namespace in mode %s: a Deployment is warned about with %q", inNamespace, said)
+				}
+			}
 			if want := want.enforce; want != denied {
 				testNoList(t, want)
 			}
 		})
 	}
+}
+
+// modeLabel is the label of a namespace with a mode of its own.
+const modeLabel = "assay.dev/enforcement"
+
+// labelled makes a namespace.
+func labelled(t *testing.T, name string, labels map[string]string) *corev1.Namespace {
+	t.Helper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
+	if err := admin.Create(t.Context(), namespace); err != nil {
+		t.Fatal(err)
+	}
+	return namespace
 }
 
 // restoreEnforce puts back the mode that the other tests need, at the end of a test.
@@ -121,6 +158,8 @@ func testNoList(t *testing.T, want outcome) {
 		t.Fatal(err)
 	}
 	waitForOutcome(t, enforced+"/app:v1", admitted)
+	waitForOutcomeIn(t, "mode-audit", enforced+"/app:v1", admitted)
+	waitForOutcomeIn(t, "mode-enforce", enforced+"/app:v1", denied)
 	writeShards(t, state(), 2)
 	waitForOutcome(t, enforced+"/app:v1", want)
 }
@@ -128,25 +167,30 @@ func testNoList(t *testing.T, want outcome) {
 // waitForOutcome makes Pods until one fares as wanted: a policy that was changed takes effect a moment later.
 func waitForOutcome(t *testing.T, image string, want outcome) {
 	t.Helper()
+	waitForOutcomeIn(t, "default", image, want)
+}
+
+func waitForOutcomeIn(t *testing.T, namespace, image string, want outcome) {
+	t.Helper()
 	var got outcome
 	ok := false
 	defer func() {
 		if !ok {
-			t.Errorf("a Pod with %s: %s, want %s", image, got, want)
+			t.Errorf("a Pod in %s with %s: %s, want %s", namespace, image, got, want)
 		}
 	}()
 	waitFor(t, image+": "+string(want), func() bool {
-		got = tryPod(t, image)
+		got = tryPod(t, namespace, image)
 		ok = got == want
 		return ok
 	})
 }
 
 // tryPod asks whether a Pod could be created, as kubectl --dry-run=server does, and what is said.
-func tryPod(t *testing.T, image string) outcome {
+func tryPod(t *testing.T, namespace, image string) outcome {
 	t.Helper()
 	editor.warnings.take()
-	pod := podOf("default", container(image))
+	pod := podOf(namespace, container(image))
 	pod.GenerateName, pod.Name = "", "tried-"+nextName()
 	err := create(cleanupContext(t), pod)
 	said := editor.warnings.take()
@@ -280,8 +324,13 @@ func TestPlaceholders(t *testing.T) {
 // warnedAbout applies a workload with an image, and returns the warnings.
 func warnedAbout(t *testing.T, kind, image string) string {
 	t.Helper()
+	return warnedAboutIn(t, "default", kind, image)
+}
+
+func warnedAboutIn(t *testing.T, namespace, kind, image string) string {
+	t.Helper()
 	object := workloads[kind](image)
-	object.SetNamespace("default")
+	object.SetNamespace(namespace)
 	object.SetName("workload")
 	editor.warnings.take()
 	if err := create(cleanupContext(t), object); err != nil {

@@ -225,11 +225,7 @@ func TestLargePods(t *testing.T) {
 // exempted makes a namespace without verification.
 func exempted(t *testing.T, name string) *corev1.Namespace {
 	t.Helper()
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"assay.dev/verification": "disabled"}}}
-	if err := admin.Create(t.Context(), namespace); err != nil {
-		t.Fatal(err)
-	}
-	return namespace
+	return labelled(t, name, map[string]string{"assay.dev/verification": "disabled"})
 }
 
 // unexempt ends that.
@@ -270,10 +266,7 @@ func TestValidUntil(t *testing.T) {
 // TestNeverLockedOut makes Pods in the namespaces that a cluster cannot do without, with a list, one that has ended, and
 // none.
 func TestNeverLockedOut(t *testing.T) {
-	optOut := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "opted-out", Labels: map[string]string{"assay.dev/verification": "disabled"}}}
-	if err := admin.Create(t.Context(), optOut); err != nil {
-		t.Fatal(err)
-	}
+	optOut := exempted(t, "opted-out")
 	ended := state()
 	ended.ValidUntil = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 	states := map[string]struct {

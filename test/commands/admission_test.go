@@ -13,10 +13,14 @@ import (
 const (
 	startAudit   = "kubectl apply --server-side -k config/admission"
 	applyOwn     = "kubectl apply --server-side -k ../assay-installation"
-	breakGlass   = "kubectl delete validatingadmissionpolicybinding image-verification --ignore-not-found"
+	breakGlass   = "kubectl delete validatingadmissionpolicybinding image-verification image-verification-namespace-enforce --ignore-not-found"
 	exempt       = "kubectl label namespace shop assay.dev/verification=disabled"
 	endExemption = "kubectl label namespace shop assay.dev/verification-"
 	listExempt   = "kubectl get namespaces -l assay.dev/verification=disabled"
+	modeWarn     = "kubectl label --overwrite namespace shop assay.dev/enforcement=warn"
+	modeEnforce  = "kubectl label --overwrite namespace shop assay.dev/enforcement=enforce"
+	endMode      = "kubectl label namespace shop assay.dev/enforcement-"
+	listModes    = "kubectl get namespaces -L assay.dev/enforcement"
 )
 
 // ownKustomization is the file of docs/admission.md.
@@ -62,7 +66,7 @@ func TestStart(t *testing.T) {
 func TestAdmission(t *testing.T) {
 	a := &admission{newCluster(t), readDocument(t, "../../docs/admission.md")}
 	// TestStart runs the first of them.
-	for _, command := range []string{startAudit, applyOwn, breakGlass, exempt, endExemption, listExempt} {
+	for _, command := range []string{startAudit, applyOwn, breakGlass, exempt, endExemption, listExempt, modeWarn, modeEnforce, endMode, listModes} {
 		a.doc.take(t, command)
 	}
 	a.doc.checkAllRun(t)
@@ -76,6 +80,7 @@ func TestAdmission(t *testing.T) {
 
 	t.Run("modes", a.testModes)
 	t.Run("exemption", a.testExemption)
+	t.Run("namespace by namespace", a.testNamespaceMode)
 	t.Run("break-glass", a.testBreakGlass)
 	t.Run("other managers", a.testOtherManagers)
 }
@@ -126,6 +131,29 @@ func (a *admission) testExemption(t *testing.T) {
 		a.twice(t, endExemption)
 		a.wantOutcomes(t, "shop", modes["enforce"])
 	}
+}
+
+// testNamespaceMode moves a namespace from audit to enforce while the others stay where they are, and back.
+func (a *admission) testNamespaceMode(t *testing.T) {
+	a.setMode(t, "audit")
+	for range 2 {
+		for command, mode := range map[string]string{modeWarn: "warn", modeEnforce: "enforce"} {
+			a.twice(t, command)
+			a.wantOutcomes(t, "shop", modes[mode])
+			a.wantOutcomes(t, "default", modes["audit"])
+			if list := a.sh(t, listModes); !strings.Contains(list, mode) {
+				t.Errorf("the modes of namespaces are\n%s\nwant %s for shop", list, mode)
+			}
+		}
+		a.twice(t, endMode)
+		a.wantOutcomes(t, "shop", modes["audit"])
+	}
+	a.twice(t, modeEnforce)
+	a.twice(t, breakGlass)
+	a.wantOutcomes(t, "shop", withoutBinding)
+	a.twice(t, endMode)
+	a.setMode(t, "enforce")
+	a.wantOutcomes(t, "shop", modes["enforce"])
 }
 
 // testBreakGlass also checks that the API server still follows the allowlist afterwards.

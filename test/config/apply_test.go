@@ -32,7 +32,7 @@ var kustomizations = map[string]map[string]int{
 		"Namespace": 1, "CustomResourceDefinition": 3,
 		"ServiceAccount": 1, "ClusterRole": 12, "ClusterRoleBinding": 2, "Role": 2, "RoleBinding": 2,
 		"Deployment": 1, "PodDisruptionBudget": 1, "Service": 1,
-		"ValidatingAdmissionPolicy": 8, "ValidatingAdmissionPolicyBinding": 8,
+		"ValidatingAdmissionPolicy": 8, "ValidatingAdmissionPolicyBinding": 15,
 		"MutatingAdmissionPolicy": 1, "MutatingAdmissionPolicyBinding": 1,
 	},
 	"samples": {"Secret": 1, "ConfigMap": 1, "TrustPolicy": 4, "Image": 16},
