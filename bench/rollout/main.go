@@ -7,8 +7,8 @@
 //
 // Everything is real: etcd, kube-apiserver and kube-controller-manager, the operator with the
 // permissions of its service account, and distribution as the registry, for everybody and with a
-// credential. Every image is new, and signed with OpenPGP in a lookaside store. There is no node, so
-// that the Pod stays Pending.
+// credential. Every image is new, and signed with OpenPGP in a lookaside store, or as cosign does in the
+// registry. There is no node, so that the Pod stays Pending.
 package main
 
 import (

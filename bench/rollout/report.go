@@ -5,7 +5,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/assay-project/assay/bench/figures"
@@ -20,17 +19,23 @@ func newReport(rows []row) report.Report {
 	table := [][]string{{"kind", "Deployments", "verified, p50", "verified, p99", "Pod, p50", "Pod, p99", "Pod, longest"}}
 	for _, row := range rows {
 		table = append(table, []string{
-			row.kind, fmt.Sprint(len(row.pods)), seconds(percentile(row.verified, 50)), seconds(percentile(row.verified, 99)),
-			seconds(percentile(row.pods, 50)), seconds(percentile(row.pods, 99)), seconds(row.pods[len(row.pods)-1]),
+			row.kind, fmt.Sprint(len(row.pods)), seconds(row.verified, 50), seconds(row.verified, 99),
+			seconds(row.pods, 50), seconds(row.pods, 99), seconds(row.pods, 100),
 		})
-		name := "rollout/" + strings.ReplaceAll(row.kind, ", ", "-") + "-p99"
+		name := "rollout/" + slug(row.kind) + "-p99"
 		r.Figures = append(r.Figures, figures.AtMost(name, percentile(row.pods, 99).Seconds(), "s", maxRollout.Seconds()))
 	}
 	r.Sections = []report.Section{{Table: table}}
 	return r
 }
 
-func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
+// seconds is a percentile of a sorted list, as text.
+func seconds(sorted []time.Duration, percent int) string {
+	if len(sorted) == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f s", percentile(sorted, percent).Seconds())
+}
 
 // percentile returns the value in a sorted list that the given percentage of values does not exceed.
 func percentile(sorted []time.Duration, percent int) time.Duration {

@@ -25,7 +25,10 @@ func TestRun(t *testing.T) {
 	if err := command.Run(t.Context(), &plan{}, []string{"-deployments", "2", "-out", out}, &stdout, &stderr); err != nil {
 		t.Fatalf("%v\n%s", err, stderr.String())
 	}
-	for _, row := range []string{"| image, public ", "| index, public ", "| image, private ", "| index, private "} {
+	for _, row := range []string{
+		"| image, public ", "| index, public ", "| index of signed images, public ", "| attachment of cosign, public ", "| bundle of cosign, public ",
+		"| image, private ", "| index, private ",
+	} {
 		if !strings.Contains(stdout.String(), "\n"+row) {
 			t.Errorf("no row %q in\n%s", row, stdout.String())
 		}
@@ -38,19 +41,19 @@ func TestRun(t *testing.T) {
 	if err := json.Unmarshal(data, &list); err != nil {
 		t.Fatal(err)
 	}
-	if len(list) != 4 {
-		t.Errorf("figures %+v; want four", list)
+	if len(list) != 7 {
+		t.Errorf("figures %+v; want seven", list)
 	}
 }
 
 func TestFigures(t *testing.T) {
 	got := newReport([]row{
 		{kind: "image, public", verified: []time.Duration{time.Second}, pods: []time.Duration{time.Second, 3 * time.Second}},
-		{kind: "index, private", verified: []time.Duration{time.Second}, pods: []time.Duration{3100 * time.Millisecond}},
+		{kind: "index of signed images, public", pods: []time.Duration{3100 * time.Millisecond}},
 	}).Figures
 	want := []figures.Figure{
 		{Name: "rollout/image-public-p99", Value: 3, Unit: "s", Target: "<= 3", OK: true},
-		{Name: "rollout/index-private-p99", Value: 3.1, Unit: "s", Target: "<= 3"},
+		{Name: "rollout/index-of-signed-images-public-p99", Value: 3.1, Unit: "s", Target: "<= 3"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("figures (-want +got):\n%s", diff)
