@@ -42,6 +42,9 @@ import (
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create
 
 const (
+	// firstFetch is how long a new Image is left without a verdict while its stores are asked.
+	firstFetch = 5 * time.Second
+
 	// conflictRetry is how long to wait after a write that conflicted with another writer's.
 	// The other write causes an event as well; this is for when that came before.
 	conflictRetry = 500 * time.Millisecond
@@ -233,6 +236,9 @@ func (r *Reconciler) store(ctx context.Context, e *Evaluation) (ctrl.Result, err
 	r.Evaluator.Verdicts.ExpectWritten(image.Name, image.UID, written)
 	if err := r.write(ctx, e.Image, image, &e.Verdict, e.Now); err != nil {
 		if apierrors.IsConflict(err) {
+			if r.reconciled.overtaken(&e.Subject) {
+				return requeueLowPriority(conflictRetry), nil
+			}
 			return ctrl.Result{RequeueAfter: conflictRetry}, client.IgnoreNotFound(r.withdraw(ctx, e))
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
@@ -243,9 +249,12 @@ func (r *Reconciler) store(ctx context.Context, e *Evaluation) (ctrl.Result, err
 	return requeueLowPriority(wait), nil
 }
 
-// waits returns how long the verdict on a large Image waits until it is written. One that takes
-// something away does not wait.
+// waits returns how long a verdict waits until it is written: the first one on an Image for its
+// signatures, and one on a large Image for the others. One that takes something away does not wait.
 func (r *Reconciler) waits(e *Evaluation, image *imagev1.Image) time.Duration {
+	if wait := awaitsFetch(e); wait > 0 {
+		return wait
+	}
 	if e.cached.Size < largeObject || claimsVerified(e.Image) && e.Verdict.Outcome != verify.Verified {
 		return 0
 	}
@@ -255,6 +264,20 @@ func (r *Reconciler) waits(e *Evaluation, image *imagev1.Image) time.Duration {
 		return 0
 	}
 	return r.budget.wait(image.Name, e.cached.Size, e.Now.Time)
+}
+
+// awaitsFetch returns how long a new Image may still wait for the first answer of its stores, which
+// comes with a write. That nothing is known until then need not be written as well.
+func awaitsFetch(e *Evaluation) time.Duration {
+	status := &e.Image.Status
+	if status.Import != nil || status.ObservedGeneration != 0 || e.Verdict.Reason != assayv1alpha1.ReasonSignaturesUnavailable {
+		return 0
+	}
+	age := e.Now.Time.Sub(e.Image.CreationTimestamp.Time)
+	if age < -firstFetch { // The clocks disagree.
+		return 0
+	}
+	return max(firstFetch-age, 0)
 }
 
 // requeueLowPriority requeues an Image behind new and changed ones. The queue keeps the

@@ -89,6 +89,19 @@ func (c *reconciledImages) remaining(s *Subject) time.Duration {
 	}
 }
 
+// overtaken reports whether another worker has stored the verdict on a newer state of an image, by the
+// same policies and keys.
+func (c *reconciledImages) overtaken(s *Subject) bool {
+	c.mu.Lock()
+	done, ok := c.byName[s.Image.Name]
+	c.mu.Unlock()
+	if !ok || done.uid != s.Image.UID || done.revision != s.Trust.Revision() {
+		return false
+	}
+	order, err := resourceversion.CompareResourceVersion(s.Image.ResourceVersion, done.resourceVersion)
+	return err == nil && order < 0
+}
+
 // imageState identifies all of an Image that a reconciliation reads or writes.
 type imageState [sha256.Size]byte
 

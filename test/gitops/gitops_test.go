@@ -32,6 +32,9 @@ import (
 // cycles is how often the verdict changes and everything is compared and applied again.
 const cycles = 10
 
+// atRest is how often in a row an Image is looked at and found as it was.
+const atRest = 10
+
 const (
 	argoManager = "argocd-controller"
 	fluxManager = "kustomize-controller"
@@ -150,7 +153,7 @@ func (s *scenario) revoke(revoked bool) {
 	}
 }
 
-// judged returns the Image once its verdict is stored.
+// judged returns the Image once its verdict is stored and nothing more is written.
 func (s *scenario) judged(revoked bool) *imagev1.Image {
 	s.Helper()
 	want := assayv1alpha1.ReasonVerified
@@ -158,13 +161,18 @@ func (s *scenario) judged(revoked bool) *imagev1.Image {
 		want = assayv1alpha1.ReasonKeyRevoked
 	}
 	image := &imagev1.Image{}
+	last, unchanged := "", 0
 	fixture.Eventually(s.T, want, func(ctx context.Context) (bool, string) {
 		if err := admin.Get(ctx, client.ObjectKey{Name: s.name}, image); err != nil {
 			return false, err.Error()
 		}
 		conditions := image.Signatures[0].Conditions
 		isCurrent := image.Status.ObservedGeneration == image.Generation
-		return isCurrent && image.Status.Reason == want && len(conditions) > 0 && conditions[0].Reason == want, image.Status.Reason
+		if unchanged++; image.ResourceVersion != last {
+			last, unchanged = image.ResourceVersion, 0
+		}
+		isJudged := isCurrent && image.Status.Reason == want && len(conditions) > 0 && conditions[0].Reason == want
+		return isJudged && unchanged >= atRest, image.Status.Reason
 	})
 	return image
 }
