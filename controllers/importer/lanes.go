@@ -4,9 +4,8 @@
 package importer
 
 import (
-	"container/heap"
+	"container/list"
 	"context"
-	"maps"
 	"sync"
 )
 
@@ -24,11 +23,15 @@ type job struct {
 	urgent bool
 	// owner is the namespace that the image is fetched for, empty when that is not known.
 	owner string
-	plan  *plan
-	run   func(context.Context)
+	// arrival orders the jobs of an owner, the highest first.
+	arrival uint64
+	plan    *plan
+	run     func(context.Context)
 
-	// turn orders the jobs of one kind in a lane.
-	turn, sequence uint64
+	// sequence orders all jobs by when they came. index and place are where the job waits.
+	sequence uint64
+	index    int
+	place    *list.Element
 }
 
 // lanes run jobs, by host: a host that is slow delays the images that it has, and no others.
@@ -45,32 +48,11 @@ type lanes struct {
 	group sync.WaitGroup
 }
 
-// lane is what is to be fetched from one host. Owners take turns: one with a single job waits for one
-// of each other owner, and not for all that they have.
+// lane is what is to be fetched from one host.
 type lane struct {
-	queue   jobs
+	backlog
 	running int
 	waits   bool
-	// turn is the last one that has begun, and turns the last one that each owner has a job for.
-	turn  uint64
-	turns map[string]uint64
-}
-
-// push queues a job for the next turn of its owner.
-func (h *lane) push(j *job) {
-	j.turn = max(h.turn, h.turns[j.owner]+1)
-	h.turns[j.owner] = j.turn
-	heap.Push(&h.queue, j)
-}
-
-// pop takes the next job. Owners that have none waiting are forgotten.
-func (h *lane) pop() *job {
-	j, _ := heap.Pop(&h.queue).(*job)
-	if j.turn > h.turn {
-		h.turn = j.turn
-		maps.DeleteFunc(h.turns, func(_ string, last uint64) bool { return last < h.turn })
-	}
-	return j
 }
 
 // add queues a job for a host unless one for the same image is queued or under way, and reports
@@ -89,7 +71,7 @@ func (l *lanes) add(ctx context.Context, host string, j *job) bool {
 	j.sequence = l.sequence
 	h := l.byHost[host]
 	if h == nil {
-		h = &lane{turns: map[string]uint64{}}
+		h = &lane{}
 		l.byHost[host] = h
 	}
 	h.push(j)
@@ -99,7 +81,7 @@ func (l *lanes) add(ctx context.Context, host string, j *job) bool {
 
 // start runs the next job of a host if there is room, or lets the host wait for some.
 func (l *lanes) start(ctx context.Context, host string, h *lane) {
-	for h.queue.Len() > 0 && h.running < lanesPerHost {
+	for h.len() > 0 && h.running < lanesPerHost {
 		if l.running >= maxLanes {
 			if !h.waits {
 				h.waits = true
@@ -134,7 +116,7 @@ func (l *lanes) done(ctx context.Context, host string, h *lane, j *job) {
 		l.start(ctx, next, l.byHost[next])
 	}
 	l.start(ctx, host, h)
-	if h.queue.Len() == 0 && h.running == 0 && !h.waits {
+	if h.len() == 0 && h.running == 0 && !h.waits {
 		delete(l.byHost, host)
 	}
 }
@@ -152,36 +134,4 @@ func (l *lanes) wait() {
 	l.byHost, l.waiting = map[string]*lane{}, nil // None is started any longer.
 	l.mu.Unlock()
 	l.group.Wait()
-}
-
-// jobs is a heap: urgent ones first, and those of one kind by turns, in the order in which they came.
-type jobs []*job
-
-func (q jobs) Len() int      { return len(q) }
-func (q jobs) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q jobs) Less(i, j int) bool {
-	if q[i].urgent != q[j].urgent {
-		return q[i].urgent
-	}
-	if q[i].turn != q[j].turn {
-		return q[i].turn < q[j].turn
-	}
-	return q[i].sequence < q[j].sequence
-}
-
-// Push implements heap.Interface.
-func (q *jobs) Push(x any) {
-	if j, ok := x.(*job); ok {
-		*q = append(*q, j)
-	}
-}
-
-// Pop implements heap.Interface.
-func (q *jobs) Pop() any {
-	old := *q
-	last := len(old) - 1
-	j := old[last]
-	old[last] = nil
-	*q = old[:last]
-	return j
 }

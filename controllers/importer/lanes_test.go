@@ -6,7 +6,6 @@ package importer
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 
@@ -65,59 +64,6 @@ func TestLanes(t *testing.T) {
 	l.wait()
 	if l.add(ctx, "fast", &job{name: "late", run: note("late")}) {
 		t.Error("a job is queued after the end")
-	}
-}
-
-// TestLanesTakeTurns checks that an owner with few jobs does not wait for all of another's, whether it
-// comes later or has one at a time, and that neither starves the other.
-func TestLanesTakeTurns(t *testing.T) {
-	h := &lane{turns: map[string]uint64{}}
-	push := func(owner string, urgent bool, n int) {
-		for range n {
-			h.push(&job{owner: owner, urgent: urgent, name: owner})
-		}
-	}
-	order := ""
-	pop := func() string {
-		j := h.pop()
-		order += j.name
-		return j.name
-	}
-	push("a", true, 6)
-	pop()
-	pop()
-	push("b", true, 2)
-	push("c", false, 1)
-	for range 4 {
-		pop()
-	}
-	push("a", true, 1)
-	for h.queue.Len() > 0 {
-		if pop() == "c" && h.queue.Len() > 0 {
-			t.Error("what is not urgent goes before what is")
-		}
-	}
-	if order != "aababaaaac" {
-		t.Errorf("order %s", order)
-	}
-	// One owner adds a job whenever one of it has begun.
-	push("d", true, 10)
-	push("e", true, 1)
-	order = ""
-	for range 10 {
-		if pop() == "e" {
-			push("e", true, 1)
-		}
-	}
-	if n := strings.Count(order, "d"); n < 4 || n > 6 {
-		t.Errorf("order %s", order)
-	}
-	push("f", true, 1)
-	for h.queue.Len() > 0 {
-		pop()
-	}
-	if len(h.turns) > 3 {
-		t.Errorf("turns %v", h.turns)
 	}
 }
 
