@@ -34,8 +34,8 @@ type job struct {
 	place    *list.Element
 }
 
-// lanes run jobs, by host: a host that is slow delays the images that it has, and no others.
-// Workers of the queue wait for none of them.
+// lanes run jobs, by the hosts that they ask: one that is slow delays the images that have a store on it,
+// and no others. Workers of the queue wait for none of them.
 type lanes struct {
 	mu       sync.Mutex
 	byHost   map[string]*lane
