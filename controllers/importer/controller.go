@@ -194,13 +194,13 @@ func (r *Reconciler) ask(ctx context.Context, image *imagecache.Image) (ctrl.Res
 		low := handler.LowPriority
 		return ctrl.Result{RequeueAfter: at.Sub(s.now), Priority: &low}, nil
 	}
-	r.lanes.add(running, p.lane(), r.newJob(image, p, urgent))
+	r.lanes.add(running, p.lane(), r.newJob(running, image, p, urgent))
 	return ctrl.Result{}, nil
 }
 
 // newJob returns the job that has the stores of an Image asked.
-func (r *Reconciler) newJob(image *imagecache.Image, p *plan, urgent bool) *job {
-	j := &job{name: image.Name, urgent: urgent, plan: p}
+func (r *Reconciler) newJob(lifetime context.Context, image *imagecache.Image, p *plan, urgent bool) *job {
+	j := &job{name: image.Name, urgent: urgent}
 	if r.OriginOf != nil {
 		j.owner, j.arrival = r.OriginOf(image.DockerImageReference)
 	}
@@ -208,11 +208,11 @@ func (r *Reconciler) newJob(image *imagecache.Image, p *plan, urgent bool) *job 
 	j.run = func(ctx context.Context) {
 		started := r.Clock.Now()
 		done := fetch(ctx, p)
-		if ctx.Err() != nil {
+		if lifetime.Err() != nil {
 			return // What broke off says nothing about the stores.
 		}
 		observeImport(done, r.Clock.Since(started))
-		if r.awaitStorage(ctx, done) != nil {
+		if r.awaitStorage(lifetime, done) != nil {
 			return // This process does not lead any longer.
 		}
 		r.finished(j.name, &attempt{uid: uid, planID: p.id, recheck: recheck, at: r.Clock.Now(), retryAfter: done.retryAfter}, done)

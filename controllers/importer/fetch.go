@@ -54,7 +54,7 @@ type result struct {
 type answer struct {
 	address string
 	found   registry.Found
-	err   error
+	err     error
 	// required: an error means that signatures may be missing.
 	required bool
 }

@@ -15,9 +15,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/imageref"
 	"github.com/assay-project/assay/internal/registry"
 )
@@ -104,6 +106,49 @@ func TestLookasideDelaysNobodyElse(t *testing.T) {
 	}
 	cancel()
 	l.wait()
+}
+
+// TestBrokenOffJob checks that a job that is broken off for others counts as an attempt, with an answer that
+// did not come in time, and that nothing is kept of one that ends with the process.
+func TestBrokenOffJob(t *testing.T) {
+	for name, tt := range map[string]struct {
+		cause error
+		want  string
+	}{
+		"for others":       {errOutOfPatience, assayv1alpha1.ReasonStoreUnavailable},
+		"with the process": {context.Canceled, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lifetime, end := context.WithCancel(t.Context())
+			defer end()
+			ctx, breakOff := context.WithCancelCause(lifetime)
+			host := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+				if tt.want == "" {
+					end()
+				}
+				breakOff(tt.cause)
+				<-r.Context().Done()
+			})
+			r := &Reconciler{Clock: clocktesting.NewFakePassiveClock(t0), requeue: func(string) {}, storage: newStorage()}
+			image := &imagecache.Image{}
+			image.Name = "image"
+			p := planFor(t, host, assayv1alpha1.RegistryConfigSpec{})
+			r.newJob(lifetime, image, p, true).run(ctx)
+			got := ""
+			if done := r.results["image"]; done != nil {
+				got = done.reason
+				if message := done.stores[0].Message; message != host+" did not answer in time" {
+					t.Errorf("message %q", message)
+				}
+			}
+			if got != tt.want || (r.attempts["image"] != nil) != (tt.want != "") {
+				t.Errorf("result %q, attempt %+v", got, r.attempts["image"])
+			}
+			if n := p.config.network.Resting(); n != 0 {
+				t.Errorf("%d hosts rest", n)
+			}
+		})
+	}
 }
 
 // TestLane checks that images share a lane only if all of their stores are on the same hosts.

@@ -69,13 +69,15 @@ func (h *host) acquire(ctx context.Context, by *transport) error {
 	select {
 	case h.slots <- struct{}{}:
 	case <-ctx.Done():
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	err := h.limit(by.access.RequestsPerSecond).Wait(ctx)
 	switch {
-	case err != nil && ctx.Err() == nil:
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	case err != nil:
 		err = &Error{Code: RateLimited, Host: h.name, Detail: "has more requests waiting than can be sent in time"}
-	case err == nil:
+	default:
 		// Others may have been told meanwhile to leave the host alone.
 		err = h.restingFor(by)
 	}
