@@ -31,6 +31,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/eventmemory"
 	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/importstatus"
 	"github.com/assay-project/assay/internal/references"
@@ -95,6 +96,7 @@ type Reconciler struct {
 	charges    map[string]charge
 	retries    map[string]retry
 	reported   map[string]bool // namespaces with an excess
+	emitted    eventmemory.Memory
 }
 
 // SetupWithManager registers the reconciler with its event sources, and runs them in the leader.

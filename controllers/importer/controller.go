@@ -39,6 +39,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/eventmemory"
 	"github.com/assay-project/assay/internal/imagecache"
 )
 
@@ -84,7 +85,8 @@ type Reconciler struct {
 	lanes   lanes
 	// events bounds the events: a registry that goes away is the same cause for thousands of
 	// Images, and conditions and metrics show all of them.
-	events *rate.Limiter
+	events  *rate.Limiter
+	emitted eventmemory.Memory
 	// storage bounds the writes of large results.
 	storage *rate.Limiter
 

@@ -95,8 +95,9 @@ func (q *queue) pop() *job {
 }
 
 func (o *owner) pop() *job {
+	o.served++
 	j := o.latest[0]
-	if o.served++; o.served%backlogShare == 0 {
+	if o.served%backlogShare == 0 {
 		j, _ = o.oldest.Front().Value.(*job)
 	}
 	heap.Remove(&o.latest, j.index)
