@@ -161,7 +161,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		},
 		// Fetches the signatures of Images.
 		&importer.Reconciler{
-			Client: mgr.GetClient(), Planner: planner, NamespaceOf: discovered.NamespaceOf, Read: reader.Read, Recorder: recorder, Clock: o.Clock,
+			Client: mgr.GetClient(), Planner: planner, OriginOf: discovered.OriginOf, Read: reader.Read, Recorder: recorder, Clock: o.Clock,
 		},
 		// Reports on the hosts of RegistryConfigs.
 		registries,

@@ -240,11 +240,16 @@ func (x *images) tagged(tag string) []string {
 }
 
 // reportExcess emits one event about each namespace that begins to have more references than
-// Images are made for.
+// Images are made for. One that does so again and again gets it once as long as it is there.
 func (r *Reconciler) reportExcess(p *plan) {
+	now := r.Clock.Now()
 	for namespace := range p.excess {
-		if !r.reported[namespace] {
-			r.reported[namespace] = true
+		if r.reported[namespace] {
+			continue
+		}
+		r.reported[namespace] = true
+		if !r.emitted.Seen(namespace, assayv1alpha1.ReasonTooManyReferences, now) {
+			r.emitted.Add(namespace, assayv1alpha1.ReasonTooManyReferences, now)
 			regarding := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 			r.Recorder.Eventf(regarding, nil, corev1.EventTypeWarning, assayv1alpha1.ReasonTooManyReferences, "Discover",
 				"the workloads of the namespace refer to more images that are not verified than Images are made for (%d); images that nobody refers to any more make room", maxUnverified)

@@ -31,6 +31,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/eventmemory"
 	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/importstatus"
 	"github.com/assay-project/assay/internal/references"
@@ -82,7 +83,7 @@ type Reconciler struct {
 	report  atomic.Pointer[importstatus.Discovery]
 	images  *images
 	tags    *tags
-	owners  atomic.Pointer[map[string]string]
+	origins atomic.Pointer[map[string]origin]
 	changes chan event.GenericEvent
 
 	// What follows belongs to Reconcile, of which one runs at a time.
@@ -95,6 +96,7 @@ type Reconciler struct {
 	charges    map[string]charge
 	retries    map[string]retry
 	reported   map[string]bool // namespaces with an excess
+	emitted    eventmemory.Memory
 }
 
 // SetupWithManager registers the reconciler with its event sources, and runs them in the leader.
@@ -197,7 +199,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	r.images.mu.Unlock()
 	took := r.Clock.Since(started)
 	r.unusedFrom, r.charges = p.unusedFrom, p.charges
-	r.owners.Store(&p.owners)
+	r.origins.Store(&p.origins)
 	p.counts.export()
 	r.reportExcess(p)
 	r.updateReport(in, p)
@@ -210,13 +212,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	return ctrl.Result{RequeueAfter: soonest(wait, retryIn)}, nil
 }
 
-// NamespaceOf returns a namespace whose workloads refer to an image that is not verified, by the
-// reference of its Image: the one that has the fewest such images. It is empty when none is known.
-func (r *Reconciler) NamespaceOf(reference string) string {
-	if owners := r.owners.Load(); owners != nil {
-		return (*owners)[reference]
+// OriginOf returns a namespace whose workloads refer to an image that is not verified, by the reference
+// of its Image: the one that has the fewest such images, empty when none is known. arrival orders the
+// images of a namespace by when it began to refer to them; it is zero for since the start. A restart
+// forgets it.
+func (r *Reconciler) OriginOf(reference string) (namespace string, arrival uint64) {
+	if origins := r.origins.Load(); origins != nil {
+		from := (*origins)[reference]
+		return from.namespace, from.arrival
 	}
-	return ""
+	return "", 0
 }
 
 // soonest returns the shorter of two times, of which zero stands for never.

@@ -95,7 +95,7 @@ func (r *Reconciler) gather(ctx context.Context, now time.Time) (*input, error) 
 		}
 		u := usage{entry: p.entry, tag: p.tag, arrival: all[i].Arrival, isNew: all[i].IsNew}
 		if p.inScopeOf(snapshot) {
-			u.namespaces = all[i].Namespaces
+			u.namespaces, u.arrivals = all[i].Namespaces, all[i].Arrivals
 		}
 		if p.tag != "" {
 			tagsInUse[p.tag] = true

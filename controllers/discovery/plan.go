@@ -48,8 +48,10 @@ type usage struct {
 	// namespaces are those for which an Image may be made. There are none for a reference that
 	// is outside of all scopes, or has idle uses only.
 	namespaces []string
-	arrival    uint64
-	isNew      bool
+	// arrivals has for each of them when it began to use the reference, zero for since the start.
+	arrivals []uint64
+	arrival  uint64
+	isNew    bool
 }
 
 // input is what a plan depends on.
@@ -79,8 +81,8 @@ type plan struct {
 	// excess counts, by namespace, the references that no Image is made for because there are
 	// too many.
 	excess map[string]int
-	// owners has a namespace for each entry that is not verified and has an Image, or is to have one.
-	owners map[string]string
+	// origins has one for each entry that is not verified and has an Image, or is to have one.
+	origins map[string]origin
 	// unusedFrom and charges are those of the next input.
 	unusedFrom map[string]time.Time
 	charges    map[string]charge
@@ -109,6 +111,7 @@ type counts struct {
 type want struct {
 	entry, tag string
 	namespaces []string
+	arrivals   []uint64 // the latest of each of the namespaces
 	arrival    uint64
 	isNew      bool
 	admitted   bool
@@ -133,7 +136,7 @@ type decision struct {
 func newDecision(in *input) *decision {
 	d := &decision{
 		input: in, used: map[string]bool{}, tags: map[string][]string{}, tagged: map[string]string{}, unverified: map[string]int{}, unverifiedChildren: map[string]int{},
-		plan: plan{excess: map[string]int{}, owners: map[string]string{}, unusedFrom: map[string]time.Time{}, charges: map[string]charge{}},
+		plan: plan{excess: map[string]int{}, origins: map[string]origin{}, unusedFrom: map[string]time.Time{}, charges: map[string]charge{}},
 	}
 	d.collect()
 	d.count()
@@ -184,10 +187,8 @@ func (d *decision) collect() {
 		}
 		w.isNew = w.isNew || u.isNew
 		w.arrival = min(w.arrival, u.arrival)
-		for _, namespace := range u.namespaces {
-			if !slices.Contains(w.namespaces, namespace) {
-				w.namespaces = append(w.namespaces, namespace)
-			}
+		for i, namespace := range u.namespaces {
+			w.addNamespace(namespace, u.arrivals[i])
 		}
 	}
 	slices.SortFunc(d.wants, compareWants)
@@ -326,26 +327,6 @@ func (d *decision) take(w *want) {
 		d.lookUp = append(d.lookUp, w.tag)
 	} else {
 		d.make(w.entry, c)
-	}
-}
-
-// assign finds the namespace that an image is fetched for: of those that refer to it the one with the
-// fewest images that are not verified, so that nobody delays an image by referring to it as well. The
-// children of an index belong to whom the index does.
-func (d *decision) assign() {
-	for _, w := range d.wants {
-		if w.entry == "" || w.verified || !w.admitted {
-			continue
-		}
-		owner := slices.MinFunc(w.namespaces, func(a, b string) int {
-			return cmp.Or(cmp.Compare(d.unverified[a], d.unverified[b]), cmp.Compare(a, b))
-		})
-		d.owners[w.entry] = owner
-		for _, child := range d.neededChildren(w.entry) {
-			if _, ok := d.owners[child]; !ok {
-				d.owners[child] = owner
-			}
-		}
 	}
 }
 

@@ -25,7 +25,7 @@ func entry(name string) string {
 
 // by is a reference by digest, used in namespaces.
 func by(name string, namespaces ...string) usage {
-	return usage{entry: entry(name), namespaces: namespaces}
+	return usage{entry: entry(name), namespaces: namespaces, arrivals: make([]uint64, len(namespaces))}
 }
 
 // fact is an Image of the operator's own that has no verdict yet.
@@ -101,7 +101,7 @@ func TestDecide(t *testing.T) {
 		return u
 	}
 	byTag := func(name, tag, resolved string, namespaces ...string) usage {
-		u := usage{tag: "registry.example.com/" + name + ":" + tag, namespaces: namespaces}
+		u := usage{tag: "registry.example.com/" + name + ":" + tag, namespaces: namespaces, arrivals: make([]uint64, len(namespaces))}
 		if resolved != "" {
 			u.entry = entry(resolved)
 		}
@@ -234,7 +234,7 @@ func TestDecide(t *testing.T) {
 func TestMovedTag(t *testing.T) {
 	const tag = "registry.example.com/app:v1"
 	onTag := func(resolved string) []usage {
-		u := usage{tag: tag, namespaces: []string{"shop"}}
+		u := usage{tag: tag, namespaces: []string{"shop"}, arrivals: []uint64{0}}
 		if resolved != "" {
 			u.entry = entry(resolved)
 		}
@@ -339,24 +339,6 @@ func TestFlood(t *testing.T) {
 	}
 	if made, p := in.make(); len(made) != 21 || p.counts.verified != 20 || p.counts.unverified != maxUnverified+1 {
 		t.Errorf("creates %d Images, counts %+v", len(made), p.counts)
-	}
-}
-
-// An image is fetched for the namespace with the fewest images that are not verified of those that
-// refer to it, and so are the children of an index.
-func TestOwners(t *testing.T) {
-	in := &input{now: now, isComplete: true, images: imagesOf(fact("done", verified), fact("index", refused, indexOf("child")))}
-	for n := range 10 {
-		in.usages = append(in.usages, by(fmt.Sprint("flood", n), "flood"))
-	}
-	in.usages = append(in.usages, by("done", "shop"), by("both", "flood", "shop"), by("index", "shop"), by("idle"))
-	got := decide(in).owners
-	want := map[string]string{entry("both"): "shop", entry("index"): "shop", entry("child"): "shop"}
-	for n := range 10 {
-		want[entry(fmt.Sprint("flood", n))] = "flood"
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
@@ -494,7 +476,7 @@ func TestCountsOfIndexes(t *testing.T) {
 		fact("index", refused, indexOf("a", "b")), fact("a", verified), fact("b", verified),
 		fact("other", refused, indexOf("a", "c")), fact("c", refused), fact("new"), old,
 	)}
-	in.usages = []usage{by("index", "shop"), by("other", "shop"), by("new", "shop"), by("old", "shop"), {tag: "registry.example.com/app:v1", namespaces: []string{"shop"}}}
+	in.usages = []usage{by("index", "shop"), by("other", "shop"), by("new", "shop"), by("old", "shop"), {tag: "registry.example.com/app:v1", namespaces: []string{"shop"}, arrivals: []uint64{0}}}
 	want := counts{verified: 1, unverified: 3, pending: 2, unresolved: 1, oldestPending: old.created}
 	if diff := cmp.Diff(want, decide(in).counts, cmp.AllowUnexported(counts{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

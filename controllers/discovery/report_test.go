@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/assay-project/assay/internal/importstatus"
 )
@@ -47,5 +50,31 @@ func TestReport(t *testing.T) {
 func TestProblemOf(t *testing.T) {
 	if got := problemOf(errors.New("a\x1b[2J\nb")); got != `a\x1b[2J\nb` {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestExcessIsReportedOnce checks that a namespace at its bound gets one event, and not one for each image
+// that comes and goes, and another one when that is gone.
+func TestExcessIsReportedOnce(t *testing.T) {
+	recorder := events.NewFakeRecorder(16)
+	clock := clocktesting.NewFakePassiveClock(now)
+	r := &Reconciler{Recorder: recorder, Clock: clock, reported: map[string]bool{}}
+	for range 5 {
+		r.reportExcess(&plan{excess: map[string]int{"shop": 1}})
+		r.reportExcess(&plan{})
+	}
+	r.reportExcess(&plan{excess: map[string]int{"shop": 1, "test": 2}})
+	if n := len(recorder.Events); n != 2 {
+		t.Errorf("%d events about two namespaces", n)
+	}
+	clock.SetTime(now.Add(time.Hour))
+	r.reportExcess(&plan{excess: map[string]int{"shop": 1, "test": 2}})
+	if n := len(recorder.Events); n != 2 {
+		t.Errorf("%d events, although nothing has changed", n)
+	}
+	r.reportExcess(&plan{excess: map[string]int{"test": 2}})
+	r.reportExcess(&plan{excess: map[string]int{"shop": 1, "test": 2}})
+	if n := len(recorder.Events); n != 3 {
+		t.Errorf("%d events, want one more when the first is gone", n)
 	}
 }

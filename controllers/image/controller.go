@@ -28,6 +28,7 @@ import (
 
 	imagev1 "github.com/assay-project/assay/api/image/v1"
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/eventmemory"
 	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/trust"
 	"github.com/assay-project/assay/internal/verify"
@@ -75,6 +76,7 @@ type Reconciler struct {
 
 	reconciled reconciledImages
 	events     eventBudget
+	emitted    eventmemory.Memory
 	turns      Turns
 	budget     writeBudget
 	// The lanes of Images that have changed, that may have to be written for another reason, and

@@ -26,7 +26,9 @@ const (
 	eventsPerSecond = 5
 )
 
-// recordTransition emits an event when the verdict on the image has changed.
+// recordTransition emits an event when the verdict on the image has changed. While it is not verified, one
+// for the same reason is not repeated as long as it is there: whether the signatures are missing or a store
+// does not say may change again and again.
 func (r *Reconciler) recordTransition(ctx context.Context, before, after *imagev1.Image) {
 	was := meta.FindStatusCondition(before.Status.Conditions, assayv1alpha1.VerifiedCondition)
 	is := meta.FindStatusCondition(after.Status.Conditions, assayv1alpha1.VerifiedCondition)
@@ -42,10 +44,16 @@ func (r *Reconciler) recordTransition(ctx context.Context, before, after *imagev
 		from = was.Status
 	}
 	logf.FromContext(ctx).Info("Verdict changed", "from", from, "to", is.Status, "reason", is.Reason)
-	if !r.events.allow(eventType, r.Evaluator.Clock.Now()) {
+	now := r.Evaluator.Clock.Now()
+	stays := is.Status != metav1.ConditionTrue && from != metav1.ConditionTrue
+	if stays && r.emitted.Seen(string(after.UID), is.Reason, now) {
+		return
+	}
+	if !r.events.allow(eventType, now) {
 		eventsDroppedTotal.WithLabelValues(eventType).Inc()
 		return
 	}
+	r.emitted.Add(string(after.UID), is.Reason, now)
 	r.Recorder.Eventf(after, nil, eventType, is.Reason, "Verify", "%s", is.Message)
 }
 

@@ -369,6 +369,29 @@ func (c *Config) CredentialRefused() bool {
 	return false
 }
 
+// CredentialUsed reports whether a registry has accepted or refused a credential since the start.
+func (c *Config) CredentialUsed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, client := range c.clients {
+		if client.CredentialUsed() {
+			return true
+		}
+	}
+	return false
+}
+
+// LeadsTo reports whether a host is one of Hosts, or below a wildcard of the scopes. The name is as errors
+// have it.
+func (c *Config) LeadsTo(host string) bool {
+	for _, scope := range c.spec.Scopes {
+		if suffix, ok := strings.CutPrefix(string(scope), "*"); ok && strings.HasSuffix(host, suffix) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.Hosts(), func(known string) bool { return registry.CanonicalHost(known) == host })
+}
+
 // Hosts are those that the RegistryConfig leads to: registries of its scopes, mirrors and the
 // lookaside store. Those below a wildcard are the ones that were contacted.
 func (c *Config) Hosts() []string {

@@ -39,6 +39,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
+	"github.com/assay-project/assay/internal/eventmemory"
 	"github.com/assay-project/assay/internal/imagecache"
 )
 
@@ -67,9 +68,11 @@ type Reconciler struct {
 
 	// Planner finds the stores of an image.
 	Planner *Planner
-	// NamespaceOf returns a namespace whose workloads refer to an image, empty when none is known.
+	// OriginOf returns a namespace whose workloads refer to an image, empty when none is known.
 	// Namespaces take turns, so that none waits for the images of another; nil is one for all.
-	NamespaceOf func(reference string) string
+	// arrival orders the images of a namespace: those with the highest go first in its turns. It
+	// orders and decides nothing.
+	OriginOf func(reference string) (namespace string, arrival uint64)
 	// Read returns a whole Image from the API server, nil if there is none. It is needed where the
 	// cache leaves signatures out.
 	Read func(ctx context.Context, name string) (*imagecache.Image, error)
@@ -82,7 +85,8 @@ type Reconciler struct {
 	lanes   lanes
 	// events bounds the events: a registry that goes away is the same cause for thousands of
 	// Images, and conditions and metrics show all of them.
-	events *rate.Limiter
+	events  *rate.Limiter
+	emitted eventmemory.Memory
 	// storage bounds the writes of large results.
 	storage *rate.Limiter
 
@@ -192,25 +196,30 @@ func (r *Reconciler) ask(ctx context.Context, image *imagecache.Image) (ctrl.Res
 		low := handler.LowPriority
 		return ctrl.Result{RequeueAfter: at.Sub(s.now), Priority: &low}, nil
 	}
-	j := &job{name: image.Name, urgent: urgent, plan: p}
-	if r.NamespaceOf != nil {
-		j.owner = r.NamespaceOf(image.DockerImageReference)
+	r.lanes.add(running, p.lane(), r.newJob(running, image, p, urgent))
+	return ctrl.Result{}, nil
+}
+
+// newJob returns the job that has the stores of an Image asked.
+func (r *Reconciler) newJob(lifetime context.Context, image *imagecache.Image, p *plan, urgent bool) *job {
+	j := &job{name: image.Name, urgent: urgent}
+	if r.OriginOf != nil {
+		j.owner, j.arrival = r.OriginOf(image.DockerImageReference)
 	}
 	uid, recheck := image.UID, recheckRequest(&image.Image)
 	j.run = func(ctx context.Context) {
 		started := r.Clock.Now()
 		done := fetch(ctx, p)
-		if ctx.Err() != nil {
+		if lifetime.Err() != nil {
 			return // What broke off says nothing about the stores.
 		}
 		observeImport(done, r.Clock.Since(started))
-		if r.awaitStorage(ctx, done) != nil {
+		if r.awaitStorage(lifetime, done) != nil {
 			return // This process does not lead any longer.
 		}
 		r.finished(j.name, &attempt{uid: uid, planID: p.id, recheck: recheck, at: r.Clock.Now(), retryAfter: done.retryAfter}, done)
 	}
-	r.lanes.add(running, p.lane(), j)
-	return ctrl.Result{}, nil
+	return j
 }
 
 // finished keeps a result until it is stored.

@@ -6,6 +6,7 @@ package importer
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/distribution/reference"
@@ -51,13 +52,15 @@ type result struct {
 
 // answer is what one store answered.
 type answer struct {
-	found registry.Found
-	err   error
+	address string
+	found   registry.Found
+	err     error
 	// required: an error means that signatures may be missing.
 	required bool
 }
 
-// fetch asks the stores of a plan.
+// fetch asks the stores of a plan: the lookaside store beside the registries, so that neither uses up
+// the time of the other.
 func fetch(ctx context.Context, p *plan) *result {
 	ctx, cancel := context.WithTimeout(ctx, importTimeout)
 	defer cancel()
@@ -71,13 +74,19 @@ func fetch(ctx context.Context, p *plan) *result {
 		return r
 	}
 	var answers []answer
+	var group sync.WaitGroup
 	if store := string(p.config.spec.Lookaside); store != "" {
-		a := fetchLookaside(ctx, p, store)
-		answers = append(answers, a)
-		r.record(store, &a)
+		answers = make([]answer, 1, 1+len(p.endpoints))
+		group.Go(func() { answers[0] = fetchLookaside(ctx, p, store) })
 	}
+	var registries []answer
 	if p.config.asksRegistry() {
-		answers = append(answers, r.fetchEndpoints(ctx, p)...)
+		registries = r.fetchEndpoints(ctx, p)
+	}
+	group.Wait()
+	answers = append(answers, registries...)
+	for i := range answers {
+		r.record(&answers[i])
 	}
 	r.signatures = byTurns(answers)
 	r.complete = true
@@ -104,12 +113,14 @@ func (r *result) refuse(p *plan) {
 
 // fetchLookaside asks a lookaside store, by the name that the image has at its source.
 func fetchLookaside(ctx context.Context, p *plan, address string) answer {
+	a := answer{address: address, required: true}
 	store, err := lookaside.Open(address, p.config.webClient())
 	if err != nil {
-		return answer{err: &registry.Error{Detail: "the URL of the lookaside store cannot be used"}, required: true}
+		a.err = &registry.Error{Detail: "the URL of the lookaside store cannot be used"}
+		return a
 	}
-	found, err := lookaside.Signatures(ctx, store, p.named, p.digest)
-	return answer{found: found, err: err, required: true}
+	a.found, a.err = lookaside.Signatures(ctx, store, p.named, p.digest)
+	return a
 }
 
 // fetchEndpoints asks mirrors and the registry until one has signatures.
@@ -117,12 +128,14 @@ func (r *result) fetchEndpoints(ctx context.Context, p *plan) []answer {
 	answers := make([]answer, 0, len(p.endpoints))
 	for i := range p.endpoints {
 		repository, noCredential := p.endpoints[i].open(ctx)
-		a := r.fetchEndpoint(ctx, p, repository)
-		a.err = withoutCredential(a.err, noCredential)
+		// A mirror that is slow leaves time for the next one, and for the source.
+		share, cancel := context.WithTimeout(ctx, importTimeout/time.Duration(len(p.endpoints)))
+		a := r.fetchEndpoint(share, p, repository)
+		cancel()
+		a.address, a.err = repository.URL(), withoutCredential(a.err, noCredential)
 		// What a mirror does not say, the next one or the source does.
 		a.required = i == len(p.endpoints)-1
 		answers = append(answers, a)
-		r.record(repository.URL(), &a)
 		if a.err == nil && len(a.found.Signatures) > 0 {
 			break
 		}
@@ -179,8 +192,8 @@ func isIndex(mediaType string) bool {
 }
 
 // record adds a store and its answer to the result.
-func (r *result) record(address string, a *answer) {
-	store := imagev1.ImportStore{URL: safetext.Escape(address, maxStoreURL), Signatures: int32(len(a.found.Signatures))} //nolint:gosec // At most 128 a store.
+func (r *result) record(a *answer) {
+	store := imagev1.ImportStore{URL: safetext.Escape(a.address, maxStoreURL), Signatures: int32(len(a.found.Signatures))} //nolint:gosec // At most 128 a store.
 	switch {
 	case a.err != nil:
 		e := registry.Describe("", a.err)

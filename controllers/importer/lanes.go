@@ -4,10 +4,13 @@
 package importer
 
 import (
-	"container/heap"
+	"cmp"
+	"container/list"
 	"context"
-	"maps"
+	"fmt"
+	"slices"
 	"sync"
+	"time"
 )
 
 const (
@@ -15,7 +18,15 @@ const (
 	lanesPerHost = 4
 	// maxLanes bounds how many images are fetched in all.
 	maxLanes = 64
+	// patience is how long a job may take while a host that has none running waits for room. The
+	// signatures of an image come in less, unless a host is slow.
+	patience = 15 * time.Second
+	// roomCheck is how often jobs that have taken longer are broken off for hosts that wait.
+	roomCheck = time.Second
 )
+
+// errOutOfPatience breaks a job off. What it waited for did not answer in time.
+var errOutOfPatience = fmt.Errorf("hosts wait that have no job running: %w", context.DeadlineExceeded)
 
 // job is an image whose stores are to be asked.
 type job struct {
@@ -24,54 +35,48 @@ type job struct {
 	urgent bool
 	// owner is the namespace that the image is fetched for, empty when that is not known.
 	owner string
-	plan  *plan
-	run   func(context.Context)
+	// arrival orders the jobs of an owner, the highest first.
+	arrival uint64
+	// run gets a context that ends with the cause errOutOfPatience when the job is broken off.
+	run func(context.Context)
 
-	// turn orders the jobs of one kind in a lane.
-	turn, sequence uint64
+	// sequence orders all jobs by when they came. index and place are where the job waits.
+	sequence uint64
+	index    int
+	place    *list.Element
+
+	// started is when it began to run, and breakOff ends it; nil when that was done.
+	started  time.Time
+	breakOff context.CancelCauseFunc
 }
 
-// lanes run jobs, by host: a host that is slow delays the images that it has, and no others.
-// Workers of the queue wait for none of them.
+// lanes run jobs, by the hosts that they ask: one that is slow delays the images that have a store on it,
+// and no others. Where all room is taken, slow jobs are broken off for hosts that have none running, so
+// that slow hosts do not keep it, however many they are. Workers of the queue wait for none of them.
 type lanes struct {
 	mu       sync.Mutex
 	byHost   map[string]*lane
 	running  int
 	sequence uint64
-	// waiting are the hosts that have jobs and no room, in the order in which they came.
-	waiting []string
+	// waiting are those that have jobs and may run one more, in the order in which they came.
+	waiting []*lane
+	// check is set while waiting lanes have none running.
+	check *time.Timer
 	// names are the images that are queued or under way.
 	names map[string]struct{}
 	group sync.WaitGroup
 }
 
-// lane is what is to be fetched from one host. Owners take turns: one with a single job waits for one
-// of each other owner, and not for all that they have.
+// lane is what is to be fetched from one host.
 type lane struct {
-	queue   jobs
-	running int
+	host string
+	backlog
+	running []*job
 	waits   bool
-	// turn is the last one that has begun, and turns the last one that each owner has a job for.
-	turn  uint64
-	turns map[string]uint64
 }
 
-// push queues a job for the next turn of its owner.
-func (h *lane) push(j *job) {
-	j.turn = max(h.turn, h.turns[j.owner]+1)
-	h.turns[j.owner] = j.turn
-	heap.Push(&h.queue, j)
-}
-
-// pop takes the next job. Owners that have none waiting are forgotten.
-func (h *lane) pop() *job {
-	j, _ := heap.Pop(&h.queue).(*job)
-	if j.turn > h.turn {
-		h.turn = j.turn
-		maps.DeleteFunc(h.turns, func(_ string, last uint64) bool { return last < h.turn })
-	}
-	return j
-}
+// isIdle reports whether nothing runs for the host.
+func (h *lane) isIdle() bool { return len(h.running) == 0 }
 
 // add queues a job for a host unless one for the same image is queued or under way, and reports
 // whether it did.
@@ -89,54 +94,107 @@ func (l *lanes) add(ctx context.Context, host string, j *job) bool {
 	j.sequence = l.sequence
 	h := l.byHost[host]
 	if h == nil {
-		h = &lane{turns: map[string]uint64{}}
+		h = &lane{host: host}
 		l.byHost[host] = h
 	}
 	h.push(j)
-	l.start(ctx, host, h)
+	l.queue(h)
+	l.start(ctx)
 	return true
 }
 
-// start runs the next job of a host if there is room, or lets the host wait for some.
-func (l *lanes) start(ctx context.Context, host string, h *lane) {
-	for h.queue.Len() > 0 && h.running < lanesPerHost {
-		if l.running >= maxLanes {
-			if !h.waits {
-				h.waits = true
-				l.waiting = append(l.waiting, host)
-			}
-			return
-		}
-		j := h.pop()
-		h.running++
-		l.running++
-		l.group.Go(func() {
-			j.run(ctx)
-			l.done(ctx, host, h, j)
-		})
+// queue lets a host wait for room if it may run one more job.
+func (l *lanes) queue(h *lane) {
+	if !h.waits && h.len() > 0 && len(h.running) < lanesPerHost {
+		h.waits = true
+		l.waiting = append(l.waiting, h)
 	}
 }
 
-// done makes room for the hosts that wait, and then for the next job of the same host.
-func (l *lanes) done(ctx context.Context, host string, h *lane, j *job) {
+// start runs jobs as long as there is room: first for hosts that have none running.
+func (l *lanes) start(ctx context.Context) {
+	for len(l.waiting) > 0 && l.running < maxLanes {
+		next := max(0, slices.IndexFunc(l.waiting, (*lane).isIdle))
+		h := l.waiting[next]
+		l.waiting, h.waits = slices.Delete(l.waiting, next, next+1), false
+		l.run(ctx, h)
+		l.queue(h)
+	}
+	if l.check == nil && slices.ContainsFunc(l.waiting, (*lane).isIdle) {
+		l.check = time.AfterFunc(roomCheck, func() { l.makeRoom(ctx) })
+	}
+}
+
+// run runs the next job of a host.
+func (l *lanes) run(ctx context.Context, h *lane) {
+	j := h.pop()
+	h.running = append(h.running, j)
+	l.running++
+	limited, cancel := context.WithCancelCause(ctx)
+	j.started, j.breakOff = time.Now(), cancel
+	l.group.Go(func() {
+		defer cancel(nil)
+		j.run(limited)
+		l.done(ctx, h, j)
+	})
+}
+
+// done makes room for the next jobs.
+func (l *lanes) done(ctx context.Context, h *lane, j *job) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.names, j.name)
-	h.running--
+	h.running = slices.DeleteFunc(h.running, func(other *job) bool { return other == j })
 	l.running--
 	if ctx.Err() != nil {
 		return
 	}
-	for waiting := l.waiting; len(waiting) > 0 && l.running < maxLanes; waiting = l.waiting {
-		next := waiting[0]
-		l.waiting = waiting[1:]
-		l.byHost[next].waits = false
-		l.start(ctx, next, l.byHost[next])
+	l.queue(h)
+	l.start(ctx)
+	if h.len() == 0 && h.isIdle() {
+		delete(l.byHost, h.host)
 	}
-	l.start(ctx, host, h)
-	if h.queue.Len() == 0 && h.running == 0 && !h.waits {
-		delete(l.byHost, host)
+}
+
+// makeRoom breaks off a job for each host that waits and has none running, if jobs have run for long
+// enough.
+func (l *lanes) makeRoom(ctx context.Context) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.check = nil; ctx.Err() != nil {
+		return
 	}
+	now := time.Now()
+	for _, h := range l.waiting {
+		if !h.isIdle() {
+			continue
+		}
+		slow := l.slowest(now)
+		if slow == nil {
+			break
+		}
+		slow.breakOff(errOutOfPatience)
+		slow.breakOff = nil
+	}
+	l.start(ctx)
+}
+
+// slowest returns the job that runs the longest of the hosts that run the most, nil if none has run for
+// long.
+func (l *lanes) slowest(now time.Time) *job {
+	var slowest *job
+	most := 0
+	for _, h := range l.byHost {
+		for _, j := range h.running {
+			if j.breakOff == nil || now.Sub(j.started) < patience {
+				continue
+			}
+			if slowest == nil || cmp.Or(cmp.Compare(most, len(h.running)), j.started.Compare(slowest.started), cmp.Compare(j.sequence, slowest.sequence)) < 0 {
+				slowest, most = j, len(h.running)
+			}
+		}
+	}
+	return slowest
 }
 
 // len is how many images are queued or under way.
@@ -152,36 +210,4 @@ func (l *lanes) wait() {
 	l.byHost, l.waiting = map[string]*lane{}, nil // None is started any longer.
 	l.mu.Unlock()
 	l.group.Wait()
-}
-
-// jobs is a heap: urgent ones first, and those of one kind by turns, in the order in which they came.
-type jobs []*job
-
-func (q jobs) Len() int      { return len(q) }
-func (q jobs) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q jobs) Less(i, j int) bool {
-	if q[i].urgent != q[j].urgent {
-		return q[i].urgent
-	}
-	if q[i].turn != q[j].turn {
-		return q[i].turn < q[j].turn
-	}
-	return q[i].sequence < q[j].sequence
-}
-
-// Push implements heap.Interface.
-func (q *jobs) Push(x any) {
-	if j, ok := x.(*job); ok {
-		*q = append(*q, j)
-	}
-}
-
-// Pop implements heap.Interface.
-func (q *jobs) Pop() any {
-	old := *q
-	last := len(old) - 1
-	j := old[last]
-	old[last] = nil
-	*q = old[:last]
-	return j
 }

@@ -5,10 +5,13 @@ package importer
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"strings"
+	"maps"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -68,59 +71,6 @@ func TestLanes(t *testing.T) {
 	}
 }
 
-// TestLanesTakeTurns checks that an owner with few jobs does not wait for all of another's, whether it
-// comes later or has one at a time, and that neither starves the other.
-func TestLanesTakeTurns(t *testing.T) {
-	h := &lane{turns: map[string]uint64{}}
-	push := func(owner string, urgent bool, n int) {
-		for range n {
-			h.push(&job{owner: owner, urgent: urgent, name: owner})
-		}
-	}
-	order := ""
-	pop := func() string {
-		j := h.pop()
-		order += j.name
-		return j.name
-	}
-	push("a", true, 6)
-	pop()
-	pop()
-	push("b", true, 2)
-	push("c", false, 1)
-	for range 4 {
-		pop()
-	}
-	push("a", true, 1)
-	for h.queue.Len() > 0 {
-		if pop() == "c" && h.queue.Len() > 0 {
-			t.Error("what is not urgent goes before what is")
-		}
-	}
-	if order != "aababaaaac" {
-		t.Errorf("order %s", order)
-	}
-	// One owner adds a job whenever one of it has begun.
-	push("d", true, 10)
-	push("e", true, 1)
-	order = ""
-	for range 10 {
-		if pop() == "e" {
-			push("e", true, 1)
-		}
-	}
-	if n := strings.Count(order, "d"); n < 4 || n > 6 {
-		t.Errorf("order %s", order)
-	}
-	push("f", true, 1)
-	for h.queue.Len() > 0 {
-		pop()
-	}
-	if len(h.turns) > 3 {
-		t.Errorf("turns %v", h.turns)
-	}
-}
-
 // TestLanesHaveRoomForAll checks that hosts take turns where there are more than run at a time.
 func TestLanesHaveRoomForAll(t *testing.T) {
 	l := &lanes{}
@@ -147,4 +97,130 @@ func TestLanesHaveRoomForAll(t *testing.T) {
 	if most > maxLanes || l.len() != 0 || len(l.byHost) != 0 {
 		t.Errorf("%d at a time, %d left, %d hosts left", most, l.len(), len(l.byHost))
 	}
+}
+
+// hang fills all room of lanes with jobs that hang until they are broken off. It returns a function that
+// counts those, by host.
+func hang(t *testing.T, l *lanes) (brokenOff func() map[string]int) {
+	t.Helper()
+	var mu sync.Mutex
+	counts := map[string]int{}
+	for i := range maxLanes {
+		host := fmt.Sprint("slow-", i%(maxLanes/lanesPerHost))
+		l.add(t.Context(), host, &job{name: fmt.Sprint("slow-", i), run: func(ctx context.Context) {
+			<-ctx.Done()
+			if errors.Is(context.Cause(ctx), errOutOfPatience) {
+				mu.Lock()
+				defer mu.Unlock()
+				counts[host]++
+			}
+		}})
+	}
+	return func() map[string]int {
+		mu.Lock()
+		defer mu.Unlock()
+		return maps.Clone(counts)
+	}
+}
+
+// TestSlowHostsGiveUpRoom checks that hosts whose jobs hang leave room to hosts that have none running,
+// one job for each of these, and of the hosts that run the most.
+func TestSlowHostsGiveUpRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lanes{}
+		brokenOff := hang(t, l)
+		var quick sync.WaitGroup
+		for i := range 3 {
+			for n := range 2 {
+				quick.Add(1)
+				l.add(t.Context(), fmt.Sprint("quick-", i), &job{name: fmt.Sprint("quick-", i, "-", n), run: func(context.Context) { quick.Done() }})
+			}
+		}
+		quick.Wait()
+		synctest.Wait()
+		counts := brokenOff()
+		if len(counts) != 3 {
+			t.Errorf("broken off: %v", counts)
+		}
+		for host, n := range counts {
+			if n != 1 {
+				t.Errorf("%s: %d jobs are broken off", host, n)
+			}
+		}
+	})
+}
+
+// TestManySlowHosts checks that more slow hosts than there is room for delay another host by their turns
+// and no longer.
+func TestManySlowHosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		l := &lanes{}
+		begun := 0
+		for i := range 2 * maxLanes {
+			for n := range lanesPerHost {
+				l.add(ctx, fmt.Sprint("slow-", i), &job{name: fmt.Sprint("slow-", i, "-", n), run: func(ctx context.Context) { <-ctx.Done() }})
+			}
+		}
+		quick := make(chan struct{})
+		l.add(ctx, "quick", &job{name: "quick", run: func(context.Context) {
+			begun = 2*maxLanes*lanesPerHost + 1 - l.len()
+			close(quick)
+		}})
+		<-quick
+		if begun > 3*maxLanes {
+			t.Errorf("%d jobs of slow hosts have gone before", begun)
+		}
+		cancel()
+		l.wait()
+	})
+}
+
+// TestPatience checks that nothing is broken off as long as hosts have jobs running, or jobs end in time.
+func TestPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		l := &lanes{}
+		var mu sync.Mutex
+		ended, cut := 0, 0
+		// Of these, as many run as there is room for. All hosts have one running.
+		for i := range 2 * maxLanes {
+			l.add(ctx, fmt.Sprint(i%maxLanes), &job{name: fmt.Sprint(i), run: func(ctx context.Context) {
+				timer := time.NewTimer(10 * patience)
+				defer timer.Stop()
+				select {
+				case <-timer.C:
+				case <-ctx.Done():
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if ended++; ctx.Err() != nil {
+					cut++
+				}
+			}})
+		}
+		l.group.Wait()
+		if ended != 2*maxLanes || cut != 0 {
+			t.Errorf("%d jobs ended, %d are broken off", ended, cut)
+		}
+		// A host waits, and room comes before patience ends.
+		for i := range maxLanes + 1 {
+			l.add(ctx, fmt.Sprint(i), &job{name: fmt.Sprint(i), run: func(ctx context.Context) {
+				timer := time.NewTimer(patience - 1)
+				defer timer.Stop()
+				select {
+				case <-timer.C:
+				case <-ctx.Done():
+					mu.Lock()
+					defer mu.Unlock()
+					cut++
+				}
+			}})
+		}
+		l.group.Wait()
+		if cut != 0 {
+			t.Errorf("%d jobs are broken off", cut)
+		}
+		cancel()
+	})
 }

@@ -6,6 +6,7 @@ package importer
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -135,6 +136,26 @@ func (p *Planner) forName(configs *Snapshot, policies *trust.Snapshot, named ref
 // by everybody where registries are not.
 func (c *Config) asksRegistry() bool {
 	return c.spec.SignatureExtension != assayv1alpha1.StoreNever || c.spec.Attachments != assayv1alpha1.StoreNever || c.spec.Credentials != nil
+}
+
+// lane names the hosts that a plan has asked. Images whose stores are on the same hosts wait for each
+// other, because all of them have to answer; images with fewer or other hosts do not.
+func (p *plan) lane() string {
+	if p.err != nil || p.config == nil {
+		return ""
+	}
+	var hosts []string
+	if _, rest, ok := strings.Cut(string(p.config.spec.Lookaside), "://"); ok {
+		host, _, _ := strings.Cut(rest, "/")
+		hosts = append(hosts, strings.ToLower(host))
+	}
+	if p.config.asksRegistry() {
+		for i := range p.endpoints {
+			hosts = append(hosts, p.endpoints[i].host())
+		}
+	}
+	slices.Sort(hosts)
+	return strings.Join(slices.Compact(hosts), " ")
 }
 
 // inMirror returns the name of an image in a mirror, which takes the place of the scope; nil for a

@@ -123,17 +123,3 @@ func (r *Reconciler) enqueueScope(ctx context.Context, q requestQueue, text stri
 		}
 	}
 }
-
-// lane is the host that a plan is about: the one whose answers take longest to come if it fails.
-func (p *plan) lane() string {
-	if p.err != nil || p.config == nil {
-		return ""
-	}
-	if hosts := p.config.spec.Lookaside; hosts != "" && !p.config.asksRegistry() {
-		return string(hosts)
-	}
-	if len(p.endpoints) > 0 {
-		return p.endpoints[0].host()
-	}
-	return ""
-}

@@ -188,7 +188,9 @@ func (r *Reconciler) patch(ctx context.Context, image *imagecache.Image, patch m
 	return nil
 }
 
-// recordTransition emits an event when the result of an import changes.
+// recordTransition emits an event when the result of an import changes to a failure or from one. The stored
+// result counts, so that a restart repeats none; and one for the same reason is not repeated while it is
+// still there, so that a host that comes and goes emits no more than one of each.
 func (r *Reconciler) recordTransition(ctx context.Context, before, after *imagev1.Image) {
 	was := ""
 	if before.Status.Import != nil {
@@ -206,9 +208,12 @@ func (r *Reconciler) recordTransition(ctx context.Context, before, after *imagev
 	case !isFailure(was):
 		return // The verdict has an event of its own.
 	}
-	if r.events.AllowN(r.Clock.Now(), 1) {
-		r.Recorder.Eventf(after, nil, eventType, is, "Import", "%s", message(after.Status.Import))
+	now := r.Clock.Now()
+	if r.emitted.Seen(string(after.UID), is, now) || !r.events.AllowN(now, 1) {
+		return
 	}
+	r.emitted.Add(string(after.UID), is, now)
+	r.Recorder.Eventf(after, nil, eventType, is, "Import", "%s", message(after.Status.Import))
 }
 
 // isFailure reports whether a result is one that somebody should know of.

@@ -30,6 +30,7 @@ import (
 
 	assayv1alpha1 "github.com/assay-project/assay/api/v1alpha1"
 	"github.com/assay-project/assay/controllers/importer"
+	"github.com/assay-project/assay/internal/eventmemory"
 	"github.com/assay-project/assay/internal/imagecache"
 	"github.com/assay-project/assay/internal/objectcache"
 )
@@ -56,7 +57,8 @@ type Reconciler struct {
 	Clock clock.PassiveClock
 
 	// hosts has an element when what a host answers has changed.
-	hosts chan event.GenericEvent
+	hosts   chan event.GenericEvent
+	emitted eventmemory.Memory
 }
 
 // New returns a reconciler, whose Notify can be called at once.
@@ -191,7 +193,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return ctrl.Result{}, nil
 }
 
-// recordTransition emits an event when the state of the hosts changes.
+// recordTransition emits an event when the state of the hosts changes. One for the same reason is not
+// repeated while it is still there: hosts may come and go.
 func (r *Reconciler) recordTransition(ctx context.Context, before, after *assayv1alpha1.RegistryConfig) {
 	was := meta.FindStatusCondition(before.Status.Conditions, assayv1alpha1.ReadyCondition)
 	is := meta.FindStatusCondition(after.Status.Conditions, assayv1alpha1.ReadyCondition)
@@ -203,5 +206,10 @@ func (r *Reconciler) recordTransition(ctx context.Context, before, after *assayv
 	if is.Status == metav1.ConditionFalse {
 		eventType = corev1.EventTypeWarning
 	}
+	now := r.Clock.Now()
+	if r.emitted.Seen(string(after.UID), is.Reason, now) {
+		return
+	}
+	r.emitted.Add(string(after.UID), is.Reason, now)
 	r.Recorder.Eventf(after, nil, eventType, is.Reason, "Contact", "%s", is.Message)
 }

@@ -23,15 +23,21 @@ const (
 	maxMessage = 1024
 	// maxListed is how many hosts or scopes a message names.
 	maxListed = 4
+	// separator is between the clauses of a message.
+	separator = "; "
+	// refusedMessage is the message about a credential.
+	refusedMessage = "a registry refuses the credential of the Secret, or it has no access to an image; images that can be read without one are"
 )
 
 // applyStatus sets the condition Ready and what belongs to it.
 func applyStatus(object *assayv1alpha1.RegistryConfig, config *importer.Config, now metav1.Time) {
-	ready := readyCondition(config)
+	failed, contacted := outcomes(config)
+	ready := readyCondition(config, failed, contacted)
 	stored := meta.FindStatusCondition(object.Status.Conditions, assayv1alpha1.ReadyCondition)
-	if ready.Reason == assayv1alpha1.ReasonNotContacted && stored != nil && stored.ObservedGeneration == object.Generation && fromHosts(stored.Reason) {
-		// This process has asked no host yet. What the last one met with counts until then: at rest,
-		// a restart writes nothing.
+	if stored != nil && stored.ObservedGeneration == object.Generation && fromHosts(stored.Reason) && fromHosts(ready.Reason) &&
+		(contacted == 0 || isAhead(stored, config, failed)) {
+		// What the last process met with counts until this one has asked as much: at rest, a restart
+		// writes nothing, and behind it nothing is reported twice.
 		ready.Status, ready.Reason, ready.Message = stored.Status, stored.Reason, stored.Message
 	}
 	ready.ObservedGeneration, ready.LastTransitionTime = object.Generation, now
@@ -44,9 +50,30 @@ func fromHosts(reason string) bool {
 	return reason != assayv1alpha1.ReasonScopeConflict && reason != assayv1alpha1.ReasonInvalidConfig
 }
 
-func readyCondition(config *importer.Config) metav1.Condition {
+// isAhead reports whether a stored failure is about a host that this process has not asked yet, or about a
+// credential that it has not used, and says all that it has met with.
+func isAhead(stored *metav1.Condition, config *importer.Config, failed []*registry.Error) bool {
+	for _, e := range failed {
+		if !strings.Contains(stored.Message, e.Error()) {
+			return false
+		}
+	}
+	if stored.Message == refusedMessage {
+		return !config.CredentialUsed()
+	}
+	if stored.Status != metav1.ConditionFalse {
+		return false
+	}
+	// The message has one clause for each host, which begins with it. What is no host is none that the
+	// RegistryConfig leads to.
+	return slices.ContainsFunc(strings.Split(stored.Message, separator), func(clause string) bool {
+		host, _, _ := strings.Cut(clause, " ")
+		return config.LeadsTo(host) && config.Outcome(host).Time.IsZero()
+	})
+}
+
+func readyCondition(config *importer.Config, failed []*registry.Error, contacted int) metav1.Condition {
 	condition := metav1.Condition{Type: assayv1alpha1.ReadyCondition, Status: metav1.ConditionFalse}
-	failed, contacted := outcomes(config)
 	switch {
 	case config.Err != nil:
 		condition.Reason, condition.Message = assayv1alpha1.ReasonInvalidConfig, config.Err.Error()
@@ -55,8 +82,7 @@ func readyCondition(config *importer.Config) metav1.Condition {
 	case len(failed) > 0:
 		condition.Reason, condition.Message = reasonOf(failed[0].Code), list(failed)
 	case config.CredentialRefused():
-		condition.Reason = assayv1alpha1.ReasonUnauthorized
-		condition.Message = "a registry refuses the credential of the Secret, or it has no access to an image; images that can be read without one are"
+		condition.Reason, condition.Message = assayv1alpha1.ReasonUnauthorized, refusedMessage
 	case contacted == 0:
 		condition.Status, condition.Reason = metav1.ConditionUnknown, assayv1alpha1.ReasonNotContacted
 		condition.Message = "no image has needed a request yet"
@@ -113,7 +139,7 @@ func list(failed []*registry.Error) string {
 	if more := len(failed) - maxListed; more > 0 {
 		parts = append(parts, fmt.Sprintf("and %d more", more))
 	}
-	return strings.Join(parts, "; ")
+	return strings.Join(parts, separator)
 }
 
 func conflicts(scopes map[string]string) string {

@@ -21,7 +21,7 @@ type Table struct {
 	perNamespace map[unique.Handle[string]]int
 	// disabled are the namespaces that opt out.
 	disabled map[string]bool
-	// arrivals counts the references that were ever added.
+	// arrivals counts the references, and their first uses in a namespace, that were ever added.
 	arrivals uint64
 	// dropped counts the references of each namespace that are not remembered, without zeros.
 	dropped map[unique.Handle[string]]int
@@ -50,6 +50,9 @@ type uses struct {
 type namespaceUses struct {
 	namespace    unique.Handle[string]
 	active, idle uint32
+	// arrival orders the active use among all arrivals; zero for one that was in the first list of
+	// its kind.
+	arrival uint64
 }
 
 // Reference is a reference and what uses it.
@@ -59,6 +62,9 @@ type Reference struct {
 	// Namespaces are those with a workload that creates Pods with the reference, or a Pod that
 	// has not ended, without those that opt out of discovery; in no order.
 	Namespaces []string
+	// Arrivals has for each of Namespaces when its workloads began to use the reference, in the
+	// order of Arrival; zero for since the start. It does not depend on other namespaces.
+	Arrivals []uint64
 	// Arrival orders references by when they appeared.
 	Arrival uint64
 	// IsNew reports whether the reference appeared after the start.
@@ -110,6 +116,7 @@ func (t *Table) Each(visit func(Reference)) {
 		for _, n := range u.namespaces {
 			if name := n.namespace.Value(); n.active > 0 && !t.disabled[name] {
 				reference.Namespaces = append(reference.Namespaces, name)
+				reference.Arrivals = append(reference.Arrivals, n.arrival)
 			}
 		}
 		visit(reference)
@@ -235,6 +242,11 @@ func (t *Table) addReference(reference, namespace unique.Handle[string], idle, i
 	}
 	n.active++
 	if n.active == 1 {
+		n.arrival = 0
+		if isNew {
+			t.arrivals++
+			n.arrival = t.arrivals
+		}
 		t.notify()
 	}
 	return true

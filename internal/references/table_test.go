@@ -76,6 +76,38 @@ func TestArrivals(t *testing.T) {
 	}
 }
 
+// Each namespace has an order of its own: when its workloads began to use a reference. What makes no
+// Pods is no use, and what was in the first lists has no place in the order.
+func TestArrivalsByNamespace(t *testing.T) {
+	table := newTable()
+	arrival := func(reference, namespace string) (found uint64) {
+		table.Each(func(r Reference) {
+			for i, name := range r.Namespaces {
+				if name == namespace && r.Text.Value() == reference {
+					found = r.Arrivals[i]
+				}
+			}
+		})
+		return found
+	}
+	table.replace(0, []*Object{object("shop", "a", false, "app"), object("shop", "b", true, "rolled-back")}, false)
+	table.put(0, object("test", "a", false, "app"), true)
+	table.put(0, object("shop", "c", false, "app", "next"), true)
+	first, next := arrival("app", "test"), arrival("next", "shop")
+	if arrival("app", "shop") != 0 || first == 0 || next <= first {
+		t.Errorf("shop %d, test %d, next %d", arrival("app", "shop"), first, next)
+	}
+	table.put(0, object("shop", "b", false, "rolled-back"), true)
+	if arrival("rolled-back", "shop") <= next {
+		t.Errorf("what is rolled back to has %d", arrival("rolled-back", "shop"))
+	}
+	table.put(1, object("test", "a-1", false, "app"), true)
+	table.replace(0, []*Object{object("test", "a", false, "app"), object("shop", "a", false, "app")}, true)
+	if arrival("app", "test") != first || arrival("app", "shop") != 0 {
+		t.Errorf("in use all the time: test %d, shop %d", arrival("app", "test"), arrival("app", "shop"))
+	}
+}
+
 // One namespace cannot fill the memory, and what it has too much is counted.
 func TestNamespaceBound(t *testing.T) {
 	table := newTable()

@@ -41,7 +41,7 @@ type Client struct {
 	withCredential, anonymous *auth.Client
 	tokens                    map[string]struct{}
 	extension                 knownExtension
-	refused                   bool
+	refused, used             bool
 }
 
 // knownExtension is what a registry said of its signature extension.
@@ -124,10 +124,17 @@ func (c *Client) CredentialRefused() bool {
 	return c.refused
 }
 
+// CredentialUsed reports whether the registry has accepted or refused the credential once.
+func (c *Client) CredentialUsed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.used
+}
+
 func (c *Client) setRefused(refused bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.refused = refused
+	c.refused, c.used = refused, true
 }
 
 // Repository returns the repository of a reference, for the requests about one image. It is not

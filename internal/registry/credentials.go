@@ -113,7 +113,7 @@ func splitKey(key string) (host, repository string) {
 
 // credentialHost is one name for one registry.
 func credentialHost(host string) string {
-	switch host = canonicalKey(host); host {
+	switch host = CanonicalHost(host); host {
 	case "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com":
 		return "docker.io"
 	default:

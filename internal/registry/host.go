@@ -69,13 +69,15 @@ func (h *host) acquire(ctx context.Context, by *transport) error {
 	select {
 	case h.slots <- struct{}{}:
 	case <-ctx.Done():
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	err := h.limit(by.access.RequestsPerSecond).Wait(ctx)
 	switch {
-	case err != nil && ctx.Err() == nil:
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	case err != nil:
 		err = &Error{Code: RateLimited, Host: h.name, Detail: "has more requests waiting than can be sent in time"}
-	case err == nil:
+	default:
 		// Others may have been told meanwhile to leave the host alone.
 		err = h.restingFor(by)
 	}
@@ -158,15 +160,16 @@ func (h *host) refused(err *Error) {
 	h.last = Outcome{Time: h.clock.Now(), Err: err}
 }
 
-// answered records an answer, by which the host may ask for a rest. It reports whether anything
-// changed but the time.
-func (h *host) answered(response *http.Response) (changed bool) {
+// answered records the head of an answer where it reports a failure or asks for a rest, and reports
+// whether it does. Otherwise the end of the answer counts.
+func (h *host) answered(response *http.Response) (recorded bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := h.clock.Now()
 	status := response.StatusCode
 	limited := status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
-	if !limited && h.rests(now) {
+	failed, half := status >= http.StatusInternalServerError, halfUsed(response.Header)
+	if !limited && (!failed && !half || h.rests(now)) {
 		return false
 	}
 	h.failures, h.last = 0, Outcome{Time: now}
@@ -176,17 +179,27 @@ func (h *host) answered(response *http.Response) (changed bool) {
 		h.rest(retryAfter(response.Header.Get("Retry-After"), now), why, nil)
 		why.Host = h.name
 		h.last.Err = &why
-	case status >= http.StatusInternalServerError:
+	case failed:
 		h.last.Err = fromStatus(h.name, status)
-	case halfUsed(response.Header):
-		h.rest(budgetRest, Error{Code: RateLimited, Detail: "counts requests, and half of them are used"}, nil)
 	default:
-		changed = !h.since.IsZero()
-		h.since = time.Time{}
-		return changed
+		h.rest(budgetRest, Error{Code: RateLimited, Detail: "counts requests, and half of them are used"}, nil)
 	}
 	h.trouble(now)
 	return true
+}
+
+// completed records the end of an answer. It reports whether anything changed but the time.
+func (h *host) completed() (changed bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := h.clock.Now()
+	if h.rests(now) {
+		return false
+	}
+	h.failures, h.last = 0, Outcome{Time: now}
+	changed = !h.since.IsZero()
+	h.since = time.Time{}
+	return changed
 }
 
 // trouble records since when the host fails or rests.

@@ -4,6 +4,7 @@
 package registry_test
 
 import (
+	"context"
 	"io"
 	"log"
 	"net"
@@ -179,6 +180,85 @@ func TestRequestsThatEndDuringARest(t *testing.T) {
 	_, err := repository.Head(t.Context(), "v1")
 	if e := wantRefusal(t, err, registry.Unavailable, "broke off"); e.RetryAfter() != 5*time.Second {
 		t.Errorf("RetryAfter is %s", e.RetryAfter())
+	}
+}
+
+// begin sends the beginning of an answer.
+func begin(w http.ResponseWriter) {
+	w.Header().Set("Content-Length", "100")
+	_, _ = w.Write([]byte("a"))
+	_ = http.NewResponseController(w).Flush()
+}
+
+// TestBrokenAnswers checks that a host that begins to answer and breaks off is one that does not answer:
+// it rests for longer each time, and answers again when an answer has come to its end.
+func TestBrokenAnswers(t *testing.T) {
+	broken := true
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if !broken {
+			text(ociManifest, content)(w, r)
+			return
+		}
+		begin(w)
+		hangUp(w, r)
+	})
+	n := network()
+	clock := clocktesting.NewFakePassiveClock(testNow)
+	changes := 0
+	n.Clock, n.HostChanged = clock, func() { changes++ }
+	repository := s.repository(n, registry.Credential{})
+	now := testNow
+	for _, rest := range []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second} {
+		_, err := repository.Manifest(t.Context(), testDigest, 1000)
+		wantError(t, err, registry.Unavailable, "broke off")
+		_, err = repository.Manifest(t.Context(), testDigest, 1000)
+		if e := wantRefusal(t, err, registry.Unavailable, "broke off"); e.RetryAfter() != rest {
+			t.Errorf("RetryAfter is %s, want %s", e.RetryAfter(), rest)
+		}
+		now = now.Add(rest)
+		clock.SetTime(now)
+	}
+	broken = false
+	if _, err := repository.Manifest(t.Context(), testDigest, 1000); err != nil {
+		t.Error(err)
+	}
+	if o := n.Outcome(s.host("registry")); o.Err != nil || len(n.Troubled()) != 0 || changes != 4 {
+		t.Errorf("outcome %v, troubled %v, %d changes", o.Err, n.Troubled(), changes)
+	}
+}
+
+// TestTimeUsedUp checks that a host rests if it has not answered in the time that it is given, before or
+// after the head of its answer, and that it does not where other hosts had used up the time.
+func TestTimeUsedUp(t *testing.T) {
+	for name, tt := range map[string]struct {
+		took    time.Duration
+		begins  bool
+		resting int
+	}{
+		"no answer":           {10 * time.Second, false, 1},
+		"no end":              {10 * time.Second, true, 1},
+		"no time to answer":   {9 * time.Second, false, 0},
+		"no time for the end": {9 * time.Second, true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			clock := clocktesting.NewFakePassiveClock(testNow)
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if tt.begins {
+					begin(w)
+				}
+				clock.SetTime(testNow.Add(tt.took))
+				cancel(context.DeadlineExceeded)
+				<-r.Context().Done()
+			})
+			n := network()
+			n.Clock = clock
+			_, err := s.repository(n, registry.Credential{}).Manifest(ctx, testDigest, 1000)
+			wantError(t, err, registry.Unavailable, "in time")
+			if n.Resting() != tt.resting {
+				t.Errorf("%d hosts rest, want %d", n.Resting(), tt.resting)
+			}
+		})
 	}
 }
 

@@ -96,7 +96,7 @@ func schemeName(scheme string) string {
 // Outcome returns what came of the last request to a host, host or host:port.
 func (n *Network) Outcome(name string) Outcome {
 	n.mu.Lock()
-	h := n.hosts[canonicalKey(name)]
+	h := n.hosts[CanonicalHost(name)]
 	n.mu.Unlock()
 	if h == nil {
 		return Outcome{}
@@ -169,9 +169,10 @@ func (n *Network) clock() clock.PassiveClock {
 }
 
 // hostKey is the host of a URL, without the port if it is the default one of https.
-func hostKey(u *url.URL) string { return canonicalKey(u.Host) }
+func hostKey(u *url.URL) string { return CanonicalHost(u.Host) }
 
-func canonicalKey(name string) string { return strings.TrimSuffix(strings.ToLower(name), ":443") }
+// CanonicalHost returns host or host:port as errors have it.
+func CanonicalHost(name string) string { return strings.TrimSuffix(strings.ToLower(name), ":443") }
 
 // transport returns a transport that checks addresses, and asks each host for its turn.
 func (n *Network) transport(access Access) http.RoundTripper {
@@ -233,7 +234,7 @@ func (n *Network) dial(ctx context.Context, access Access, network, address stri
 			return err
 		}
 		if problem := rule.check(addr, named); problem != "" {
-			return &Error{Code: HostNotAllowed, Host: canonicalKey(net.JoinHostPort(name, port)), Detail: problem}
+			return &Error{Code: HostNotAllowed, Host: CanonicalHost(net.JoinHostPort(name, port)), Detail: problem}
 		}
 		return nil
 	}}

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // transport sends a request when it is the host's turn, and learns from the answer.
@@ -32,28 +33,19 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := h.acquire(req.Context(), t); err != nil {
 		return nil, err
 	}
+	sent := t.network.clock().Now()
 	response, err := t.base.RoundTrip(req)
 	if err != nil {
 		h.release()
 		t.observe(0)
-		// Who asked has given up; the host need not be at fault.
-		if !errors.Is(err, context.Canceled) {
-			e := Describe(h.name, err)
-			if e.Code == HostNotAllowed {
-				t.refused(h, req, e)
-			} else {
-				h.failed(e, t)
-				t.network.hostChanged()
-			}
-			return nil, e
-		}
-		return nil, err
+		return nil, t.failed(h, req, sent, err)
 	}
 	t.observe(response.StatusCode)
-	if h.answered(response) {
+	asksForLess := h.answered(response)
+	if asksForLess {
 		t.network.hostChanged()
 	}
-	response.Body = &body{ReadCloser: response.Body, left: maxBody, host: h}
+	response.Body = &body{ReadCloser: response.Body, left: maxBody, host: h, transport: t, request: req, sent: sent, begun: !asksForLess}
 	if req.URL.Scheme == "https" && strings.Contains(strings.ToLower(response.Header.Get("Www-Authenticate")), `realm="http:`) {
 		_ = response.Body.Close()
 		return nil, &Error{Code: HostNotAllowed, Host: h.name, Detail: "names a token service that would be contacted without TLS"}
@@ -63,6 +55,24 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, &Error{Code: Malformed, Host: h.name, Detail: "sends an answer that is compressed, for which it was not asked"}
 	}
 	return response, nil
+}
+
+// failed records that a host did not answer, or did not end its answer, and returns the error of that.
+func (t *transport) failed(h *host, req *http.Request, sent time.Time, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err // Who asked has given up; the host need not be at fault.
+	}
+	e := Describe(h.name, err)
+	switch {
+	case e.Code == HostNotAllowed:
+		t.refused(h, req, e)
+	case req.Context().Err() != nil && t.network.clock().Now().Sub(sent) < headerTimeout:
+		// Other hosts have used up the time, and this one had too little.
+	default:
+		h.failed(e, t)
+		t.network.hostChanged()
+	}
+	return e
 }
 
 var defaultPorts = map[string]string{"https": "443", "http": "80"}
@@ -113,9 +123,14 @@ func (t *transport) CloseIdleConnections() {
 // body bounds an answer, and frees its turn at the end of it.
 type body struct {
 	io.ReadCloser
-	left int64
-	host *host
-	once sync.Once
+	left      int64
+	host      *host
+	transport *transport
+	request   *http.Request
+	sent      time.Time
+	// begun is set while nothing is wrong with the answer.
+	begun bool
+	once  sync.Once
 }
 
 // Read implements io.Reader.
@@ -128,11 +143,20 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.left -= int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.begun = false
+		err = b.transport.failed(b.host, b.request, b.sent, err)
+	}
 	return n, err
 }
 
-// Close implements io.Closer.
+// Close implements io.Closer. What was read without an error until now is an answer.
 func (b *body) Close() error {
-	b.once.Do(b.host.release)
+	b.once.Do(func() {
+		b.host.release()
+		if b.begun && b.host.completed() {
+			b.transport.network.hostChanged()
+		}
+	})
 	return b.ReadCloser.Close()
 }
