@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -196,7 +197,10 @@ func (r *Reconciler) ask(ctx context.Context, image *imagecache.Image) (ctrl.Res
 	if r.NamespaceOf != nil {
 		j.owner = r.NamespaceOf(image.DockerImageReference)
 	}
-	uid, recheck := image.UID, recheckRequest(&image.Image)
+	uid, recheck, single := image.UID, recheckRequest(&image.Image), digest.Digest("")
+	if last != nil && last.single == p.digest && last.recheck == recheck {
+		p.wantIndex, single = false, p.digest
+	}
 	j.run = func(ctx context.Context) {
 		started := r.Clock.Now()
 		done := fetch(ctx, p)
@@ -207,7 +211,10 @@ func (r *Reconciler) ask(ctx context.Context, image *imagecache.Image) (ctrl.Res
 		if r.awaitStorage(ctx, done) != nil {
 			return // This process does not lead any longer.
 		}
-		r.finished(j.name, &attempt{uid: uid, planID: p.id, recheck: recheck, at: r.Clock.Now(), retryAfter: done.retryAfter}, done)
+		if done.single {
+			single = p.digest
+		}
+		r.finished(j.name, &attempt{uid: uid, planID: p.id, recheck: recheck, at: r.Clock.Now(), retryAfter: done.retryAfter, single: single}, done)
 	}
 	r.lanes.add(running, p.lane(), j)
 	return ctrl.Result{}, nil

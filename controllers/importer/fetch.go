@@ -45,6 +45,8 @@ type result struct {
 	index []byte
 	// mediaType is what the registry states, empty when it was not asked.
 	mediaType string
+	// single: a registry said that the image is no index.
+	single bool
 	// retryAfter is how long a host rests; zero when none does.
 	retryAfter time.Duration
 }
@@ -76,8 +78,11 @@ func fetch(ctx context.Context, p *plan) *result {
 		answers = append(answers, a)
 		r.record(store, &a)
 	}
-	if p.config.asksRegistry() {
+	switch {
+	case p.config.keepsSignatures():
 		answers = append(answers, r.fetchEndpoints(ctx, p)...)
+	case p.wantIndex:
+		answers = append(answers, r.fetchIndexAlone(ctx, p)...)
 	}
 	r.signatures = byTurns(answers)
 	r.complete = true
@@ -130,18 +135,37 @@ func (r *result) fetchEndpoints(ctx context.Context, p *plan) []answer {
 	return answers
 }
 
+// fetchIndexAlone asks mirrors and the registry for the index until one answers. They are no stores
+// of signatures then, so no signature is missing because of them, and they are listed only if none
+// answered: the status stays the same when there is nothing more to ask them.
+func (r *result) fetchIndexAlone(ctx context.Context, p *plan) []answer {
+	var answers []answer
+	var addresses []string
+	for i := range p.endpoints {
+		repository, noCredential := p.endpoints[i].open(ctx)
+		var a answer
+		a.err = withoutCredential(r.inspect(ctx, p, repository, &a.found), noCredential)
+		if a.err == nil && len(a.found.Skipped) == 0 {
+			return nil
+		}
+		answers, addresses = append(answers, a), append(addresses, repository.URL())
+		if a.err == nil {
+			break
+		}
+	}
+	rest := r.retryAfter
+	for i := range answers {
+		r.record(addresses[i], &answers[i])
+	}
+	// The other stores are not asked more often because this one is down.
+	r.retryAfter = rest
+	return answers
+}
+
 // fetchEndpoint asks one registry for the kind of the image, its index and its signatures.
 func (r *result) fetchEndpoint(ctx context.Context, p *plan, repository *registry.Repository) (a answer) {
-	descriptor, err := repository.Head(ctx, p.digest.String())
-	if err != nil {
-		a.err = err
+	if a.err = r.inspect(ctx, p, repository, &a.found); a.err != nil {
 		return a
-	}
-	r.mediaType = descriptor.MediaType
-	if p.wantIndex && r.index == nil && isIndex(descriptor.MediaType) {
-		if a.err = r.fetchIndex(ctx, p, repository, &a.found); a.err != nil {
-			return a
-		}
 	}
 	if p.config.spec.SignatureExtension != assayv1alpha1.StoreNever {
 		found, err := repository.Extension(ctx, p.digest)
@@ -154,6 +178,20 @@ func (r *result) fetchEndpoint(ctx context.Context, p *plan, repository *registr
 		a.err = errors.Join(a.err, err)
 	}
 	return a
+}
+
+// inspect asks one registry whether the image is an index, and fetches its bytes where they are
+// wanted.
+func (r *result) inspect(ctx context.Context, p *plan, repository *registry.Repository, found *registry.Found) error {
+	descriptor, err := repository.Head(ctx, p.digest.String())
+	if err != nil {
+		return err
+	}
+	r.mediaType, r.single = descriptor.MediaType, !isIndex(descriptor.MediaType)
+	if r.single || !p.wantIndex || r.index != nil {
+		return nil
+	}
+	return r.fetchIndex(ctx, p, repository, found)
 }
 
 // fetchIndex fetches the bytes of an index. What the registry calls an index and is none is left.

@@ -129,7 +129,7 @@ func (p *plan) lane() string {
 	if p.err != nil || p.config == nil {
 		return ""
 	}
-	if hosts := p.config.spec.Lookaside; hosts != "" && !p.config.asksRegistry() {
+	if hosts := p.config.spec.Lookaside; hosts != "" && !p.asksRegistry() {
 		return string(hosts)
 	}
 	if len(p.endpoints) > 0 {
