@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -378,5 +379,29 @@ func (f *fixture) deleteImagesOf(repository string) {
 		if err := client.IgnoreNotFound(testClient.Delete(context.Background(), &image)); err != nil {
 			f.Error(err)
 		}
+	}
+}
+
+// TestImportAPIServer checks that a name of a registry that is the address of the API server leads
+// nowhere, although a policy and a RegistryConfig name it.
+func TestImportAPIServer(t *testing.T) {
+	f := newFixture(t)
+	u, err := url.Parse(testConfig.Host)
+	if err != nil || u.Hostname() != "127.0.0.1" {
+		t.Fatalf("the API server is at %s, %v", testConfig.Host, err)
+	}
+	repository := "apiserver.example.com:" + u.Port() + "/" + f.name
+	policy := f.policy(newSigner("release"))
+	policy.Spec.Scopes = scopes(repository)
+	config := &assayv1alpha1.RegistryConfig{ObjectMeta: metav1.ObjectMeta{Name: f.name}}
+	config.Spec.Scopes = []assayv1alpha1.RegistryScope{assayv1alpha1.RegistryScope(repository)}
+	image := &imagev1.Image{
+		ObjectMeta:           metav1.ObjectMeta{Name: f.name, Annotations: map[string]string{assayv1alpha1.ImportAnnotation: "true"}},
+		DockerImageReference: repository + "@" + digest.FromString(f.name).String(),
+	}
+	f.create(policy, config, image)
+	stored := f.imported(metav1.ConditionFalse, assayv1alpha1.ReasonHostNotAllowed)
+	if m := stored.Status.Import.Stores[0].Message; !strings.Contains(m, "has the address of the API server") {
+		t.Errorf("message: %s", m)
 	}
 }

@@ -60,6 +60,9 @@ type Options struct {
 	AllowlistTTL time.Duration
 	// Network is the way to registries and lookaside stores. Its clock is Clock.
 	Network *registry.Network
+	// APIServers are URLs, or host:port, by which API servers are reached beside that of the manager's
+	// configuration. No registry leads there.
+	APIServers []string
 	// Keychain finds the credentials of registries that no Secret has; nil finds none.
 	Keychain importer.Keychain
 	// ImageRetention is how long a discovered Image is kept that no workload uses.
@@ -111,7 +114,7 @@ func NewCache(room int) cache.NewCacheFunc {
 
 // Setup registers every controller with the manager.
 func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
-	o.setDefaults()
+	o.setDefaults(mgr)
 	if err := trust.RegisterIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
@@ -183,7 +186,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	return metrics.Registry.Register(&statemetrics.Collector{Client: mgr.GetClient(), Clock: o.Clock})
 }
 
-func (o *Options) setDefaults() {
+func (o *Options) setDefaults(mgr ctrl.Manager) {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
@@ -191,6 +194,12 @@ func (o *Options) setDefaults() {
 		o.Network = &registry.Network{}
 	}
 	o.Network.Observe, o.Network.Clock = importer.ObserveRequest, o.Clock
+	// Registries and stores must not lead to an API server.
+	servers := &apiserver.Addresses{
+		Reader: mgr.GetAPIReader(), Servers: append([]string{mgr.GetConfig().Host}, o.APIServers...),
+		Resolve: registry.AddressesOf, Clock: o.Clock,
+	}
+	o.Network.DeniedAddresses = servers.All
 }
 
 // newDiscovery returns what makes Images for what workloads refer to.

@@ -37,7 +37,7 @@ type RegistryConfig struct {
 // RegistryConfigSpec says how the signatures of images are fetched.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.mirrors) || size(self.mirrors) == 0 || !self.scopes.exists(s, s.startsWith('*'))",message="mirrors take the place of a scope, and a wildcard has none: list the registries"
-// +kubebuilder:validation:XValidation:rule="!has(self.mirrorSourcePolicy) || self.mirrorSourcePolicy != 'NeverContactSource' || (has(self.mirrors) && size(self.mirrors) > 0)",message="NeverContactSource needs mirrors: without one there is nothing to contact"
+// +kubebuilder:validation:XValidation:rule="!has(self.mirrorSourcePolicy) || self.mirrorSourcePolicy != 'NeverContactSource' || (has(self.mirrors) && size(self.mirrors) > 0) || has(self.lookaside)",message="NeverContactSource needs mirrors or a lookaside store: without one there is nothing to contact"
 // +kubebuilder:validation:XValidation:rule="!has(self.lookaside) || self.lookaside.startsWith('https://') || (has(self.insecure) && self.insecure)",message="a lookaside store is an https URL; an http URL needs insecure: true"
 type RegistryConfigSpec struct {
 	// scopes are the images that the configuration is for, as a TrustPolicy has them but without
@@ -86,7 +86,7 @@ type RegistryConfigSpec struct {
 	Mirrors []MirrorPrefix `json:"mirrors,omitempty"`
 
 	// mirrorSourcePolicy is whether the registry itself is asked when no mirror has signatures,
-	// as in an ImageDigestMirrorSet.
+	// as in an ImageDigestMirrorSet. Beside a lookaside store, it may be without mirrors.
 	// +optional
 	// +kubebuilder:default=AllowContactingSource
 	MirrorSourcePolicy MirrorSourcePolicy `json:"mirrorSourcePolicy,omitempty"`

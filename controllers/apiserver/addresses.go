@@ -26,10 +26,10 @@ var EndpointSlice = client.ObjectKey{Namespace: metav1.NamespaceDefault, Name: "
 // are also values of a metric's label.
 const maxAddresses = 32
 
-// addresses returns the addresses (host:port) of the API servers, sorted.
-func (c *Checker) addresses(ctx context.Context) ([]string, error) {
+// readAddresses returns the addresses (host:port) of the API servers, sorted.
+func readAddresses(ctx context.Context, reader client.Reader) ([]string, error) {
 	var slice discoveryv1.EndpointSlice
-	if err := c.Reader.Get(ctx, EndpointSlice, &slice); err != nil {
+	if err := reader.Get(ctx, EndpointSlice, &slice); err != nil {
 		return nil, fmt.Errorf("reading EndpointSlice %s: %w", EndpointSlice, err)
 	}
 	addresses := addressesOf(&slice)

@@ -83,7 +83,7 @@ func TestAddresses(t *testing.T) {
 				c.slice.ObjectMeta = metav1.ObjectMeta{Namespace: EndpointSlice.Namespace, Name: EndpointSlice.Name}
 				builder.WithObjects(c.slice)
 			}
-			got, err := (&Checker{Reader: builder.Build()}).addresses(t.Context())
+			got, err := readAddresses(t.Context(), builder.Build())
 			if diff := cmp.Diff(c.want, got); diff != "" || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 				t.Errorf("error %v, want %q (-want +got):\n%s", err, c.err, diff)
 			}

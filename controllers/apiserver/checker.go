@@ -3,7 +3,8 @@
 
 // Package apiserver finds out which copy of the allowlist each API server of the cluster goes by:
 // checker.go runs the rounds, addresses.go finds the API servers, ask.go asks one of them,
-// compare.go decides what an answer means, and report.go reports it.
+// compare.go decides what an answer means, and report.go reports it. denied.go knows the addresses
+// for the import of signatures, which must not contact them.
 //
 // An API server may go on using a copy of the allowlist that no longer changes
 // (kubernetes/kubernetes#130887), or have none. The policies cannot see that the copy is outdated
@@ -105,7 +106,7 @@ func (c *Checker) Check(ctx context.Context) (pause time.Duration, err error) {
 		return c.Grace, err
 	}
 	c.wait(ctx, c.Grace)
-	addresses, err := c.addresses(ctx)
+	addresses, err := readAddresses(ctx, c.Reader)
 	if err != nil {
 		logf.FromContext(ctx).Error(err, "Cannot find the addresses of the API servers")
 		return c.Interval, c.reportUnknown(ctx)

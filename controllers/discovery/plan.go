@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/assay-project/assay/internal/importstatus"
 )
 
 const (
@@ -78,6 +80,8 @@ type plan struct {
 	mark   []*imageFacts
 	remove []*imageFacts
 	retag  []retag
+	// moved are the tags that a verified image keeps until the one that they have moved to is verified.
+	moved []importstatus.MovedTag
 	// excess counts, by namespace, the references that no Image is made for because there are
 	// too many.
 	excess map[string]int
@@ -90,14 +94,6 @@ type plan struct {
 	wait time.Duration
 
 	counts counts
-}
-
-// retag sets the tags in the status of an Image.
-type retag struct {
-	image *imageFacts
-	tags  []string
-	// moved are those of the tags that another image had.
-	moved []string
 }
 
 // counts are about the references in the scopes of policies.
@@ -158,6 +154,9 @@ func decide(in *input) *plan {
 		slices.SortFunc(facts, func(a, b *imageFacts) int { return cmp.Compare(a.name, b.name) })
 	}
 	slices.SortFunc(d.retag, func(a, b retag) int { return cmp.Compare(a.image.name, b.image.name) })
+	slices.SortFunc(d.moved, func(a, b importstatus.MovedTag) int {
+		return cmp.Or(cmp.Compare(a.Image, b.Image), cmp.Compare(a.Previous, b.Previous))
+	})
 	return &d.plan
 }
 
@@ -383,49 +382,4 @@ func (d *decision) isDue(at time.Time) bool {
 		d.wait = left
 	}
 	return left <= 0
-}
-
-// retags finds the Images whose status names other tags than those by which they are used.
-func (d *decision) retags() {
-	for _, f := range d.images.byName {
-		tags := append(slices.Clone(d.tags[f.entry]), d.keptTags(f)...)
-		if f.entry == "" || len(tags) == 0 && (len(f.tags) == 0 || !d.isComplete) || d.images.find(f.entry) != f {
-			continue
-		}
-		slices.Sort(tags)
-		tags = slices.Compact(tags)
-		tags = tags[:min(len(tags), maxTags)]
-		if !slices.Equal(tags, f.tags) {
-			d.retag = append(d.retag, retag{image: f, tags: tags, moved: d.movedTags(f, tags)})
-		}
-	}
-}
-
-// keptTags returns the tags that an Image keeps although they are not its own at present: one that has
-// moved stays with a verified image until the image that it has moved to is verified, and one whose
-// digest is not known stays where it was. New Pods get what was verified before, and no denial.
-func (d *decision) keptTags(f *imageFacts) []string {
-	if !d.images.isVerified(f.entry) {
-		return nil
-	}
-	var kept []string
-	for i, key := range f.tagKeys() {
-		if entry, inUse := d.tagged[key]; inUse && entry != f.entry && (entry == "" || !d.images.isVerified(entry)) {
-			kept = append(kept, f.tags[i])
-		}
-	}
-	return kept
-}
-
-// movedTags returns the new ones among the tags of an Image that another image has.
-func (d *decision) movedTags(f *imageFacts, tags []string) []string {
-	repository, _, _ := strings.Cut(f.entry, "@")
-	var moved []string
-	for _, tag := range tags {
-		isOther := func(entry string) bool { return entry != f.entry }
-		if !slices.Contains(f.tags, tag) && slices.ContainsFunc(d.images.byTag[repository+":"+tag], isOther) {
-			moved = append(moved, tag)
-		}
-	}
-	return moved
 }

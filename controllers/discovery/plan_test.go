@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/assay-project/assay/internal/importstatus"
 )
 
 var now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -251,14 +253,16 @@ func TestMovedTag(t *testing.T) {
 		before []string // tags of the image that had the tag
 		after  []func(*imageFacts)
 		want   []string
+		// waits: the tag has moved to an image that is not verified.
+		waits bool
 	}{
-		"not verified yet":   {usageOf("new"), []string{"v1"}, []func(*imageFacts){ofApp}, []string{"new v1"}},
-		"refused":            {usageOf("new"), []string{"v1"}, []func(*imageFacts){ofApp, refused, tagged("v1")}, nil},
-		"verified":           {usageOf("new"), []string{"v1"}, []func(*imageFacts){ofApp, verified, tagged("v1")}, []string{"old "}},
-		"both at once":       {usageOf("new"), []string{"v1"}, []func(*imageFacts){ofApp, verified}, []string{"new v1", "old "}},
-		"not known":          {onTag(""), []string{"v1"}, []func(*imageFacts){ofApp}, nil},
-		"not used any more":  {nil, []string{"v1"}, []func(*imageFacts){ofApp}, []string{"old "}},
-		"moved back, in use": {usageOf("old"), []string{"v1"}, []func(*imageFacts){ofApp, tagged("v1")}, []string{"new "}},
+		"not verified yet":   {usageOf("new"), []string{"v1"}, []func(*imageFacts){ofApp}, []string{"new v1"}, true},
+		"refused":            {usageOf("new"), []string{"v1"}, []func(*imageFacts){ofApp, refused, tagged("v1")}, nil, true},
+		"verified":           {usageOf("new"), []string{"v1"}, []func(*imageFacts){ofApp, verified, tagged("v1")}, []string{"old "}, false},
+		"both at once":       {usageOf("new"), []string{"v1"}, []func(*imageFacts){ofApp, verified}, []string{"new v1", "old "}, false},
+		"not known":          {onTag(""), []string{"v1"}, []func(*imageFacts){ofApp}, nil, false},
+		"not used any more":  {nil, []string{"v1"}, []func(*imageFacts){ofApp}, []string{"old "}, false},
+		"moved back, in use": {usageOf("old"), []string{"v1"}, []func(*imageFacts){ofApp, tagged("v1")}, []string{"new "}, false},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -270,7 +274,36 @@ func TestMovedTag(t *testing.T) {
 			if len(p.mark) > 0 || len(p.remove) > 0 {
 				t.Errorf("marks %d and removes %d Images", len(p.mark), len(p.remove))
 			}
+			var moved []importstatus.MovedTag
+			if c.waits {
+				moved = []importstatus.MovedTag{{Image: tag, Digest: digest.FromString("new").String(), Name: "new", Previous: digest.FromString("old").String()}}
+			}
+			if diff := cmp.Diff(moved, p.moved); diff != "" {
+				t.Errorf("reported as moved (-want +got):\n%s", diff)
+			}
 		})
+	}
+}
+
+// TestMovedTagWithoutImage: a tag that has moved to an image for which there is no Image yet is
+// reported without one, and tags come by name.
+func TestMovedTagWithoutImage(t *testing.T) {
+	var usages []usage
+	for _, name := range []string{"b", "a"} {
+		usages = append(usages, usage{
+			tag: "registry.example.com/" + name + ":v1", entry: "registry.example.com/" + name + "@" + digest.FromString("new").String(), namespaces: []string{"shop"}, arrivals: []uint64{1},
+		})
+	}
+	images := imagesOf(fact("b", verified, tagged("v1")), fact("a", verified, tagged("v1")))
+	var want []importstatus.MovedTag
+	for _, name := range []string{"a", "b"} {
+		want = append(want, importstatus.MovedTag{
+			Image: "registry.example.com/" + name + ":v1", Digest: digest.FromString("new").String(), Previous: digest.FromString(name).String(),
+		})
+	}
+	p := decide(&input{now: now, isComplete: true, images: images, usages: usages, retention: retention})
+	if diff := cmp.Diff(want, p.moved); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -26,6 +26,7 @@ func (r *Reconciler) Report() *importstatus.Discovery {
 	}
 	d := *last
 	d.LeftOut, d.Tags, d.NotListed = slices.Clone(d.LeftOut), slices.Clone(d.Tags), slices.Clone(d.NotListed)
+	d.Moved = slices.Clone(d.Moved)
 	return &d
 }
 
@@ -65,6 +66,8 @@ func reportOf(p *plan, dropped map[string]int, failed []importstatus.Tag) *impor
 		leftOut(importstatus.CauseTooMany, p.excess), leftOut(importstatus.CauseNotRemembered, dropped)...))
 	d.OmittedTags = max(0, len(failed)-importstatus.MaxListed)
 	d.Tags = failed[:min(len(failed), importstatus.MaxListed)]
+	d.OmittedMoved = max(0, len(p.moved)-importstatus.MaxListed)
+	d.Moved = p.moved[:min(len(p.moved), importstatus.MaxListed)]
 	return d
 }
 

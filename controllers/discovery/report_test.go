@@ -23,6 +23,9 @@ func TestReport(t *testing.T) {
 		counts: counts{verified: 1, unverified: 2, unresolved: 3, excess: 9},
 		excess: map[string]int{"b": 4, "a": 4, "c": 1},
 	}
+	for i := range importstatus.MaxListed + 2 {
+		p.moved = append(p.moved, importstatus.MovedTag{Image: fmt.Sprintf("registry.example.com/a:%02d", i)})
+	}
 	dropped := map[string]int{"a": 7}
 	for i := range importstatus.MaxListed {
 		dropped[fmt.Sprintf("small-%02d", i)] = 2
@@ -31,6 +34,7 @@ func TestReport(t *testing.T) {
 	got := reportOf(p, dropped, failed)
 	want := &importstatus.Discovery{
 		Verified: 1, Unverified: 2, Unresolved: 3, Excess: 9, Dropped: 7 + 2*importstatus.MaxListed, OmittedLeftOut: 4, Tags: failed,
+		Moved: p.moved[:importstatus.MaxListed], OmittedMoved: 2,
 		LeftOut: []importstatus.LeftOut{
 			{Namespace: "a", Cause: importstatus.CauseNotRemembered, References: 7},
 			{Namespace: "a", Cause: importstatus.CauseTooMany, References: 4},

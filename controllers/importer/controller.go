@@ -196,17 +196,22 @@ func (r *Reconciler) ask(ctx context.Context, image *imagecache.Image) (ctrl.Res
 		low := handler.LowPriority
 		return ctrl.Result{RequeueAfter: at.Sub(s.now), Priority: &low}, nil
 	}
-	r.lanes.add(running, p.lane(), r.newJob(running, image, p, urgent))
+	next := attempt{uid: image.UID, planID: p.id, recheck: recheckRequest(&image.Image)}
+	if last != nil && last.single == p.digest && last.recheck == next.recheck {
+		p.wantIndex, next.single = false, p.digest
+	}
+	j := r.newJob(running, image, p, next)
+	j.urgent = urgent
+	r.lanes.add(running, p.lane(), j)
 	return ctrl.Result{}, nil
 }
 
 // newJob returns the job that has the stores of an Image asked.
-func (r *Reconciler) newJob(lifetime context.Context, image *imagecache.Image, p *plan, urgent bool) *job {
-	j := &job{name: image.Name, urgent: urgent}
+func (r *Reconciler) newJob(lifetime context.Context, image *imagecache.Image, p *plan, a attempt) *job {
+	j := &job{name: image.Name}
 	if r.OriginOf != nil {
 		j.owner, j.arrival = r.OriginOf(image.DockerImageReference)
 	}
-	uid, recheck := image.UID, recheckRequest(&image.Image)
 	j.run = func(ctx context.Context) {
 		started := r.Clock.Now()
 		done := fetch(ctx, p)
@@ -217,7 +222,11 @@ func (r *Reconciler) newJob(lifetime context.Context, image *imagecache.Image, p
 		if r.awaitStorage(lifetime, done) != nil {
 			return // This process does not lead any longer.
 		}
-		r.finished(j.name, &attempt{uid: uid, planID: p.id, recheck: recheck, at: r.Clock.Now(), retryAfter: done.retryAfter}, done)
+		if done.single {
+			a.single = p.digest
+		}
+		a.at, a.retryAfter = r.Clock.Now(), done.retryAfter
+		r.finished(j.name, &a, done)
 	}
 	return j
 }

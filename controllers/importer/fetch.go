@@ -46,6 +46,8 @@ type result struct {
 	index []byte
 	// mediaType is what the registry states, empty when it was not asked.
 	mediaType string
+	// single: a registry said that the image is no index.
+	single bool
 	// retryAfter is how long a host rests; zero when none does.
 	retryAfter time.Duration
 }
@@ -79,15 +81,25 @@ func fetch(ctx context.Context, p *plan) *result {
 		answers = make([]answer, 1, 1+len(p.endpoints))
 		group.Go(func() { answers[0] = fetchLookaside(ctx, p, store) })
 	}
-	var registries []answer
-	if p.config.asksRegistry() {
+	var registries, inspected []answer
+	switch {
+	case p.config.keepsSignatures():
 		registries = r.fetchEndpoints(ctx, p)
+	case p.wantIndex:
+		inspected = r.fetchIndexAlone(ctx, p)
 	}
 	group.Wait()
 	answers = append(answers, registries...)
 	for i := range answers {
 		r.record(&answers[i])
 	}
+	// The stores are not asked more often because a registry is down that is none.
+	rest := r.retryAfter
+	for i := range inspected {
+		r.record(&inspected[i])
+	}
+	r.retryAfter = rest
+	answers = append(answers, inspected...)
 	r.signatures = byTurns(answers)
 	r.complete = true
 	for i := range answers {
@@ -128,8 +140,7 @@ func (r *result) fetchEndpoints(ctx context.Context, p *plan) []answer {
 	answers := make([]answer, 0, len(p.endpoints))
 	for i := range p.endpoints {
 		repository, noCredential := p.endpoints[i].open(ctx)
-		// A mirror that is slow leaves time for the next one, and for the source.
-		share, cancel := context.WithTimeout(ctx, importTimeout/time.Duration(len(p.endpoints)))
+		share, cancel := p.share(ctx)
 		a := r.fetchEndpoint(share, p, repository)
 		cancel()
 		a.address, a.err = repository.URL(), withoutCredential(a.err, noCredential)
@@ -143,18 +154,38 @@ func (r *result) fetchEndpoints(ctx context.Context, p *plan) []answer {
 	return answers
 }
 
+// share limits the time for one of the endpoints: a mirror that is slow leaves time for the next one, and
+// for the source.
+func (p *plan) share(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, importTimeout/time.Duration(len(p.endpoints)))
+}
+
+// fetchIndexAlone asks mirrors and the registry for the index until one answers. They are no stores
+// of signatures then, so no signature is missing because of them, and they are listed only if none
+// answered: the status stays the same when there is nothing more to ask them.
+func (r *result) fetchIndexAlone(ctx context.Context, p *plan) []answer {
+	var answers []answer
+	for i := range p.endpoints {
+		repository, noCredential := p.endpoints[i].open(ctx)
+		a := answer{address: repository.URL()}
+		share, cancel := p.share(ctx)
+		a.err = withoutCredential(r.inspect(share, p, repository, &a.found), noCredential)
+		cancel()
+		if a.err == nil && len(a.found.Skipped) == 0 {
+			return nil
+		}
+		answers = append(answers, a)
+		if a.err == nil {
+			break
+		}
+	}
+	return answers
+}
+
 // fetchEndpoint asks one registry for the kind of the image, its index and its signatures.
 func (r *result) fetchEndpoint(ctx context.Context, p *plan, repository *registry.Repository) (a answer) {
-	descriptor, err := repository.Head(ctx, p.digest.String())
-	if err != nil {
-		a.err = err
+	if a.err = r.inspect(ctx, p, repository, &a.found); a.err != nil {
 		return a
-	}
-	r.mediaType = descriptor.MediaType
-	if p.wantIndex && r.index == nil && isIndex(descriptor.MediaType) {
-		if a.err = r.fetchIndex(ctx, p, repository, &a.found); a.err != nil {
-			return a
-		}
 	}
 	if p.config.spec.SignatureExtension != assayv1alpha1.StoreNever {
 		found, err := repository.Extension(ctx, p.digest)
@@ -167,6 +198,20 @@ func (r *result) fetchEndpoint(ctx context.Context, p *plan, repository *registr
 		a.err = errors.Join(a.err, err)
 	}
 	return a
+}
+
+// inspect asks one registry whether the image is an index, and fetches its bytes where they are
+// wanted.
+func (r *result) inspect(ctx context.Context, p *plan, repository *registry.Repository, found *registry.Found) error {
+	descriptor, err := repository.Head(ctx, p.digest.String())
+	if err != nil {
+		return err
+	}
+	r.mediaType, r.single = descriptor.MediaType, !isIndex(descriptor.MediaType)
+	if r.single || !p.wantIndex || r.index != nil {
+		return nil
+	}
+	return r.fetchIndex(ctx, p, repository, found)
 }
 
 // fetchIndex fetches the bytes of an index. What the registry calls an index and is none is left.

@@ -133,7 +133,7 @@ func TestBrokenOffJob(t *testing.T) {
 			image := &imagecache.Image{}
 			image.Name = "image"
 			p := planFor(t, host, assayv1alpha1.RegistryConfigSpec{})
-			r.newJob(lifetime, image, p, true).run(ctx)
+			r.newJob(lifetime, image, p, attempt{}).run(ctx)
 			got := ""
 			if done := r.results["image"]; done != nil {
 				got = done.reason

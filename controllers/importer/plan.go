@@ -30,7 +30,8 @@ type plan struct {
 	digest    digest.Digest
 	config    *Config
 	endpoints []endpoint
-	// wantIndex: the bytes of an index are to be fetched if the image is one.
+	// wantIndex: the bytes of an index are to be fetched if the image is one. It is false where the
+	// Image has a manifest, and where the image is known to be none.
 	wantIndex bool
 }
 
@@ -131,11 +132,10 @@ func (p *Planner) forName(configs *Snapshot, policies *trust.Snapshot, named ref
 	return pl
 }
 
-// asksRegistry reports whether registries are asked at all. Without signatures to look for, they
-// are asked for indexes alone, and only with a credential: stores of signatures are often readable
-// by everybody where registries are not.
-func (c *Config) asksRegistry() bool {
-	return c.spec.SignatureExtension != assayv1alpha1.StoreNever || c.spec.Attachments != assayv1alpha1.StoreNever || c.spec.Credentials != nil
+// keepsSignatures reports whether registries are asked for signatures. Where they are not, they are
+// asked for the manifest of an index alone.
+func (c *Config) keepsSignatures() bool {
+	return c.spec.SignatureExtension != assayv1alpha1.StoreNever || c.spec.Attachments != assayv1alpha1.StoreNever
 }
 
 // lane names the hosts that a plan has asked. Images whose stores are on the same hosts wait for each
@@ -149,7 +149,7 @@ func (p *plan) lane() string {
 		host, _, _ := strings.Cut(rest, "/")
 		hosts = append(hosts, strings.ToLower(host))
 	}
-	if p.config.asksRegistry() {
+	if p.asksRegistry() {
 		for i := range p.endpoints {
 			hosts = append(hosts, p.endpoints[i].host())
 		}
@@ -157,6 +157,9 @@ func (p *plan) lane() string {
 	slices.Sort(hosts)
 	return strings.Join(slices.Compact(hosts), " ")
 }
+
+// asksRegistry reports whether registries are asked at all.
+func (p *plan) asksRegistry() bool { return p.config.keepsSignatures() || p.wantIndex }
 
 // inMirror returns the name of an image in a mirror, which takes the place of the scope; nil for a
 // name that is none.

@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -41,6 +42,8 @@ type attempt struct {
 	at      time.Time
 	// retryAfter is how long a host rests; zero when none does.
 	retryAfter time.Duration
+	// single is the digest of the image if a registry has said that it is no index, which remains so.
+	single digest.Digest
 }
 
 // schedule is when the stores of an image are asked. It is a function of the Image and of what this

@@ -139,7 +139,7 @@ func TestJobHasOrigin(t *testing.T) {
 	r := &Reconciler{OriginOf: func(reference string) (string, uint64) { return "namespace of " + reference, 7 }}
 	image := &imagecache.Image{}
 	image.Name, image.DockerImageReference = "image", "app"
-	if j := r.newJob(t.Context(), image, &plan{}, true); j.name != "image" || j.owner != "namespace of app" || j.arrival != 7 || !j.urgent {
+	if j := r.newJob(t.Context(), image, &plan{}, attempt{}); j.name != "image" || j.owner != "namespace of app" || j.arrival != 7 {
 		t.Errorf("job %+v", j)
 	}
 }

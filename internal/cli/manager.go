@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -167,13 +168,13 @@ func (o *managerOptions) run(ctx context.Context, log logr.Logger) error {
 	if err != nil {
 		return err
 	}
-	o.network.DeniedAddresses = registry.AddressesOf(ctx, config.Host)
 	if err := controllers.Setup(ctx, mgr, controllers.Options{
 		Namespace:       o.operatorNamespace,
 		RecheckInterval: o.recheckInterval,
 		Workers:         o.workers,
 		AllowlistTTL:    o.allowlistTTL,
 		Network:         o.network,
+		APIServers:      serviceAddress(),
 		Keychain:        o.keychain,
 		ImageRetention:  o.imageRetention,
 		Leads:           leads,
@@ -262,6 +263,16 @@ func (o *managerOptions) restConfig() (*rest.Config, error) {
 	config.QPS = -1
 	config.UserAgent = "assay-manager/" + version()
 	return config, nil
+}
+
+// serviceAddress returns the address of the Service of the API servers, by which Pods reach them; none
+// outside of a Pod.
+func serviceAddress() []string {
+	host, port := os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT")
+	if host == "" || port == "" {
+		return nil
+	}
+	return []string{net.JoinHostPort(host, port)}
 }
 
 // newManager returns a manager that elects a leader by the lock, unless that is nil.

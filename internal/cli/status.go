@@ -55,8 +55,9 @@ func newStatusCommand() *cobra.Command {
 		Short: "Summarize the verdicts in a cluster",
 		Long: `Summarize the verdicts in a cluster: the number of images by verdict and reason, the
 TrustPolicies, the keys that have expired, expire soon or cannot be used, the stores of
-signatures with the hosts that rest or do not answer, what discovery leaves out, and the
-API servers with the allowlist that each of them has.
+signatures with the hosts that rest or do not answer, what discovery leaves out, the tags
+that have moved to an image that is not verified, and the API servers with the allowlist
+that each of them has.
 
 The command reads Images and TrustPolicies, and if it may RegistryConfigs and the
 ConfigMaps assay-import and assay-apiservers in the operator's namespace. The cluster

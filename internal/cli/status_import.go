@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -24,6 +25,8 @@ func addImport(b *strings.Builder, s *summary.Status, now time.Time, wide bool) 
 	addMore(b, s.Import.OmittedHosts)
 	addPending(b, &s.Import.Pending, now)
 	addDiscovery(b, s.Import.Discovery)
+	addTable(b, movedRows(s.MovedTags, wide))
+	addMore(b, s.OmittedMovedTags)
 	addNote(b, "state of imports is", s.ImportNote)
 }
 
@@ -107,6 +110,37 @@ func addDiscovery(b *strings.Builder, d *importstatus.Discovery) {
 	if len(d.NotListed) > 0 {
 		fmt.Fprintf(b, "\nResources that cannot be listed, so that nothing is discovered from them: %s\n", safetext.Mask(strings.Join(d.NotListed, ", ")))
 	}
+}
+
+// movedRows lists the tags that have moved to an image that is not verified.
+func movedRows(tags []summary.MovedTag, wide bool) [][]string {
+	rows := [][]string{{"TAG", "MOVED TO", "VERIFIED", "REASON", "VERIFIED BEFORE"}}
+	if wide {
+		rows[0] = append(rows[0], "IMAGE")
+	}
+	for i := range tags {
+		t := &tags[i]
+		to, before := t.Digest, t.Previous
+		if !wide {
+			to, before = shortDigest(to), shortDigest(before)
+		}
+		row := []string{t.Image, to, cmp.Or(t.Verified, "Pending"), t.Reason, before}
+		if wide {
+			row = append(row, t.Name)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// shortDigest is the beginning of a digest, by which people tell those of one repository apart.
+func shortDigest(d string) string {
+	algorithm, hex, ok := strings.Cut(d, ":")
+	const digits = 12
+	if !ok || len(hex) <= digits {
+		return d
+	}
+	return algorithm + ":" + hex[:digits]
 }
 
 // age is the time since t for people. It is never negative: clocks differ.

@@ -72,7 +72,12 @@ func someStatus() *summary.Status {
 				Tags: []importstatus.Tag{{Image: "registry.example.com/a:2", Message: "registry.example.com answered with status 401"}},
 			},
 		},
-		ImportNote: "also missing",
+		MovedTags: []summary.MovedTag{
+			{MovedTag: importstatus.MovedTag{Image: "registry.example.com/a:2", Digest: "sha256:0123456789abcdef", Name: "sha256-1", Previous: "sha256:fedcba9876543210"}, Verified: "False", Reason: "NoSignatures"},
+			{MovedTag: importstatus.MovedTag{Image: "registry.example.com/b:2", Digest: "sha256:0\x1b", Previous: "x"}},
+		},
+		OmittedMovedTags: 4,
+		ImportNote:       "also missing",
 	}
 }
 
@@ -118,6 +123,11 @@ registry.example.com/a:2   registry.example.com answered with status 401
 and 3 more
 
 Resources that cannot be listed, so that nothing is discovered from them: jobs, pods
+
+TAG                        MOVED TO              VERIFIED   REASON         VERIFIED BEFORE
+registry.example.com/a:2   sha256:0123456789ab   False      NoSignatures   sha256:fedcba987654
+registry.example.com/b:2   sha256:0?             Pending    -              x
+and 4 more
 
 The state of imports is not shown: also missing
 
@@ -168,6 +178,11 @@ registry.example.com/a:2   registry.example.com answered with status 401
 and 3 more
 
 Resources that cannot be listed, so that nothing is discovered from them: jobs, pods
+
+TAG                        MOVED TO                  VERIFIED   REASON         VERIFIED BEFORE           IMAGE
+registry.example.com/a:2   sha256:0123456789abcdef   False      NoSignatures   sha256:fedcba9876543210   sha256-1
+registry.example.com/b:2   sha256:0?                 Pending    -              x                         -
+and 4 more
 
 The state of imports is not shown: also missing
 

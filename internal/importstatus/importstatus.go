@@ -26,8 +26,8 @@ const (
 
 // Bounds of what is stored and read: every client with enough permissions may have written it.
 const (
-	// MaxListed is the largest number of hosts, of namespaces with references that are left out,
-	// and of tags without a digest.
+	// MaxListed is the largest number of hosts, of namespaces with references that are left out, of
+	// tags without a digest, and of tags that have moved.
 	MaxListed = 20
 	// maxSize is the largest encoded size, in bytes.
 	maxSize = 256 << 10
@@ -105,6 +105,10 @@ type Discovery struct {
 	Tags []Tag `json:"tags,omitempty"`
 	// OmittedTags is the number of further ones.
 	OmittedTags int `json:"omittedTags,omitempty"`
+	// Moved are tags whose new image is not verified while the one before is, by name.
+	Moved []MovedTag `json:"moved,omitempty"`
+	// OmittedMoved is the number of further ones.
+	OmittedMoved int `json:"omittedMoved,omitempty"`
 	// NotListed are the resources that could not be listed yet: what they refer to is not known.
 	NotListed []string `json:"notListed,omitempty"`
 }
@@ -123,13 +127,24 @@ type Tag struct {
 	Message string `json:"message"`
 }
 
+// MovedTag is a tag that has moved from an image that is verified to one that is not.
+type MovedTag struct {
+	// Image is <repository>:<tag>.
+	Image string `json:"image"`
+	// Digest is what the tag has moved to, and Name the Image of it; empty before there is one.
+	Digest string `json:"digest"`
+	Name   string `json:"name,omitempty"`
+	// Previous is the digest that the tag has moved from, and that is still pinned.
+	Previous string `json:"previous"`
+}
+
 // IsZero reports whether there is nothing to tell.
 func (s *Status) IsZero() bool {
 	return len(s.Hosts) == 0 && s.Pending == (Pending{}) && (s.Discovery == nil || s.Discovery.isZero())
 }
 
 func (d *Discovery) isZero() bool {
-	return d.Verified+d.Unverified+d.Unresolved+d.Excess+d.Dropped+len(d.LeftOut)+len(d.Tags)+len(d.NotListed) == 0
+	return d.Verified+d.Unverified+d.Unresolved+d.Excess+d.Dropped+len(d.LeftOut)+len(d.Tags)+len(d.Moved)+len(d.NotListed) == 0
 }
 
 // Encode returns the data of the ConfigMap. It truncates lists and texts.
@@ -179,6 +194,10 @@ func (s *Status) truncate() {
 	d.Tags, d.OmittedTags = limit(d.Tags, d.OmittedTags)
 	for i := range d.Tags {
 		shorten(&d.Tags[i].Image, &d.Tags[i].Message)
+	}
+	d.Moved, d.OmittedMoved = limit(d.Moved, d.OmittedMoved)
+	for i := range d.Moved {
+		shorten(&d.Moved[i].Image, &d.Moved[i].Digest, &d.Moved[i].Name, &d.Moved[i].Previous)
 	}
 	d.NotListed, _ = limit(d.NotListed, 0)
 	for i := range d.NotListed {

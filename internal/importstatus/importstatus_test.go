@@ -26,6 +26,7 @@ func TestRoundTrip(t *testing.T) {
 			Verified: 1, Unverified: 2, Unresolved: 3, Excess: 4, Dropped: 5,
 			LeftOut: []LeftOut{{Namespace: "a", Cause: CauseTooMany, References: 4}}, OmittedLeftOut: 2,
 			Tags: []Tag{{Image: "down.example.com/a:v1", Message: "did not answer in time"}}, NotListed: []string{"jobs"},
+			Moved: []MovedTag{{Image: "registry.example.com/a:v1", Digest: "sha256:2", Name: "sha256-2", Previous: "sha256:1"}}, OmittedMoved: 1,
 		},
 	}
 	data, err := Encode(want)
@@ -48,6 +49,7 @@ func TestIsZero(t *testing.T) {
 		"a reference":  {Discovery: &Discovery{Verified: 1}},
 		"a resource":   {Discovery: &Discovery{NotListed: []string{"jobs"}}},
 		"a failed tag": {Discovery: &Discovery{Tags: []Tag{{}}}},
+		"a moved tag":  {Discovery: &Discovery{Moved: []MovedTag{{}}}},
 	} {
 		if s.IsZero() {
 			t.Errorf("%s is nothing", name)
@@ -68,6 +70,7 @@ func TestBounds(t *testing.T) {
 		s.Hosts = append(s.Hosts, Host{Host: long, Reason: long, Message: long})
 		s.Discovery.LeftOut = append(s.Discovery.LeftOut, LeftOut{Namespace: long})
 		s.Discovery.Tags = append(s.Discovery.Tags, Tag{Image: long, Message: long})
+		s.Discovery.Moved = append(s.Discovery.Moved, MovedTag{Image: long, Digest: long, Name: long, Previous: long})
 		s.Discovery.NotListed = append(s.Discovery.NotListed, long)
 	}
 	data, err := Encode(s)
@@ -81,7 +84,8 @@ func TestBounds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Hosts) != MaxListed || got.OmittedHosts != 3 || got.Discovery.OmittedLeftOut != 3 || got.Discovery.OmittedTags != 3 {
+	if len(got.Hosts) != MaxListed || got.OmittedHosts != 3 || got.Discovery.OmittedLeftOut != 3 || got.Discovery.OmittedTags != 3 ||
+		len(got.Discovery.Moved) != MaxListed || got.Discovery.OmittedMoved != 3 {
 		t.Errorf("%d hosts and %d more, %+v", len(got.Hosts), got.OmittedHosts, got.Discovery)
 	}
 	many := `{"hosts":[` + strings.Repeat(`{"host":"a"},`, MaxListed+9) + fmt.Sprintf(`{"host":%q}]}`, long)

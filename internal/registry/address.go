@@ -38,7 +38,7 @@ type addressRule struct {
 	// allowed are contacted whatever else is said: for tests, and for registries on the host
 	// itself while developing.
 	allowed []netip.Prefix
-	// denied are never contacted: the API server.
+	// denied are never contacted: the API servers.
 	denied []netip.AddrPort
 }
 
@@ -47,8 +47,9 @@ type addressRule struct {
 func (r *addressRule) check(to netip.AddrPort, named bool) string {
 	addr := embedded(to.Addr())
 	within := func(prefix netip.Prefix) bool { return prefix.Contains(addr) }
+	same := func(denied netip.AddrPort) bool { return denied.Port() == to.Port() && embedded(denied.Addr()) == addr }
 	switch {
-	case slices.Contains(r.denied, netip.AddrPortFrom(addr, to.Port())):
+	case slices.ContainsFunc(r.denied, same):
 		return "has the address of the API server"
 	case slices.ContainsFunc(r.allowed, within):
 		return ""

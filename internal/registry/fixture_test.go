@@ -109,9 +109,11 @@ func network() *registry.Network {
 	}
 	return &registry.Network{
 		AllowedAddresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
-		DeniedAddresses:  []netip.AddrPort{netip.MustParseAddrPort("127.0.0.9:443")},
-		Proxy:            func(*http.Request) (*url.URL, error) { return nil, nil },
-		Clock:            clocktesting.NewFakePassiveClock(testNow),
+		DeniedAddresses: func(context.Context) []netip.AddrPort {
+			return []netip.AddrPort{netip.MustParseAddrPort("127.0.0.9:443")}
+		},
+		Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
+		Clock: clocktesting.NewFakePassiveClock(testNow),
 		Lookup: func(_ context.Context, name string) ([]netip.Addr, error) {
 			if address, ok := addresses[name]; ok {
 				return []netip.Addr{netip.MustParseAddr(address)}, nil

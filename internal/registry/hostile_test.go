@@ -18,7 +18,9 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -334,5 +336,48 @@ func TestInvalidDigest(t *testing.T) {
 	wantError(t, err, registry.Malformed, "a digest that is none")
 	if len(s.seen()) != 0 {
 		t.Errorf("requests: %q", s.seen())
+	}
+}
+
+// TestAPIServersThatMove checks that a connection is refused for the addresses that the API servers
+// have when it is made, in whatever form they come, and for no others.
+func TestAPIServersThatMove(t *testing.T) {
+	s := serve(t, text(ociManifest, content))
+	port, err := strconv.ParseUint(s.port, 10, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(addr string, port uint16) []netip.AddrPort {
+		return []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:6443"), netip.AddrPortFrom(netip.MustParseAddr(addr), port)}
+	}
+	var denied atomic.Pointer[[]netip.AddrPort]
+	n := network()
+	n.DeniedAddresses = func(context.Context) []netip.AddrPort { return *denied.Load() }
+	head := func(host string) error {
+		// A client of its own, whose connection is new.
+		access := registry.Access{CertificateAuthorities: s.trusted(), RequestsPerSecond: 1000}
+		_, err := n.NewClient(host, access, registry.Credential{}).Repository(named(t, host+"/team/app")).Head(t.Context(), testDigest.String())
+		return err
+	}
+	byName, byAddress := s.host("registry"), "127.0.0.1:"+s.port
+	for _, step := range []struct {
+		denied []netip.AddrPort
+		ok     bool
+	}{
+		{nil, true},
+		{at("127.0.0.1", uint16(port)), false},
+		{at("127.0.0.1", uint16(port)+1), true},
+		{at("::ffff:127.0.0.1", uint16(port)), false},
+		{at("127.0.0.2", uint16(port)), true},
+	} {
+		denied.Store(&step.denied)
+		for _, host := range []string{byName, byAddress} {
+			switch err := head(host); {
+			case !step.ok:
+				wantError(t, err, registry.HostNotAllowed, "has the address of the API server")
+			case err != nil:
+				t.Errorf("%s, denied %v: %v", host, step.denied, err)
+			}
+		}
 	}
 }

@@ -31,8 +31,9 @@ const maxHosts = 4096
 type Network struct {
 	// AllowedAddresses are contacted although they are of the local host or link, or private.
 	AllowedAddresses []netip.Prefix
-	// DeniedAddresses are never contacted: those of the API server.
-	DeniedAddresses []netip.AddrPort
+	// DeniedAddresses returns the addresses that are never contacted: those of the API servers. It is
+	// called for each connection, at the same time for several; nil denies none.
+	DeniedAddresses func(ctx context.Context) []netip.AddrPort
 	// Lookup resolves a name; nil is the resolver of the system.
 	Lookup func(ctx context.Context, name string) ([]netip.Addr, error)
 	// Proxy returns the proxy for a request; nil is that of the environment. Through a proxy, only
@@ -223,7 +224,7 @@ func (n *Network) dial(ctx context.Context, access Access, network, address stri
 	n.mu.Lock()
 	_, isProxy := n.proxies[name]
 	n.mu.Unlock()
-	rule := addressRule{allowed: n.AllowedAddresses, denied: n.DeniedAddresses}
+	rule := n.addressRule(ctx)
 	named := access.named(name, port)
 	dialer := &net.Dialer{Timeout: dialTimeout, Control: func(_, address string, _ syscall.RawConn) error {
 		if isProxy {
@@ -254,6 +255,15 @@ func (n *Network) dial(ctx context.Context, access Access, network, address stri
 		failed = append(failed, err)
 	}
 	return nil, errors.Join(failed...)
+}
+
+// addressRule returns which addresses may be contacted now.
+func (n *Network) addressRule(ctx context.Context) addressRule {
+	rule := addressRule{allowed: n.AllowedAddresses}
+	if n.DeniedAddresses != nil {
+		rule.denied = n.DeniedAddresses(ctx)
+	}
+	return rule
 }
 
 func isAddress(name string) bool {

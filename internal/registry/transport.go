@@ -91,7 +91,7 @@ func (t *transport) allowed(req *http.Request) *Error {
 	if err != nil {
 		return &Error{Code: HostNotAllowed, Host: name, Detail: "has a port that is none"}
 	}
-	rule := addressRule{allowed: t.network.AllowedAddresses, denied: t.network.DeniedAddresses}
+	rule := t.network.addressRule(req.Context())
 	named := t.access.named(req.URL.Hostname(), strconv.FormatUint(port, 10))
 	if problem := rule.check(netip.AddrPortFrom(addr, uint16(port)), named); problem != "" {
 		return &Error{Code: HostNotAllowed, Host: name, Detail: problem}

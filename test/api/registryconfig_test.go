@@ -108,6 +108,7 @@ func TestValidRegistryConfigs(t *testing.T) {
 		"lookaside":          `lookaside: https://access.redhat.com/webassets/docker/content/sigstore`,
 		"lookaside, slash":   `lookaside: https://a.example.com:8443/store/`,
 		"lookaside by http":  `{lookaside: "http://a.example.com:8080/store", insecure: true}`,
+		"lookaside alone":    `{lookaside: "https://signatures.example.com", mirrorSourcePolicy: NeverContactSource}`,
 		"mirrors":            `{mirrors: ["mirror.example.com:5000/team", "localhost:5000"], mirrorSourcePolicy: NeverContactSource}`,
 		"hosts":              `allowedHosts: [auth.example.com, "auth.example.com:8443", "10.0.0.1", "[fd00::1]:443", auth]`,
 		"all of the rest":    `{signatureExtension: Never, attachments: Never, credentials: {secretRef: {name: pull}}, certificateAuthorities: {configMapRef: {name: ca}}, requestsPerSecond: 1000}`,

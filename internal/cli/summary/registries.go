@@ -76,6 +76,23 @@ func (c *Cluster) summarizeImport(s *Status) {
 	if s.Import.Hosts == nil {
 		s.Import.Hosts = []importstatus.Host{}
 	}
+	c.summarizeMoved(s)
+}
+
+// summarizeMoved adds the tags that have moved to an image that is not verified, with its verdict,
+// which is newer than what is stored about the tags.
+func (c *Cluster) summarizeMoved(s *Status) {
+	s.MovedTags = []MovedTag{}
+	if s.Import.Discovery == nil {
+		return
+	}
+	s.OmittedMovedTags = s.Import.Discovery.OmittedMoved
+	for _, moved := range s.Import.Discovery.Moved {
+		image := c.images[moved.Name]
+		if isTrue(image.Verified) == 0 {
+			s.MovedTags = append(s.MovedTags, MovedTag{MovedTag: moved, Verified: image.Verified, Reason: image.Reason})
+		}
+	}
 }
 
 func summarizeRegistry(config *assayv1alpha1.RegistryConfig) RegistryConfig {

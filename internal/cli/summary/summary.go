@@ -59,8 +59,20 @@ type Status struct {
 	RegistryConfigsNote string `json:"registryConfigsNote,omitempty"`
 	// Import is how discovery and import stand, as the operator last stored it.
 	Import importstatus.Status `json:"import"`
+	// MovedTags are tags that have moved to an image that is not verified, from one that is, by name.
+	MovedTags []MovedTag `json:"movedTags"`
+	// OmittedMovedTags is the number of further ones.
+	OmittedMovedTags int `json:"omittedMovedTags,omitempty"`
 	// ImportNote explains why that is not known; empty if it is, or if nothing was imported.
 	ImportNote string `json:"importNote,omitempty"`
+}
+
+// MovedTag is a tag that has moved to an image that is not verified.
+type MovedTag struct {
+	importstatus.MovedTag
+	// Verified and Reason are those of the Image that it has moved to; empty before the first check.
+	Verified string `json:"verified,omitempty"`
+	Reason   string `json:"reason,omitempty"`
 }
 
 // APIServer is an API server of the cluster.

@@ -208,3 +208,26 @@ func TestClusterOfImports(t *testing.T) {
 		}
 	}
 }
+
+// TestMovedTags checks that a tag that has moved is shown with the verdict on its new image, and no
+// more once that is verified.
+func TestMovedTags(t *testing.T) {
+	c := newCluster()
+	moved := func(name string) importstatus.MovedTag {
+		return importstatus.MovedTag{Image: "registry.example.com/" + name + ":v1", Digest: "sha256:2", Name: name, Previous: "sha256:1"}
+	}
+	c.imports = &importstatus.Status{Discovery: &importstatus.Discovery{
+		Moved: []importstatus.MovedTag{moved("new"), moved("refused"), moved("verified")}, OmittedMoved: 2,
+	}}
+	c.images["refused"] = Image{Name: "refused", Verified: "False", Reason: "NoSignatures"}
+	c.images["verified"] = Image{Name: "verified", Verified: "True", Reason: "Verified"}
+	s := c.Summarize(Options{Now: now})
+	want := []MovedTag{{MovedTag: moved("new")}, {MovedTag: moved("refused"), Verified: "False", Reason: "NoSignatures"}}
+	if diff := cmp.Diff(want, s.MovedTags); diff != "" || s.OmittedMovedTags != 2 {
+		t.Errorf("%d omitted (-want +got):\n%s", s.OmittedMovedTags, diff)
+	}
+	c.imports = nil
+	if s := c.Summarize(Options{Now: now}); s.MovedTags == nil || len(s.MovedTags) != 0 {
+		t.Errorf("without a report: %#v", s.MovedTags)
+	}
+}
