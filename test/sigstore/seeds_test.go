@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	st "github.com/assay-project/assay/internal/sigstore/sigstoretest"
+	"github.com/assay-project/assay/internal/testenv/corpus"
 )
 
 // seeds returns bundles of an instance of sigstore in memory, and those of the corpus where that is
@@ -62,17 +63,12 @@ func own(t testing.TB) []seed {
 // conformance returns the cases of sigstore-conformance that are verified with a certificate.
 func conformance(t testing.TB) []seed {
 	t.Helper()
-	const folder = "../../../shared/corpus/sigstore-conformance"
 	const issuer = "https://token.actions.githubusercontent.com"
 	const san = "https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon/.github/workflows/extremely-dangerous-oidc-beacon.yml@refs/heads/main"
-	files, err := filepath.Glob(filepath.Join(folder, "bundle-verify", "*", "bundle.sigstore.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	folder, cases := corpus.Conformance(t)
 	trusts := make(map[string]*trust)
 	var all []seed
-	for _, file := range files {
-		dir := filepath.Dir(file)
+	for _, dir := range cases {
 		if strings.HasSuffix(dir, "_fail") || exists(filepath.Join(dir, "key.pub")) || exists(filepath.Join(dir, "identity")) {
 			continue
 		}
@@ -87,7 +83,7 @@ func conformance(t testing.TB) []seed {
 			trusts[rootFile] = newTrust(t, read(t, rootFile))
 		}
 		digest := sha256.Sum256(read(t, artifact))
-		bundle := read(t, file)
+		bundle := read(t, filepath.Join(dir, "bundle.sigstore.json"))
 		if json.Valid(bundle) {
 			all = append(all, seed{filepath.Base(dir), bundle, digest[:], trusts[rootFile], issuer, san})
 		}

@@ -6,8 +6,9 @@
 //
 // The corpus is not part of the project, because most of it is other projects' data. It is a
 // directory with a file cases.json, an array of Case, and the files that the cases name. Tests look
-// for it at $ASSAY_CORPUS, or else at ../shared/corpus next to a checkout. If the variable is set,
-// a missing corpus fails the test.
+// for it at $ASSAY_CORPUS, or else at ../shared/corpus next to a checkout. If the variable is set, or
+// the reports are beside the checkout without the corpus, a missing corpus fails the test. A corpus
+// with fewer cases than the tests know of always does.
 package corpus
 
 import (
@@ -18,6 +19,12 @@ import (
 	"testing"
 )
 
+// Folders in the folder shared beside a checkout.
+const (
+	corpusFolder  = "corpus"
+	reportsFolder = "cases"
+)
+
 // directoryVariable is the environment variable with the path of the corpus.
 const directoryVariable = "ASSAY_CORPUS"
 
@@ -25,6 +32,14 @@ const directoryVariable = "ASSAY_CORPUS"
 const (
 	kindOpenPGP  = "openpgp"  // atomic container signatures
 	kindSigstore = "sigstore" // sigstore signatures
+)
+
+// The smallest numbers of cases in a corpus. One with fewer is incomplete, and proves less than its
+// tests say.
+const (
+	minOpenPGP     = 190
+	minSigstore    = 60
+	minConformance = 70
 )
 
 // Case is one signature, its keys, image and identity rule, and the verdict of a strict verifier.
@@ -101,15 +116,38 @@ type ExpectedClaims struct {
 
 // OpenPGP returns the cases with atomic container signatures. Without a corpus it logs that and
 // returns none, unless the environment requires one.
-func OpenPGP(t *testing.T) []Case {
+func OpenPGP(t testing.TB) []Case {
 	t.Helper()
-	return cases(t, kindOpenPGP)
+	return cases(t, kindOpenPGP, minOpenPGP)
 }
 
 // Sigstore returns the cases about sigstore signatures, as OpenPGP does its own.
-func Sigstore(t *testing.T) []Case {
+func Sigstore(t testing.TB) []Case {
 	t.Helper()
-	return cases(t, kindSigstore)
+	return cases(t, kindSigstore, minSigstore)
+}
+
+// Conformance returns the folders of the cases of sigstore-conformance, which have a file
+// bundle.sigstore.json each, and the folder above them, which holds what several cases share. It
+// returns none without a corpus, as OpenPGP does.
+func Conformance(t testing.TB) (root string, folders []string) {
+	t.Helper()
+	directory, ok := Directory(t)
+	if !ok {
+		return "", nil
+	}
+	root = filepath.Join(directory, "sigstore-conformance")
+	bundles, err := filepath.Glob(filepath.Join(root, "bundle-verify", "*", "bundle.sigstore.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(bundles) < minConformance {
+		t.Fatalf("%s has %d cases, want at least %d", root, len(bundles), minConformance)
+	}
+	for _, bundle := range bundles {
+		folders = append(folders, filepath.Dir(bundle))
+	}
+	return root, folders
 }
 
 // TrustedKeyFiles are the key files of a case of any kind.
@@ -128,23 +166,39 @@ func (c *Case) SignatureType() string {
 	return "atomic"
 }
 
-// Directory returns the folder of the corpus. It returns false, and the test's log says so, when
-// no corpus is beside the checkout and none was asked for.
+// Directory returns the folder of the corpus. It returns false, and the test's log says so, when no
+// corpus is beside the checkout and none was asked for.
 func Directory(t testing.TB) (string, bool) {
 	t.Helper()
-	directory, required := os.LookupEnv(directoryVariable)
-	if !required {
-		directory = filepath.Join(checkout(t), "..", "shared", "corpus")
-	}
-	_, err := os.Stat(filepath.Join(directory, "cases.json"))
-	if os.IsNotExist(err) && !required {
+	directory, ok := beside(t, directoryVariable, corpusFolder)
+	if !ok {
 		t.Log("no corpus next to this checkout; the packages have their own vectors")
 		return "", false
 	}
-	if err != nil {
+	if _, err := os.Stat(filepath.Join(directory, "cases.json")); err != nil {
 		t.Fatal(err)
 	}
 	return directory, true
+}
+
+// beside returns the folder that a variable names, or one in the folder shared beside the checkout. It
+// returns false if the variable is not set and that folder has neither the corpus nor the reports: one
+// without the other is a mistake that no test should pass with.
+func beside(t testing.TB, variable, name string) (string, bool) {
+	t.Helper()
+	if directory, ok := os.LookupEnv(variable); ok {
+		return directory, true
+	}
+	shared := filepath.Join(checkout(t), "..", "shared")
+	found := false
+	for _, folder := range []string{corpusFolder, reportsFolder} {
+		_, err := os.Stat(filepath.Join(shared, folder))
+		if err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		found = found || err == nil
+	}
+	return filepath.Join(shared, name), found
 }
 
 // reportsVariable is the environment variable with the path of the inputs of public bug reports.
@@ -152,15 +206,12 @@ const reportsVariable = "ASSAY_CASES"
 
 // Report returns the folder of a public bug report with its inputs. The reports are not part of the
 // project, as the corpus is not. They are looked for at $ASSAY_CASES, or else at ../shared/cases next
-// to a checkout. Without any, Report returns false, and the test's log says so; if the variable is
-// set, that fails the test, and so does a report that is missing among others.
+// to a checkout. Where none were asked for and neither these nor the corpus are there, Report returns
+// false, and the test's log says so; otherwise a report that is missing fails the test.
 func Report(t testing.TB, name string) (directory string, ok bool) {
 	t.Helper()
-	all, required := os.LookupEnv(reportsVariable)
-	if !required {
-		all = filepath.Join(checkout(t), "..", "shared", "cases")
-	}
-	if _, err := os.Stat(all); os.IsNotExist(err) && !required {
+	all, ok := beside(t, reportsVariable, reportsFolder)
+	if !ok {
 		t.Log("no bug reports next to this checkout; the packages have their own vectors")
 		return "", false
 	}
@@ -171,7 +222,7 @@ func Report(t testing.TB, name string) (directory string, ok bool) {
 	return directory, true
 }
 
-func cases(t *testing.T, kind string) []Case {
+func cases(t testing.TB, kind string, least int) []Case {
 	t.Helper()
 	directory, ok := Directory(t)
 	if !ok {
@@ -191,8 +242,8 @@ func cases(t *testing.T, kind string) []Case {
 			cases = append(cases, c)
 		}
 	}
-	if len(cases) == 0 {
-		t.Fatalf("%s has no cases of kind %s", directory, kind)
+	if len(cases) < least {
+		t.Fatalf("%s has %d cases of kind %s, want at least %d", directory, len(cases), kind, least)
 	}
 	return cases
 }
