@@ -35,10 +35,17 @@ func TestAccept(t *testing.T) {
 		}
 		return s
 	}
-	keyOnly := func(s *signed) *signed {
-		s.cert = nil
+	envelopeBy := func(key crypto.Signer, hash crypto.Hash) *signed {
+		s := &signed{w: w, key: key, message: w.statement, dsse: true, sig: st.Sign(t, key, st.PAE(w.statement))}
+		if hash != 0 {
+			s.sig = st.SignHash(t, key, hash, st.PAE(w.statement))
+		}
 		return s
 	}
+	certified384 := envelopeBy(p384, 0)
+	certified384.cert = w.Certify(t, p384, st.Leaf())
+	named := envelopeBy(w.key, 0).v1()
+	set(t, named, "dsseEnvelope.signatures.0.keyid", w.byKey(nil).Keys[0].SSHFingerprint())
 	uri := st.WithURI(t, st.Leaf(), "https://github.com/org/repo/.github/workflows/build.yml@refs/heads/main")
 	uri.ExtraExtensions = append(uri.ExtraExtensions, st.RawExtension(6, "refs/heads/main"), st.TextExtension(20, "push"), st.TextExtension(99, "later"))
 	workflow := w.envelope(w.statement)
@@ -79,11 +86,19 @@ func TestAccept(t *testing.T) {
 
 		"envelope in Rekor 1":            {w.envelope(w.statement).v1(), byFulcio(w.roots()), sigstore.Input{}},
 		"envelope in Rekor 2":            {w.envelope(w.statement).v2(), byFulcio(w.roots()), sigstore.Input{}},
-		"envelope by key":                {keyOnly(w.envelope(w.statement)).v1(), w.byKey(nil), sigstore.Input{}},
-		"envelope by key, Rekor 1":       {keyOnly(w.envelope(w.statement)).v1(), w.byKey(w.roots()), sigstore.Input{}},
-		"envelope by key, Rekor 2":       {keyOnly(w.envelope(w.statement)).v2(), w.byKey(w.roots()), sigstore.Input{}},
-		"envelope by key, log's key":     {keyOnly(w.envelope(w.statement)).v2(), w.byKey(w.rekorRoots()), sigstore.Input{}},
-		"time of no authority":           {set(t, keyOnly(w.envelope(w.statement)).v2(), "verificationMaterial.timestampVerificationData", nil), w.byKey(w.roots()), sigstore.Input{}},
+		"envelope by key":                {envelopeBy(w.key, 0).v1(), w.byKey(nil), sigstore.Input{}},
+		"envelope by key, Rekor 1":       {envelopeBy(w.key, 0).v1(), w.byKey(w.roots()), sigstore.Input{}},
+		"envelope by key, Rekor 2":       {envelopeBy(w.key, 0).v2(), w.byKey(w.roots()), sigstore.Input{}},
+		"envelope by key, log's key":     {envelopeBy(w.key, 0).v2(), w.byKey(w.rekorRoots()), sigstore.Input{}},
+		"envelope by P-384 key":          {envelopeBy(p384, 0).bundle(envelopeBy(p384, 0).material()), w.byKey(nil, p384), sigstore.Input{}},
+		"envelope by P-384, SHA-256":     {envelopeBy(p384, crypto.SHA256).bundle(envelopeBy(p384, crypto.SHA256).material()), w.byKey(nil, p384), sigstore.Input{}},
+		"envelope by P-384, Rekor 1":     {envelopeBy(p384, 0).v1(), w.byKey(w.roots(), p384), sigstore.Input{}},
+		"envelope by P-384, Rekor 2":     {envelopeBy(p384, 0).v2(), w.byKey(w.roots(), p384), sigstore.Input{}},
+		"envelope by P-521, Rekor 2":     {envelopeBy(p521, 0).v2(), w.byKey(w.roots(), p521), sigstore.Input{}},
+		"envelope by P-384, Fulcio":      {certified384.v1(), byFulcio(w.roots()), sigstore.Input{}},
+		"envelope by P-384, Fulcio 2":    {certified384.v2(), byFulcio(w.roots()), sigstore.Input{}},
+		"envelope that names its key":    {named, w.byKey(nil), sigstore.Input{}},
+		"time of no authority":           {set(t, envelopeBy(w.key, 0).v2(), "verificationMaterial.timestampVerificationData", nil), w.byKey(w.roots()), sigstore.Input{}},
 		"workflow":                       {workflow.v1(), byFulcio(w.roots(), isWorkflow), sigstore.Input{}},
 		"workflow by prefix":             {workflow.v1(), byFulcio(w.roots(), isOfOrg), sigstore.Input{}},
 		"username":                       {username.v2(), byFulcio(w.roots(), isUser), sigstore.Input{}},

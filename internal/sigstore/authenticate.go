@@ -143,6 +143,9 @@ func (c *checker) checkKeys(a *Authority) (*Verified, *Error) {
 	if c.s.Certified() {
 		failed.Detail = "the signature is by a certificate, and not by a key of the policy"
 	}
+	if len(c.s.certificates) > 0 {
+		return nil, failed // a bundle states one thing that verifies it
+	}
 	for _, key := range a.Keys {
 		if err := c.spend(key.Cost()); err != nil {
 			return nil, err
@@ -153,6 +156,9 @@ func (c *checker) checkKeys(a *Authority) (*Verified, *Error) {
 		}
 		if !ok {
 			continue
+		}
+		if c.s.keyID != "" && c.s.keyID != key.SSHFingerprint() {
+			return nil, fail(UntrustedKey, "the envelope names the key "+quote(c.s.keyID)+", and not the one that made the signature")
 		}
 		e := &evidence{}
 		if a.Log != nil {

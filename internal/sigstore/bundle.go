@@ -23,7 +23,7 @@ var bundleVersions = map[string]int{
 // payloadTypeInToto is the only payload type of an envelope that can be an image signature.
 const payloadTypeInToto = "application/vnd.in-toto+json"
 
-// maxHint bounds hints and key IDs, which nothing depends on.
+// maxHint bounds hints and key IDs, in bytes. Nothing depends on a hint.
 const maxHint = 1024
 
 // messageHashes maps the hash algorithms of sigstore_common.proto.
@@ -41,7 +41,6 @@ type bundleReader struct {
 	contents  int // signatures in the bundle, of any form
 	verifiers int // certificates, chains and keys
 	chain     bool
-	keyID     string
 }
 
 // parseBundle reads a sigstore bundle.
@@ -79,7 +78,7 @@ func (r *bundleReader) check() error {
 		return fail(Malformed, "bundle: there must be exactly one signature")
 	case r.verifiers != 1:
 		return fail(Malformed, "bundle: there must be exactly one of certificate, certificate chain and public key")
-	case r.keyID != "" && len(r.s.certificates) > 0:
+	case r.s.keyID != "" && len(r.s.certificates) > 0:
 		return fail(Malformed, "bundle: the envelope names a key beside the certificate")
 	case r.chain && len(r.s.certificates) == 0:
 		return fail(Malformed, "bundle: the certificate chain is empty")
@@ -212,7 +211,7 @@ func (r *bundleReader) envelope() error {
 				return r.Known(strictjson.Fields{
 					"sig": base64Into(r.Decoder, &r.s.signature),
 					"keyid": func() (err error) {
-						r.keyID, err = r.hint()
+						r.s.keyID, err = r.hint()
 						return err
 					},
 				})

@@ -131,6 +131,12 @@ func (w *world) envelope(statement []byte) *signed {
 	return s
 }
 
+// byKeyAlone takes the certificate away.
+func (s *signed) byKeyAlone() *signed {
+	s.cert = nil
+	return s
+}
+
 // verifierPEM returns the key or certificate as Rekor version 1 records it.
 func (s *signed) verifierPEM() []byte {
 	if s.cert == nil {

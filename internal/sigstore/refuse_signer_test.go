@@ -74,7 +74,7 @@ func TestRefusePayload(t *testing.T) {
 	}
 	payload := func(path string, value any) any { return blob(func(doc any) { set(t, doc, path, value) }) }
 	statement := func(path string, value any) any {
-		return w.envelope(st.JSON(t, set(t, parseJSON(t, w.statement), path, value))).v1()
+		return w.envelope(st.JSON(t, set(t, parseJSON(t, w.statement), path, value))).byKeyAlone().v1()
 	}
 	digest := func(value any) any { return payload("critical.image.docker-manifest-digest", value) }
 	many := make([]any, 1025)
@@ -105,7 +105,7 @@ func TestRefusePayload(t *testing.T) {
 		"nearly":                 {statement("predicateType", st.PredicateSign+"/"), key, sigstore.Input{}, sigstore.NotASignature, "attestation"},
 		"no predicate type":      {statement("predicateType", gone), key, sigstore.Input{}, sigstore.NotASignature, "attestation"},
 		"another statement":      {statement("_type", "https://in-toto.io/Statement/v2"), key, sigstore.Input{}, sigstore.MalformedPayload, "not an in-toto"},
-		"statement not JSON":     {w.envelope([]byte("x")).v1(), key, sigstore.Input{}, sigstore.MalformedPayload, "signed statement: byte 0"},
+		"statement not JSON":     {w.envelope([]byte("x")).byKeyAlone().v1(), key, sigstore.Input{}, sigstore.MalformedPayload, "signed statement: byte 0"},
 		"no subject":             {statement("subject", []any{}), key, sigstore.Input{}, sigstore.MalformedPayload, "no subject"},
 		"subject without digest": {statement("subject.0.digest", map[string]any{"gitCommit": "00"}), key, sigstore.Input{}, sigstore.MalformedPayload, "no subject"},
 		"subject digest is bad":  {statement("subject.0.digest.sha512", "00"), key, sigstore.Input{}, sigstore.MalformedPayload, "sha512 digest"},

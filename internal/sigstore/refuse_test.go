@@ -130,6 +130,7 @@ func TestRefuseKeys(t *testing.T) {
 	set256 := keyed(w, ed, 0)
 	wrong := keyed(w, w.key, 0)
 	wrong.sig = st.Sign(t, other, theManifest)
+	named := set(t, w.envelope(w.statement).byKeyAlone().v1(), "dsseEnvelope.signatures.0.keyid", w.byKey(nil, other).Keys[0].SSHFingerprint())
 	checkRefusals(t, map[string]refusal{
 		"no authority":              {blob, &sigstore.Authority{}, sigstore.Input{}, sigstore.InvalidPolicy, "exactly one of keys"},
 		"other key":                 {blob, w.byKey(nil, other, ed), sigstore.Input{}, sigstore.UntrustedKey, "not by a key"},
@@ -140,7 +141,9 @@ func TestRefuseKeys(t *testing.T) {
 		"needs it for one of two":   {wrong.bundle(wrong.material()), w.byKey(nil, ed, w.key), sigstore.Input{}, sigstore.ContentUnavailable, "over the manifest itself"},
 		"digest by another key":     {wrong.bundle(wrong.material()), w.byKey(nil), sigstore.Input{}, sigstore.UntrustedKey, "not by a key"},
 		"manifest by another key":   {wrong.bundle(wrong.material()), w.byKey(nil), sigstore.Input{Manifest: theManifest}, sigstore.UntrustedKey, "not by a key"},
-		"other manifest":            {w.sign(theManifest).v1(), w.byKey(nil), sigstore.Input{Manifest: []byte("x")}, sigstore.InvalidSignature, "another digest"},
+		"bundle by a certificate":   {w.envelope(w.statement).v1(), w.byKey(nil), sigstore.Input{}, sigstore.UntrustedKey, "by a certificate"},
+		"envelope of another key":   {named, w.byKey(nil, other, w.key), sigstore.Input{}, sigstore.UntrustedKey, "the envelope names the key"},
+		"other manifest":            {w.sign(theManifest).byKeyAlone().v1(), w.byKey(nil), sigstore.Input{Manifest: []byte("x")}, sigstore.InvalidSignature, "another digest"},
 	})
 	if _, err := authenticate(blob, sigstore.Input{}); err == nil || sigstore.AsError(err).Code != sigstore.InvalidPolicy {
 		t.Errorf("without a policy: %v", err)

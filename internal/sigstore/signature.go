@@ -52,6 +52,7 @@ type Signature struct {
 	form        form
 	payload     []byte
 	payloadType string // of an envelope
+	keyID       string // of an envelope, empty if it names none
 	signature   []byte
 
 	// Of a message.

@@ -5,7 +5,10 @@ package sigstoretest
 
 import (
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -171,12 +174,13 @@ func InToto2(t testing.TB, payload, signature, verifier []byte) []byte {
 	}})
 }
 
-// HashedRekord2 is an entry of Rekor version 2. member is x509Certificate or publicKey.
+// HashedRekord2 is an entry of Rekor version 2. member is x509Certificate or publicKey, and der the one or the other.
 func HashedRekord2(t testing.TB, message, signature []byte, member string, der []byte) []byte {
 	t.Helper()
+	how := algorithmOf(t, member, der)
 	return body(t, "hashedrekord", "0.0.2", Object{"hashedRekordV002": Object{
-		"data":      Object{"algorithm": "SHA2_256", "digest": Base64(Digest(crypto.SHA256, message))},
-		"signature": signature2(signature, member, der),
+		"data":      Object{"algorithm": how.digest, "digest": Base64(Digest(how.hash, message))},
+		"signature": signature2(signature, member, der, how.details),
 	}})
 }
 
@@ -185,12 +189,38 @@ func DSSE2(t testing.TB, payload, signature []byte, member string, der []byte) [
 	t.Helper()
 	return body(t, "dsse", "0.0.2", Object{"dsseV002": Object{
 		"payloadHash": Object{"algorithm": "SHA2_256", "digest": Base64(Digest(crypto.SHA256, payload))},
-		"signatures":  []Object{signature2(signature, member, der)},
+		"signatures":  []Object{signature2(signature, member, der, algorithmOf(t, member, der).details)},
 	}})
 }
 
-func signature2(signature []byte, member string, der []byte) Object {
+func signature2(signature []byte, member string, der []byte, details string) Object {
 	return Object{"content": Base64(signature), "verifier": Object{
-		"keyDetails": "PKIX_ECDSA_P256_SHA_256", member: Object{"rawBytes": Base64(der)},
+		"keyDetails": details, member: Object{"rawBytes": Base64(der)},
 	}}
+}
+
+// algorithm2 is how Rekor version 2 calls an algorithm, and the hash function that goes with it.
+type algorithm2 struct {
+	details, digest string
+	hash            crypto.Hash
+}
+
+// algorithmOf returns the algorithm of a key or certificate: P-256 if it is not on a larger curve.
+func algorithmOf(t testing.TB, member string, der []byte) algorithm2 {
+	t.Helper()
+	var public crypto.PublicKey
+	if member == "publicKey" {
+		public, _ = x509.ParsePKIXPublicKey(der)
+	} else if c, err := x509.ParseCertificate(der); err == nil {
+		public = c.PublicKey
+	}
+	key, _ := public.(*ecdsa.PublicKey)
+	switch {
+	case key != nil && key.Curve == elliptic.P384():
+		return algorithm2{"PKIX_ECDSA_P384_SHA_384", "SHA2_384", crypto.SHA384}
+	case key != nil && key.Curve == elliptic.P521():
+		return algorithm2{"PKIX_ECDSA_P521_SHA_512", "SHA2_512", crypto.SHA512}
+	default:
+		return algorithm2{"PKIX_ECDSA_P256_SHA_256", "SHA2_256", crypto.SHA256}
+	}
 }
