@@ -43,7 +43,7 @@ func BenchmarkVerify(b *testing.B) {
 	for _, s := range own(b) {
 		seeds[s.name] = s
 	}
-	byKey(b)
+	benchmarkKey(b)
 	for _, row := range rows {
 		s := seeds[row.seed]
 		repeat(b, row.name+"/crypto", bare(b, row.verifications))
@@ -87,8 +87,8 @@ func bare(b *testing.B, verifications int) func() error {
 	}
 }
 
-// byKey compares a bundle by a public key without a log, as cosign 3 makes it.
-func byKey(b *testing.B) {
+// benchmarkKey compares a bundle by a public key without a log, as cosign 3 makes it.
+func benchmarkKey(b *testing.B) {
 	b.Helper()
 	key := st.NewKey(b, elliptic.P256())
 	digest := sha256.Sum256([]byte("content"))
