@@ -242,7 +242,8 @@ func (c *checker) verifies(key *pubkey.Key) (bool, *Error) {
 	}
 	// The key may have signed another digest than the one that the bundle states.
 	if key.Ed25519() != nil || len(key.Hashes()) > 1 || key.Hashes()[0] != c.s.hash {
-		return false, fail(ContentUnavailable, "the signature may be over the manifest itself, whose bytes are not known")
+		return false, fail(ContentUnavailable, "the signature may be over the manifest itself and not over the digest in its bundle, "+
+			"which cannot be checked; sign the image with cosign sign, which signs a statement")
 	}
 	return false, nil
 }

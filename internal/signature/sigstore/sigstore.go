@@ -85,7 +85,7 @@ func newSigned(v *sigstore.Verified, id verify.SignerID, image digest.Digest) (*
 	if chosen == nil {
 		return nil, &verify.Error{
 			Reason:      assayv1alpha1.ReasonUnsupportedAlgorithm,
-			Detail:      "the signature states no sha256 digest, so that it cannot be compared with the image",
+			Detail:      "the signature states no sha256 digest, so that it cannot be compared with the image; sign with cosign sign, which states one",
 			Unsupported: true,
 		}
 	}
