@@ -9,8 +9,9 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
 	"math/big"
+
+	"golang.org/x/crypto/cryptobyte"
 )
 
 // SSHFingerprint returns the fingerprint of the key as ssh-keygen writes it: "SHA256:" and unpadded base64. It is
@@ -43,12 +44,12 @@ func (k *Key) sshBlob() []byte {
 
 // sshStrings returns strings with their lengths (RFC 4251 section 5).
 func sshStrings(all ...[]byte) []byte {
-	var b []byte
+	var b cryptobyte.Builder
 	for _, s := range all {
-		b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
-		b = append(b, s...)
+		b.AddUint32LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(s) })
 	}
-	return b
+	encoded, _ := b.Bytes() // no key is 4 GiB long
+	return encoded
 }
 
 // sshInteger returns the bytes of a positive number, of which the first bit is clear (RFC 4251 section 5, mpint).

@@ -105,6 +105,9 @@ type checker struct {
 	budget       func(microseconds int) bool
 	anyPredicate bool
 
+	// brought is what certificates that the signature brings have cost for the present entry.
+	brought int
+
 	// What several entries of a policy may need, and is found once.
 	message      []byte
 	leaf         *certificate
@@ -123,7 +126,21 @@ func (c *checker) spend(microseconds int) *Error {
 	return nil
 }
 
+// maxBrought bounds the processor time for certificates that a signature brings, for one entry of a policy, in
+// microseconds by the estimate of package pubkey: the chain of the signer's, and those of its timestamps. Genuine
+// ones on P-384 take 40,000 with as many timestamps as are read.
+const maxBrought = 100_000
+
+// spendBrought asks for processor time that the content of the signature determines.
+func (c *checker) spendBrought(microseconds int) *Error {
+	if c.brought += microseconds; c.brought > maxBrought {
+		return fail(OverBudget, "the certificates that the signature brings take too long to check")
+	}
+	return c.spend(microseconds)
+}
+
 func (c *checker) check(a *Authority) (*Verified, *Error) {
+	c.brought = 0
 	if err := a.Validate(); err != nil {
 		return nil, fail(InvalidPolicy, err.Error())
 	}

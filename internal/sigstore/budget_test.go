@@ -87,6 +87,40 @@ func TestHostileChain(t *testing.T) {
 	}
 }
 
+// TestBrought has the costliest certificates that genuine signatures bring, which are checked whatever they cost, and
+// more than that, which no caller has to allow.
+func TestBrought(t *testing.T) {
+	w := newWorld(t)
+	company, chained := pkiChain(w)
+	bringing, stamps := stamped(w)
+	for name, tt := range map[string]struct {
+		content   []byte
+		authority *sigstore.Authority
+		want      sigstore.Code
+	}{
+		"a chain on P-521":                     {chained, company, 0},
+		"timestamps on P-384":                  {stamps, bringing, 0},
+		"timestamps with CAs that sign others": {hostile(w), bringing, sigstore.OverBudget},
+	} {
+		_, err := authenticate(tt.content, sigstore.Input{}, tt.authority)
+		if code := codeOf(err); code != tt.want {
+			t.Errorf("%s: %s, want %s: %v", name, code, tt.want, err)
+		}
+	}
+	// What another entry has spent does not count.
+	if _, err := authenticate(chained, sigstore.Input{}, byFulcio(w.rekorRoots()), company, company); err != nil {
+		t.Errorf("after another entry: %v", err)
+	}
+}
+
+// codeOf returns the code of an error, 0 for none.
+func codeOf(err error) sigstore.Code {
+	if err == nil {
+		return 0
+	}
+	return sigstore.AsError(err).Code
+}
+
 // TestNewRoots has what makes keys and certificates unacceptable as a whole.
 func TestNewRoots(t *testing.T) {
 	w := newWorld(t)

@@ -82,7 +82,7 @@ func (c *checker) issuerIn(r *Roots, e *evidence) (*x509.Certificate, *Error) {
 	}
 	failed := fail(UntrustedCertificate, "the certificate was not issued by a CA of the policy")
 	for _, ca := range r.cas {
-		if err := c.spend(ca.cost(leaf.Certificate, others)); err != nil {
+		if err := c.spendBrought(ca.cost(leaf.Certificate, others)); err != nil {
 			return nil, err
 		}
 		chains, err := ca.chainTo(leaf.Certificate, others, e.times[0])
@@ -108,7 +108,7 @@ func (c *checker) checkPKI(p *PKI) (*Verified, *Error) {
 		return nil, err
 	}
 	ca := unchecked(p.Roots, p.Intermediates)
-	if err := c.spend(ca.cost(c.leaf.Certificate, c.others)); err != nil {
+	if err := c.spendBrought(ca.cost(c.leaf.Certificate, c.others)); err != nil {
 		return nil, err
 	}
 	chains, err := ca.chainTo(c.leaf.Certificate, c.others, c.now)

@@ -119,7 +119,7 @@ func (c *checker) checkTimestamps(r *Roots, e *evidence) *Error {
 		if err != nil {
 			return fail(InvalidTimestamp, err.Error())
 		}
-		if err := c.spend(r.stampCost(token)); err != nil {
+		if err := c.spendBrought(r.stampCost(token)); err != nil {
 			return err
 		}
 		at, err := r.timestamped(token)
