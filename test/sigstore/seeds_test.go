@@ -205,6 +205,7 @@ func byKey(t testing.TB) []seed {
 		}
 	}
 	message := newSigned(t, instance, keys["P-256"])
+	all = append(all, message.seed("key, older entry beside it", message.inToto(), crypto.SHA256, byPublicKey(t, message.pem, nil, false)))
 	all = append(all,
 		message.seed("key, message", message.message(), crypto.SHA256, byPublicKey(t, message.pem, nil, false)),
 		message.seed("key, message, log", message.message(), crypto.SHA256, byPublicKey(t, message.pem, document, false)),
