@@ -83,8 +83,8 @@ func (t *transport) allowed(req *http.Request) *Error {
 	}
 	rule := addressRule{allowed: t.network.AllowedAddresses, denied: t.network.DeniedAddresses}
 	named := t.access.named(req.URL.Hostname(), strconv.FormatUint(port, 10))
-	if problem := rule.check(netip.AddrPortFrom(addr, uint16(port)), named); problem != "" {
-		return &Error{Code: HostNotAllowed, Host: name, Detail: problem}
+	if err := rule.check(netip.AddrPortFrom(addr, uint16(port)), named); err != nil {
+		return &Error{Code: HostNotAllowed, Host: name, Detail: err.Error()}
 	}
 	return nil
 }
