@@ -26,7 +26,7 @@ type TrustPolicy struct {
 	// +required
 	Spec TrustPolicySpec `json:"spec"`
 
-	// status is what Assay made of it.
+	// status is what Assay has found about it.
 	// +optional
 	// +kubebuilder:default:={"observedGeneration":-1}
 	Status TrustPolicyStatus `json:"status,omitempty"`

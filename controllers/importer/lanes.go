@@ -17,7 +17,7 @@ const (
 	maxLanes = 64
 )
 
-// job is an image whose stores are to be asked.
+// job is an image whose stores are due.
 type job struct {
 	name string
 	// urgent jobs go before others: the image is new, and somebody waits for it.
@@ -45,7 +45,7 @@ type lanes struct {
 	group sync.WaitGroup
 }
 
-// lane is what is to be fetched from one host. Owners take turns: one with a single job waits for one
+// lane has the jobs of one host. Owners take turns: one with a single job waits for one
 // of each other owner, and not for all that they have.
 type lane struct {
 	queue   jobs
