@@ -229,7 +229,7 @@ bench-scale: ## Measure the operator with 10,000 images beside a bare client; fi
 	@$(WITH_CONTROLPLANE) cd bench && $(GO) run ./scale $(BENCH_FLAGS)
 
 .PHONY: bench-admission
-bench-admission: ## Measure what admission costs, for lists of up to 50,000 images; figures go to bench/out/admission.json (five minutes).
+bench-admission: ## Measure what admission costs, for allowlists of up to 50,000 images; figures go to bench/out/admission.json (five minutes).
 	@$(WITH_CONTROLPLANE) cd bench && $(GO) run ./admission $(BENCH_FLAGS)
 
 .PHONY: bench-import

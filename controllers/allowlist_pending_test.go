@@ -13,7 +13,7 @@ import (
 )
 
 // After a start, an image that takes long to evaluate stays listed for a while, and keeps nothing
-// else waiting: what is revoked leaves the list at once.
+// else waiting: what is revoked leaves the allowlist at once.
 func TestPendingImagesStayListedForAWhile(t *testing.T) {
 	l := newWriter(t)
 	const images, size = 4, 80

@@ -36,10 +36,10 @@ import (
 	"github.com/assay-project/assay/internal/verdictcache"
 )
 
-// listed waits until a line is, or is not, in the list of the running operator.
+// listed waits until a line is, or is not, on the allowlist of the running operator.
 func (f *fixture) listed(line string, want bool) {
 	f.Helper()
-	f.eventually(fmt.Sprintf("%q in the list: %v", line, want), func() (bool, string) {
+	f.eventually(fmt.Sprintf("%q on the allowlist: %v", line, want), func() (bool, string) {
 		var list corev1.ConfigMapList
 		if err := testClient.List(f.ctx, &list, client.InNamespace(testNamespace), client.MatchingLabels{allowlist.Label: allowlist.LabelValue}); err != nil {
 			return false, err.Error()
@@ -476,28 +476,28 @@ func cachedImage(name string, uid types.UID) imagecache.Image {
 	return imagecache.Image{Image: imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: name, UID: uid}}}
 }
 
-// Until every image has been decided about, the list of the process before stays.
-func TestListWaitsForAllVerdicts(t *testing.T) {
+// The allowlist of the previous process stays until every image has been evaluated.
+func TestAllowlistWaitsForAllVerdicts(t *testing.T) {
 	l := newWriter(t)
 	l.images = []imagecache.Image{cachedImage("first", "1"), cachedImage("second", "2")}
 	l.Verdicts.Record("first", verdictcache.Verdict{UID: "1"})
 	l.Verdicts.Record("second", verdictcache.Verdict{UID: "an earlier image of that name"})
 	if l.settle(); l.writes != 0 {
-		t.Fatal("the list was written before the second image was decided about")
+		t.Fatal("the allowlist was written before the second image was evaluated")
 	}
-	// An image that is created meanwhile is not waited for: it is not in the list, and that is all.
+	// An image that is created meanwhile is not waited for: it is not on the allowlist, and that is all.
 	l.images = append(l.images, cachedImage("late", "4"))
 	l.Verdicts.Record("second", verdictcache.Verdict{UID: "2"})
 	l.settle()
 	if l.shardWrites != 1 {
-		t.Fatalf("%d writes while an image that came late is not decided about, want one", l.shardWrites)
+		t.Fatalf("%d writes while an image that came late is not evaluated, want one", l.shardWrites)
 	}
 	// Neither is one that is created later.
 	l.images = append(l.images, cachedImage("third", "3"))
 	l.Verdicts.Record("first", verdictcache.Verdict{UID: "1", Entry: "a@" + digest.FromString("first").String(), Scope: "a"})
 	l.settle()
 	if l.shardWrites != 2 {
-		t.Errorf("%d writes, want the list and its change", l.shardWrites)
+		t.Errorf("%d writes, want the allowlist and its change", l.shardWrites)
 	}
 }
 

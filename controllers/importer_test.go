@@ -121,6 +121,31 @@ func TestImportNothing(t *testing.T) {
 	f.verdict(f.name, metav1.ConditionFalse, assayv1alpha1.ReasonNoSignatures)
 }
 
+// TestImportEnds checks that an Image that does not ask for import any more says nothing of it, and
+// keeps the signatures that were fetched and its verdict.
+func TestImportEnds(t *testing.T) {
+	f := newFixture(t)
+	s := f.registryServer()
+	release := newSigner("release")
+	d := s.serveManifest(ociManifest, testManifest)
+	s.serveSignatures(d, release.sign(d, s.repository()+":v1"))
+	f.create(s.withLookaside(), s.policy(release), s.importing(d))
+	f.imported(metav1.ConditionTrue, assayv1alpha1.ReasonImported)
+	f.verdict(f.name, metav1.ConditionTrue, assayv1alpha1.ReasonVerified)
+
+	image := &imagev1.Image{ObjectMeta: metav1.ObjectMeta{Name: f.name}}
+	update(f, image, func(image *imagev1.Image) { delete(image.Annotations, assayv1alpha1.ImportAnnotation) })
+	f.eventually("a status without import", func() (bool, string) {
+		err := testClient.Get(f.ctx, client.ObjectKeyFromObject(image), image)
+		imported := meta.FindStatusCondition(image.Status.Conditions, assayv1alpha1.ImportedCondition)
+		return err == nil && image.Status.Import == nil && imported == nil, fmt.Sprint(err, image.Status.Import, imported)
+	})
+	f.verdict(f.name, metav1.ConditionTrue, assayv1alpha1.ReasonVerified)
+	if len(image.Signatures) != 1 {
+		t.Errorf("%d signatures, want the one that was fetched", len(image.Signatures))
+	}
+}
+
 // TestImportLeavesOtherSignatures checks that what a person put on an Image stays, and that a
 // signature that has left its store stays and is marked.
 func TestImportLeavesOtherSignatures(t *testing.T) {

@@ -115,7 +115,7 @@ func TestImagesOfAVerifiedIndex(t *testing.T) {
 	}
 	f.verdict(f.name+"-amd64", metav1.ConditionFalse, assayv1alpha1.ReasonNoSignatures)
 
-	// A policy of its own decides about a digest alone.
+	// A policy with the digest as its scope applies to that digest alone.
 	own := f.policy(newSigner("strict"))
 	own.Name += "-own"
 	own.Spec.Scopes = scopes(f.platformEntry("arm64"))

@@ -173,7 +173,7 @@ type ObjectRef struct {
 // +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*|[[][a-f0-9:]+[]])(:[1-9][0-9]{0,4})?(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)*$') && self.matches('^(localhost$|localhost/|[^/]*[.:])')",message="a mirror is host[:port] or host[:port]/path: in lower case, without scheme, tag, digest and slash at the end"
 type MirrorPrefix string
 
-// MirrorSourcePolicy says whether the registry itself is asked beside its mirrors.
+// MirrorSourcePolicy defines whether the registry itself is asked beside its mirrors.
 //
 // +kubebuilder:validation:Enum=AllowContactingSource;NeverContactSource
 type MirrorSourcePolicy string

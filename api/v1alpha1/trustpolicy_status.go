@@ -5,7 +5,7 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// TrustPolicyStatus is what Assay made of a TrustPolicy.
+// TrustPolicyStatus is what Assay has found about a TrustPolicy.
 type TrustPolicyStatus struct {
 	// observedGeneration is the generation of the spec that the status is about; -1 before
 	// Assay has looked at it.

@@ -26,7 +26,7 @@ type TrustPolicy struct {
 	// +required
 	Spec TrustPolicySpec `json:"spec"`
 
-	// status is what Assay made of it.
+	// status is what Assay has found about it.
 	// +optional
 	// +kubebuilder:default:={"observedGeneration":-1}
 	Status TrustPolicyStatus `json:"status,omitempty"`
@@ -101,19 +101,19 @@ type TrustPolicySpec struct {
 	// +kubebuilder:validation:Maximum=64
 	RequiredSignatures int32 `json:"requiredSignatures,omitempty"`
 
-	// expiredKeys says what becomes of signatures when their key expires: Reject refuses
+	// expiredKeys defines what becomes of signatures when their key expires: Reject refuses
 	// them; AcceptSignaturesBeforeExpiry goes on accepting those that say that they were
 	// made before. The time in a signature is what its signer says: use it for archives.
 	// +optional
 	// +kubebuilder:default=Reject
 	ExpiredKeys ExpiredKeysPolicy `json:"expiredKeys,omitempty"`
 
-	// enforcement says what admission does with a Pod whose image is not verified.
+	// enforcement defines what admission does with a Pod whose image is not verified.
 	// +optional
 	// +kubebuilder:default=Enforce
 	Enforcement Enforcement `json:"enforcement,omitempty"`
 
-	// discovery says whether Assay makes an Image for each image in the scopes that a workload
+	// discovery defines whether Assay makes an Image for each image in the scopes that a workload
 	// refers to. Where several TrustPolicies apply to an image, one that says Disabled decides.
 	// +optional
 	// +kubebuilder:default=Enabled

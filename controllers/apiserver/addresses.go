@@ -37,7 +37,7 @@ func readAddresses(ctx context.Context, reader client.Reader) ([]string, error) 
 		return nil, fmt.Errorf("EndpointSlice %s has no address", EndpointSlice)
 	}
 	if len(addresses) > maxAddresses {
-		// Whoever may write the EndpointSlice must not be able to hide an API server among others.
+		// A user who may write the EndpointSlice must not be able to hide an API server among others.
 		return nil, fmt.Errorf("EndpointSlice %s has %d addresses, more than %d", EndpointSlice, len(addresses), maxAddresses)
 	}
 	logf.FromContext(ctx).V(1).Info("Found API servers", "addresses", addresses)

@@ -106,7 +106,7 @@ func noAllowlist() finding {
 	return found(apiserverstatus.NoAllowlist, "it has no shard of the allowlist")
 }
 
-// compare decides about a shard that an API server states, given the resource version that was
+// compare evaluates what an API server states about its copy of a shard, given the resource version that was
 // stored a while ago. A newer one is fine: the shard may have changed since.
 func compare(s allowlist.Sighting, expected string) finding {
 	order, err := resourceversion.CompareResourceVersion(s.ResourceVersion, expected)

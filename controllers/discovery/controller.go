@@ -180,7 +180,7 @@ func (r *Reconciler) onPolicies() handler.EventHandler {
 	}
 }
 
-// Reconcile does the next things that are to be done, and runs again until there are none.
+// Reconcile does the next things of the plan, and runs again until there are none.
 func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
 	started := r.Clock.Now()
 	if wait := r.lastRun.Add(r.pause).Sub(started); wait > 0 && wait <= maxPause {

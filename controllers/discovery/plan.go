@@ -103,7 +103,7 @@ type counts struct {
 	oldestPending time.Time
 }
 
-// want is an image for which there is to be an Image: one for all references to it.
+// want is an image that needs an Image: one for all references to it.
 type want struct {
 	entry, tag string
 	namespaces []string

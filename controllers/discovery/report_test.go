@@ -52,7 +52,7 @@ func TestReport(t *testing.T) {
 }
 
 func TestProblemOf(t *testing.T) {
-	if got := problemOf(errors.New("a\x1b[2J\nb")); got != `a\x1b[2J\nb` {
+	if got := failureText(errors.New("a\x1b[2J\nb")); got != `a\x1b[2J\nb` {
 		t.Errorf("got %q", got)
 	}
 }

@@ -52,8 +52,8 @@ type tagState struct {
 	digest   digest.Digest // empty while it is unknown
 	due      time.Time     // of the next lookup
 	failures int
-	// problem is why the last lookup failed, empty when it did not.
-	problem string
+	// failure is why the last lookup failed, empty when it did not.
+	failure string
 	running bool
 }
 
@@ -171,13 +171,13 @@ func (t *tags) resolve(ctx context.Context, name, host string) {
 	if err != nil {
 		// The digest that it had stays. A registry that is down takes nothing away.
 		state.failures++
-		state.problem = problemOf(err)
+		state.failure = failureText(err)
 		state.due = now.Add(retryAfter(err, state.failures))
 		lookupsTotal.WithLabelValues("failed").Inc()
 		logf.FromContext(ctx).V(1).Info("Cannot look up a tag", "image", name, "err", err.Error())
 		return
 	}
-	state.failures, state.problem, state.digest = 0, "", found
+	state.failures, state.failure, state.digest = 0, "", found
 	state.due = now.Add(tagInterval + spread(name, tagInterval/10))
 	lookupsTotal.WithLabelValues("found").Inc()
 }
@@ -188,21 +188,21 @@ func (t *tags) failed() []importstatus.Tag {
 	defer t.mu.Unlock()
 	var failed []importstatus.Tag
 	for name, state := range t.byName {
-		if state.problem != "" {
-			failed = append(failed, importstatus.Tag{Image: name, Message: state.problem})
+		if state.failure != "" {
+			failed = append(failed, importstatus.Tag{Image: name, Message: state.failure})
 		}
 	}
 	slices.SortFunc(failed, func(a, b importstatus.Tag) int { return cmp.Compare(a.Image, b.Image) })
 	return failed
 }
 
-// problemOf is the text of an error, without what a registry may have put into it.
-func problemOf(err error) string {
-	return safetext.Escape(err.Error(), maxProblem)
+// failureText returns the text of an error, safe to print whatever a registry has put into it.
+func failureText(err error) string {
+	return safetext.Escape(err.Error(), maxFailure)
 }
 
-// maxProblem bounds the text of a failed lookup, in bytes.
-const maxProblem = 300
+// maxFailure bounds the text of a failed lookup, in bytes.
+const maxFailure = 300
 
 var errNotSHA256 = errors.New("the digest is not sha256")
 

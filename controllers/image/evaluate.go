@@ -28,7 +28,7 @@ import (
 // and not all.
 var ErrBusy = errors.New("the keys of a TrustPolicy that applies are being parsed")
 
-// Evaluator decides about Images and remembers the verdicts for admission. It writes nothing
+// Evaluator evaluates Images and remembers the verdicts for admission. It writes nothing
 // to the API server.
 type Evaluator struct {
 	// Client reads Images, normally from a cache.
@@ -79,7 +79,7 @@ type Evaluation struct {
 	tags  []string
 }
 
-// Evaluate decides about an Image within an effort and records the verdict. It returns nil for an
+// Evaluate evaluates an Image within an effort and records the verdict. It returns nil for an
 // Image that no longer exists and for one that skip reports as done, and ErrBusy.
 //
 // Only one worker at a time evaluates an Image, so that the verdict that is recorded last

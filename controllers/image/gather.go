@@ -23,7 +23,7 @@ import (
 
 // gather collects what the verdict on an image depends on. Nothing that Assay wrote is among
 // it, with two exceptions, neither of which makes an image verified: a publicKeyID, no matter who
-// wrote it, asks for that key, and the condition Imported says whether signatures may be missing.
+// wrote it, asks for that key, and the condition Imported shows whether signatures may be missing.
 func gather(image *imagecache.Image, ref verify.Reference, snapshot *trust.Snapshot, now time.Time) verify.Input {
 	in := verify.Input{
 		Now: now,

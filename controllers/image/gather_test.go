@@ -47,7 +47,7 @@ func TestInputs(t *testing.T) {
 		"reference":           {func(i *imagecache.Image) { i.DockerImageReference += "1" }, false},
 		"manifest":            {func(i *imagecache.Image) { i.Manifest.Digest = digest.FromString("another") }, false},
 		"ambiguous manifest":  {func(i *imagecache.Image) { i.Manifest.Err = errors.New("ambiguous") }, false},
-		"fault":               {func(i *imagecache.Image) { i.Fault = &imagejson.Fault{Problem: "too large"} }, false},
+		"fault":               {func(i *imagecache.Image) { i.Fault = &imagejson.Fault{Detail: "too large"} }, false},
 		"type":                {func(i *imagecache.Image) { i.Signatures[0].Type = "sigstore" }, false},
 		"content":             {func(i *imagecache.Image) { i.Signatures[0].Content = []byte("Content") }, false},
 		"key ID":              {func(i *imagecache.Image) { keyID(&i.Signatures[0], "0x1") }, false},

@@ -118,11 +118,11 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// fetched passes the Images whose signatures are fetched, and those that were.
+// fetched passes the Images whose signatures are fetched, and those that were and still say so.
 func fetched() predicate.Predicate {
 	of := func(obj client.Object) bool {
 		image, ok := obj.(*imagecache.Image)
-		return ok && assayv1alpha1.IsImported(&image.Image)
+		return ok && (assayv1alpha1.IsImported(&image.Image) || image.Status.Import != nil)
 	}
 	return predicate.Funcs{
 		CreateFunc: func(e event.CreateEvent) bool { return of(e.Object) },
@@ -148,10 +148,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	image := &imagecache.Image{}
 	if err := r.Get(ctx, req.NamespacedName, image); client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, err
-	} else if err != nil || !image.DeletionTimestamp.IsZero() || !assayv1alpha1.IsImported(&image.Image) || image.Fault != nil {
+	} else if err != nil || !image.DeletionTimestamp.IsZero() || image.Fault != nil {
 		// The signatures that the Image has are unknown then, and cannot be written back.
 		r.forget(req.Name)
 		return ctrl.Result{}, nil
+	}
+	if !assayv1alpha1.IsImported(&image.Image) {
+		r.forget(req.Name)
+		return r.clear(ctx, image)
 	}
 	if r.isBehind(image) {
 		return ctrl.Result{RequeueAfter: conflictRetry}, nil

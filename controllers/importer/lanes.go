@@ -28,7 +28,7 @@ const (
 // errOutOfPatience breaks a job off. What it waited for did not answer in time.
 var errOutOfPatience = fmt.Errorf("hosts wait that have no job running: %w", context.DeadlineExceeded)
 
-// job is an image whose stores are to be asked.
+// job is an image whose stores are due.
 type job struct {
 	name string
 	// urgent jobs go before others: the image is new, and somebody waits for it.
@@ -67,7 +67,7 @@ type lanes struct {
 	group sync.WaitGroup
 }
 
-// lane is what is to be fetched from one host.
+// lane has the jobs of one host.
 type lane struct {
 	host string
 	backlog

@@ -55,7 +55,7 @@ type schedule struct {
 	now     time.Time
 }
 
-// due returns when the stores of an image are to be asked, and false for never: an image that is
+// due returns when the stores of an image are asked next, and false for never: an image that is
 // verified needs no other signature. urgent means that they were never asked.
 func (s schedule) due(image *imagev1.Image, last *attempt, planID string) (at time.Time, urgent, ok bool) {
 	if last != nil && last.uid != image.UID {

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Whoever may push to a registry and create workloads has signatures and indexes imported that are as
-// large as they may be. An API server stores an Image as a whole with each write, and etcd keeps every
-// version for some minutes: without a bound, he would fill it for all.
+// A user who may push to a registry and create workloads can have signatures and indexes imported that
+// are as large as they may be. An API server stores an Image as a whole with each write, and etcd keeps
+// every version for some minutes: without a bound, that user would fill it for all.
 const (
 	// largeResult is the size from which on a result is large, in bytes. Usual ones have less than
 	// 40 KiB.

@@ -12,9 +12,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -145,6 +147,26 @@ func (r *Reconciler) writeStatus(ctx context.Context, image *imagecache.Image) e
 		return fmt.Errorf("writing the status: %w", err)
 	}
 	return nil
+}
+
+// clear removes status.import and the condition Imported from an Image that does not ask for import
+// any more. Its signatures stay.
+func (r *Reconciler) clear(ctx context.Context, cached *imagecache.Image) (ctrl.Result, error) {
+	if cached.Status.Import == nil && meta.FindStatusCondition(cached.Status.Conditions, assayv1alpha1.ImportedCondition) == nil {
+		return ctrl.Result{}, nil
+	}
+	image := cached.DeepCopy()
+	meta.RemoveStatusCondition(&image.Status.Conditions, assayv1alpha1.ImportedCondition)
+	status := map[string]any{"import": nil, "conditions": image.Status.Conditions}
+	err := r.patch(ctx, image, map[string]any{"status": status}, true)
+	switch {
+	case apierrors.IsConflict(err):
+		return ctrl.Result{RequeueAfter: conflictRetry}, nil
+	case client.IgnoreNotFound(err) != nil:
+		return ctrl.Result{}, fmt.Errorf("clearing the status: %w", err)
+	default:
+		return ctrl.Result{}, nil
+	}
 }
 
 // importPatch is status.import with every member, because a merge patch leaves those that it does

@@ -71,7 +71,7 @@ func moduleFolders(repository fs.FS) ([]string, error) {
 	return folders, err
 }
 
-// skipped tells of folders in which Go does not look for packages either, or that are built.
+// skipped reports whether a folder is one in which Go does not look for packages, or is built.
 func skipped(name string) bool {
 	return len(name) > 1 && strings.ContainsRune("._", rune(name[0])) || slices.Contains([]string{"testdata", "bin", "dist"}, name)
 }

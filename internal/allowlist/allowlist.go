@@ -7,7 +7,7 @@
 //
 // # Shards
 //
-// The list is split over a number of ConfigMaps (shards) that is a power of two, by the
+// The allowlist is split over a number of ConfigMaps (shards) that is a power of two, by the
 // first two hexadecimal digits of an image's digest (the bucket): shard i of n holds the
 // buckets from i*256/n up to (i+1)*256/n. A policy is evaluated once for each shard, and
 // all must agree; a shard agrees to what is in none of its buckets. Two complete sets can
@@ -17,7 +17,7 @@
 //
 //	format            1
 //	epoch             what the fence knows this state of the shard by (fence.go)
-//	validUntil        when the list ends, RFC 3339; absent when it does not
+//	validUntil        when the allowlist expires, RFC 3339; absent when it does not
 //	00 … ff           every bucket of the shard, also the empty ones: <repository>@sha256:<hex>
 //	scopes-<n>        every scope of n characters with its level: <scope> <level>
 //
@@ -117,7 +117,7 @@ func (s *State) HasScope(text string) bool {
 	return ok
 }
 
-// Shard is one ConfigMap of the list.
+// Shard is one ConfigMap of the allowlist.
 type Shard struct {
 	Name   string
 	Labels map[string]string
@@ -153,7 +153,7 @@ func ValidUntil(data map[string]string) time.Time {
 
 // Encode returns the shards of a state, the same for the same state whatever its order.
 // current is the number of shards that there are, 0 for none: it is kept as long as it
-// does, so that a list whose size goes up and down a little does not move each time. An
+// does, so that an allowlist whose size goes up and down a little does not move each time. An
 // error says that the state is too large.
 func Encode(state State, current int) ([]Shard, error) {
 	scopes, size := encodeScopes(state.Scopes)
@@ -199,7 +199,7 @@ func labels(scopes map[string]Level) map[string]string {
 	return labels
 }
 
-// LevelLabel returns the label of a list with scopes of a level.
+// LevelLabel returns the label of an allowlist with scopes of a level.
 func LevelLabel(level Level) string { return levelLabels + strings.ToLower(string(level)) }
 
 // IsLabel reports whether a label is one of those that a shard may have.

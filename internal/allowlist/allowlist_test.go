@@ -108,7 +108,7 @@ func TestLabelsTellTheLevels(t *testing.T) {
 		}
 	}
 	if IsLabel("app.kubernetes.io/name") {
-		t.Error("another label is taken for one of the list")
+		t.Error("another label is taken for one of the allowlist")
 	}
 }
 
@@ -281,7 +281,7 @@ func TestValidUntil(t *testing.T) {
 	}
 	shard.SetValidUntil(time.Time{})
 	if _, ok := shard.Data["validUntil"]; ok {
-		t.Error("validUntil is there although the list does not end")
+		t.Error("validUntil is there although the allowlist does not expire")
 	}
 }
 

@@ -109,7 +109,25 @@ func (f *fetcher) head(ctx context.Context) (d digest.Digest, index bool, err er
 		ref = digested.Digest().String()
 	}
 	descriptor, err := repository.Head(ctx, ref)
-	return descriptor.Digest, descriptor.MediaType == manifest.MediaTypeOCIIndex || descriptor.MediaType == manifest.MediaTypeDockerList, err
+	if err != nil {
+		return "", false, f.explain(err)
+	}
+	return descriptor.Digest, descriptor.MediaType == manifest.MediaTypeOCIIndex || descriptor.MediaType == manifest.MediaTypeDockerList, nil
+}
+
+// explain adds to an error of the registry what it means for the image, or what to do about it.
+func (f *fetcher) explain(err error) error {
+	var failed *registry.Error
+	switch {
+	case !errors.As(err, &failed):
+		return err
+	case failed.Code == registry.NotFound:
+		return fmt.Errorf("%s: the registry has no such image: %w", f.named, err)
+	case failed.Code == registry.TLSError && !f.insecure:
+		return fmt.Errorf("%w; --insecure is for registries that speak http only", err)
+	default:
+		return err
+	}
 }
 
 // manifest returns the manifest of the image.
@@ -146,11 +164,11 @@ func (f *fetcher) signatures(ctx context.Context, d digest.Digest) ([]source, er
 	}
 	found, err := repository.Extension(ctx, d)
 	if err != nil {
-		return nil, err
+		return nil, f.explain(err)
 	}
 	attached, err := repository.Attachments(ctx, d)
 	if err != nil {
-		return nil, err
+		return nil, f.explain(err)
 	}
 	found.Join(attached)
 	return append(sources, source{repository.URL(), found}), nil

@@ -109,7 +109,7 @@ func TestVerifyFetches(t *testing.T) {
 		"a bad file and more": {[]string{image, "--from-registry", "--signature", in("altered.sig"), "--trusted-key", key}, 0, "verified (Verified)", ""},
 		"another key":         {[]string{image, "--trusted-key", in("bob.asc")}, 1, "refused (UntrustedKey)", ""},
 		"no signature":        {[]string{r.host + "/team/bare:v1", "--trusted-key", key}, 1, "refused (NoSignatures)", ""},
-		"no image":            {[]string{r.host + "/team/app:v2", "--trusted-key", key}, 2, "", "answered with status 404"},
+		"no image":            {[]string{r.host + "/team/app:v2", "--trusted-key", key}, 2, "", "/team/app:v2: the registry has no such image: "},
 		"no credential":       {[]string{r.host + "/team/private:v1", "--trusted-key", key}, 2, "", "requires a credential, and none is configured"},
 		"no store":            {[]string{image, "--trusted-key", key, "--lookaside", filepath.Join(dir, "gone")}, 2, "", "--lookaside: "},
 		"two images":          {[]string{image, image, "--trusted-key", key}, 2, "", "one image is verified"},
@@ -171,7 +171,7 @@ func TestImageCreateFetches(t *testing.T) {
 	if code, _, stderr := createImage(t, r.signature, "--insecure", byDigest, "--signature", "-"); code != cli.ExitOK || r.requests.Load() != before {
 		t.Errorf("files alone: exit status %d, %d requests, %s", code, r.requests.Load()-before, stderr)
 	}
-	if code, stdout, stderr := createImage(t, nil, byDigest); code != cli.ExitError || stdout != "" || !strings.Contains(stderr, "does not answer by TLS") {
+	if code, stdout, stderr := createImage(t, nil, byDigest); code != cli.ExitError || stdout != "" || !strings.Contains(stderr, "does not answer by TLS as it should; --insecure is") {
 		t.Errorf("without --insecure: exit status %d, %q, %q", code, stdout, stderr)
 	}
 }

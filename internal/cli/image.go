@@ -277,7 +277,7 @@ func (o *imageSources) collect(ctx context.Context, c *signatureCollector, f *fe
 	case len(c.found) > 0:
 		return missing, nil
 	case c.leftOut == 0:
-		return missing, errors.New("the image has no signature there")
+		return missing, errors.New("no signature of the image was found: name its file with --signature, or its store with --lookaside")
 	default:
 		return missing, errors.New("none of the files is a signature")
 	}

@@ -190,7 +190,7 @@ func TestImageCreateRefuses(t *testing.T) {
 		"a key as the manifest":   {[]string{appReference, "--signature", in("app.sig"), "--manifest", in("alice.asc")}, "the file is an OpenPGP public key, not the manifest of an image: skopeo inspect --raw"},
 		"armor":                   {[]string{reference, "--signature", in("armored.sig")}, "gpg --dearmor"},
 		"no store":                {[]string{reference, "--lookaside", in("gone")}, "--lookaside: "},
-		"nothing in the store":    {[]string{reference, "--lookaside", writeStore(t, "other")}, "the image has no signature there"},
+		"nothing in the store":    {[]string{reference, "--lookaside", writeStore(t, "other")}, "no signature of the image was found"},
 		"too many in the store":   {[]string{reference, "--lookaside", writeStore(t, folder, many...)}, "an Image has at most 128 signatures, and the store has more"},
 		"a link out of the store": {[]string{reference, "--lookaside", escaping}, "escapes"},
 		"a directory in it":       {[]string{reference, "--lookaside", directory}, "is not a regular file"},

@@ -91,10 +91,10 @@ func newVerifyCommand() *cobra.Command {
 		Short: "Verify the signatures of an image from files or its registry",
 		Long: `Verify signatures of an image as the operator does, but without a cluster. With REFERENCE
 alone, they come from the registry; with --lookaside, from a lookaside store, and with
---signature, from a file. --image-file has an Image with its reference, manifest and
-signatures; only for one without signatures its registry is asked. --from-registry adds the registry to these. A registry resolves a
-tag if neither --manifest nor --digest is given. It is asked with the credential that
-REGISTRY_AUTH_FILE, podman login or docker login has for it.
+--signature, from a file. --from-registry adds the registry to these. --image-file has an
+Image with its reference, manifest and signatures, whose registry is asked only if it has no
+signatures. A registry resolves a tag if neither --manifest nor --digest is given. It is
+asked with the credential that REGISTRY_AUTH_FILE, podman login or docker login has for it.
 
 A signature is verified when it was made by a trusted signer, for this manifest, and under
 a name that --match-policy accepts for this image. User keyrings and policy files of the
@@ -201,7 +201,7 @@ func (o *verifyOptions) complete() (resultWriter, error) {
 		missing bool
 		flag    string
 	}{
-		{o.signature == "" && o.stored == nil && o.fetch.asksNothing(), "--signature"},
+		{o.signature == "" && o.stored == nil && o.fetch.asksNothing(), "an image, --image-file or --signature"},
 		{len(o.trustedKeys) == 0 && !o.signer.hasSigner(), "--trusted-key, --certificate-oidc-issuer or --ca-roots"},
 		{o.manifest == "" && o.digest == "" && o.stored == nil && o.fetch.asksNothing(), "--manifest or --digest"},
 		{o.image == "" && o.stored == nil, "--image"},

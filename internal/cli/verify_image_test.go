@@ -29,9 +29,9 @@ func TestVerifyImageFile(t *testing.T) {
 	dir, _ := files(t)
 	in := func(name string) string { return filepath.Join(dir, name) }
 	good, bad := sign(alice, payload(appDigest, appReference)), sign(bob, payload(appDigest, appReference))
-	judged := appImage(good)
-	judged.ResourceVersion, judged.Status.Reason = "7", "KeyRevoked"
-	judged.Signatures[0].Conditions = []imagev1.SignatureCondition{{Type: imagev1.SignatureComplete, Status: "False", Reason: "KeyRevoked"}}
+	evaluated := appImage(good)
+	evaluated.ResourceVersion, evaluated.Status.Reason = "7", "KeyRevoked"
+	evaluated.Signatures[0].Conditions = []imagev1.SignatureCondition{{Type: imagev1.SignatureComplete, Status: "False", Reason: "KeyRevoked"}}
 	constrained := appImage(good)
 	constrained.Signatures[0].IssuedTo = &imagev1.SignatureSubject{PublicKeyID: keyID(bob)}
 	unnamed := appImage(good)
@@ -44,7 +44,7 @@ func TestVerifyImageFile(t *testing.T) {
 	}{
 		"verified":                     {appImage(good), nil, 0, "Verified"},
 		"one of two":                   {appImage(bad, good), nil, 0, "Verified"},
-		"a stored verdict is no input": {judged, nil, 0, "Verified"},
+		"a stored verdict is no input": {evaluated, nil, 0, "Verified"},
 		"the digest in the name":       {unnamed, nil, 0, "Verified"},
 		"a key that it asks for":       {constrained, nil, 1, "PublicKeyIDMismatch"},
 		"another key":                  {appImage(bad), nil, 1, "UntrustedKey"},

@@ -142,9 +142,9 @@ func TestVerifyUsage(t *testing.T) {
 		stderr string // Complete for wrong usage, without the hint.
 		file   bool   // An unreadable file: stderr is part of the error.
 	}{
-		"nothing":               {args: []string{"verify"}, stderr: "--signature is needed"},
-		"no signature":          {args: good.with("signature").args(), stderr: "--signature is needed"},
-		"an empty name":         {args: good.with("signature", "").args(), stderr: "--signature is needed"},
+		"nothing":               {args: []string{"verify"}, stderr: "an image, --image-file or --signature is needed"},
+		"no signature":          {args: good.with("signature").args(), stderr: "an image, --image-file or --signature is needed"},
+		"an empty name":         {args: good.with("signature", "").args(), stderr: "an image, --image-file or --signature is needed"},
 		"no key":                {args: good.with("trusted-key").args(), stderr: "--trusted-key, --certificate-oidc-issuer or --ca-roots is needed"},
 		"no manifest":           {args: good.with("manifest").args(), stderr: "--manifest or --digest is needed"},
 		"no image":              {args: good.with("image").args(), stderr: "--image is needed"},

@@ -19,6 +19,7 @@ package credentialprovider
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -127,7 +128,7 @@ func (p *provider) get(ctx context.Context, k *Keychain, named reference.Named) 
 	}
 	unlock, err := p.lock(ctx, host)
 	if err != nil {
-		return answer{err: p.failure(host, "was not asked in time", 0)}
+		return answer{err: p.failure(host, errNotAsked, 0)}
 	}
 	defer unlock()
 	// Another image may have asked meanwhile.
@@ -138,15 +139,15 @@ func (p *provider) get(ctx context.Context, k *Keychain, named reference.Named) 
 	case k.slots <- struct{}{}:
 		defer func() { <-k.slots }()
 	case <-ctx.Done():
-		return answer{err: p.failure(host, "was not asked in time", 0)}
+		return answer{err: p.failure(host, errNotAsked, 0)}
 	}
-	response, problem := p.run(ctx, named.Name())
+	response, err := p.run(ctx, named.Name())
 	now := k.now()
-	if problem != "" {
+	if err != nil {
 		if ctx.Err() != nil {
-			return answer{err: p.failure(host, problem, 0)} // Who asked has given up.
+			return answer{err: p.failure(host, err, 0)} // Who asked has given up.
 		}
-		a := answer{err: p.failure(host, problem, failureRest), expires: now.Add(failureRest)}
+		a := answer{err: p.failure(host, err, failureRest), expires: now.Add(failureRest)}
 		p.keep(cacheKey{registry: host}, a, now)
 		return a
 	}
@@ -162,11 +163,14 @@ func (p *provider) get(ctx context.Context, k *Keychain, named reference.Named) 
 	return a
 }
 
-// failure is the error for the images of a registry.
-func (p *provider) failure(host, problem string, wait time.Duration) *registry.Error {
+// errNotAsked means that the context of a request ended before the program was run.
+var errNotAsked = errors.New("was not asked in time")
+
+// failure returns the error for the images of a registry. err is a clause about the program.
+func (p *provider) failure(host string, err error, wait time.Duration) *registry.Error {
 	return &registry.Error{
 		Code: registry.Unauthorized, Host: host, Wait: wait,
-		Detail: "has no credential: the credential provider " + p.name + " " + problem,
+		Detail: "has no credential: the credential provider " + p.name + " " + err.Error(),
 	}
 }
 

@@ -242,11 +242,11 @@ func FuzzResponse(f *testing.F) {
 	f.Add([]byte(`{"auth":null}`))
 	f.Add([]byte(strings.Repeat("[", 1000)))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r, problem := parseResponse(data)
-		if (r == nil) == (problem == "") || len(problem) > 200 {
-			t.Fatalf("%v, problem %q", r, problem)
+		r, err := parseResponse(data)
+		if (r == nil) == (err == nil) || err != nil && len(err.Error()) > 200 {
+			t.Fatalf("%v, error %v", r, err)
 		}
-		if r == nil {
+		if err != nil {
 			return
 		}
 		image, err := splitImage("registry.example.com/team/app")

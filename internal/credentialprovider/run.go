@@ -70,16 +70,16 @@ func (b *bounded) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// run asks the program for an image. problem is empty when it answered, and has nothing of what it
-// wrote: that may be a secret.
-func (p *provider) run(ctx context.Context, image string) (r *response, problem string) {
+// run asks the program for an image. An error is a clause about the program, and has nothing of what
+// it wrote: that may be a secret.
+func (p *provider) run(ctx context.Context, image string) (*response, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	running, end := context.WithCancel(ctx)
 	defer end()
 	input, err := json.Marshal(request{TypeMeta: metav1.TypeMeta{APIVersion: requestVersion, Kind: "CredentialProviderRequest"}, Image: image})
 	if err != nil {
-		return nil, "cannot be asked"
+		return nil, errors.New("cannot be asked")
 	}
 	out := &bounded{end: end}
 	cmd := exec.CommandContext(running, p.program, p.args...) //nolint:gosec // The administrator names the program.
@@ -92,36 +92,36 @@ func (p *provider) run(ctx context.Context, image string) (r *response, problem 
 	var exit *exec.ExitError
 	switch {
 	case out.tooMuch:
-		return nil, fmt.Sprintf("writes more than %d KiB", maxOutput>>10)
+		return nil, fmt.Errorf("writes more than %d KiB", maxOutput>>10)
 	case ctx.Err() != nil:
-		return nil, fmt.Sprintf("did not answer within %s", p.timeout)
+		return nil, fmt.Errorf("did not answer within %s", p.timeout)
 	case errors.As(err, &exit) && exit.Exited():
-		return nil, fmt.Sprintf("ended with exit status %d", exit.ExitCode())
+		return nil, fmt.Errorf("ended with exit status %d", exit.ExitCode())
 	case errors.Is(err, exec.ErrWaitDelay):
-		return nil, "left a program behind that keeps its output open"
+		return nil, errors.New("left a program behind that keeps its output open")
 	case err != nil:
-		return nil, "cannot be run, or was killed"
+		return nil, errors.New("cannot be run, or was killed")
 	}
 	return parseResponse(out.data)
 }
 
-// parseResponse reads an answer.
-func parseResponse(data []byte) (r *response, problem string) {
-	r = &response{}
+// parseResponse reads an answer. An error is a clause about the program.
+func parseResponse(data []byte) (*response, error) {
+	r := &response{}
 	if err := json.Unmarshal(data, r); err != nil {
-		return nil, "does not answer in JSON with a " + responseKind
+		return nil, errors.New("does not answer in JSON with a " + responseKind)
 	}
 	switch {
 	case r.APIVersion != requestVersion || r.Kind != responseKind:
-		return nil, "does not answer with a " + responseKind + " of " + requestVersion
+		return nil, errors.New("does not answer with a " + responseKind + " of " + requestVersion)
 	case len(r.Auth) > maxEntries:
-		return nil, fmt.Sprintf("answers with more than %d credentials", maxEntries)
+		return nil, fmt.Errorf("answers with more than %d credentials", maxEntries)
 	}
 	switch r.CacheKeyType {
 	case "Image", "Registry", "Global":
-		return r, ""
+		return r, nil
 	}
-	return nil, "answers with a cacheKeyType other than Image, Registry and Global"
+	return nil, errors.New("answers with a cacheKeyType other than Image, Registry and Global")
 }
 
 // entries are the credentials of an answer, in the order in which they are tried. Those whose key is

@@ -111,7 +111,7 @@ func TestDecodeFaults(t *testing.T) {
 		twice   = "the member occurs twice"
 		folded  = "a member has the same name in other case"
 	)
-	tests := map[string]struct{ member, field, problem string }{
+	tests := map[string]struct{ member, field, detail string }{
 		"integer with a point":      {`"signatures":[{"metadata":{"generation":1.0}}]`, "signatures[0].metadata.generation", integer},
 		"integer with an exponent":  {`"signatures":[{"metadata":{"generation":1e2}}]`, "signatures[0].metadata.generation", integer},
 		"integer of 20 digits":      {`"signatures":[{},{"metadata":{"generation":100000000000000000000}}]`, "signatures[1].metadata.generation", integer},
@@ -152,7 +152,7 @@ func TestDecodeFaults(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				want := imagejson.Entry{Fault: &imagejson.Fault{Kind: imagejson.Undecodable, Field: tt.field, Problem: tt.problem}}
+				want := imagejson.Entry{Fault: &imagejson.Fault{Kind: imagejson.Undecodable, Field: tt.field, Detail: tt.detail}}
 				want.Image.Name, want.Image.UID, want.Image.ResourceVersion, want.Image.Generation = "n", "u", "3", 2
 				want.Image.Annotations = map[string]string{recheck: "x"}
 				want.Image.Status.Digest = "sha256:a"

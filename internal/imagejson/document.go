@@ -53,7 +53,7 @@ func DecodeList(src io.Reader, emit func(Entry), annotations ...string) (metav1.
 	var fault *Fault
 	part := func() {
 		fault = cmp.Or(fault, d.fault)
-		d.section(listText, Fault{Kind: Undecodable, Problem: "the metadata is too large"})
+		d.section(listText, Fault{Kind: Undecodable, Detail: "the metadata is too large"})
 	}
 	part()
 	d.object("", listMembers, func(i int) {

@@ -49,7 +49,7 @@ func (d *decoder) collect() {
 }
 
 // longText is the fault of a text outside of signatures and status.
-var longText = Fault{Kind: Undecodable, Problem: fmt.Sprintf("a text of the metadata or the reference is longer than %d bytes", maxText)}
+var longText = Fault{Kind: Undecodable, Detail: fmt.Sprintf("a text of the metadata or the reference is longer than %d bytes", maxText)}
 
 var imageMembers = []string{
 	"metadata", "dockerImageReference", "dockerImageMetadataVersion", "dockerImageManifest",

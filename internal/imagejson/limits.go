@@ -78,14 +78,14 @@ type Fault struct {
 	Kind FaultKind
 	// Field is the path of the value, for example signatures[3].metadata.generation.
 	Field string
-	// Problem is one clause about the value.
-	Problem string
+	// Detail is one clause about the value.
+	Detail string
 }
 
 // Error implements the error interface.
 func (f *Fault) Error() string {
 	if f.Field == "" {
-		return f.Problem
+		return f.Detail
 	}
-	return fmt.Sprintf("%s: %s", f.Field, f.Problem)
+	return fmt.Sprintf("%s: %s", f.Field, f.Detail)
 }

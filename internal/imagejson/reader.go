@@ -54,13 +54,13 @@ func (r *reader) failAs(fault Fault) {
 }
 
 // fail records a fault of the member called field.
-func (r *reader) fail(field, problem string) {
+func (r *reader) fail(field, detail string) {
 	if r.fault == nil && r.Err == nil {
-		r.fault = r.undecodable(field, problem)
+		r.fault = r.undecodable(field, detail)
 	}
 }
 
-func (r *reader) undecodable(field, problem string) *Fault {
+func (r *reader) undecodable(field, detail string) *Fault {
 	var b strings.Builder
 	for _, s := range append(r.path[:len(r.path):len(r.path)], segment{name: field}) {
 		switch {
@@ -73,7 +73,7 @@ func (r *reader) undecodable(field, problem string) *Fault {
 			b.WriteString(s.name)
 		}
 	}
-	return &Fault{Kind: Undecodable, Field: b.String(), Problem: problem}
+	return &Fault{Kind: Undecodable, Field: b.String(), Detail: detail}
 }
 
 // charge takes n bytes of the section's budget. It returns false when there are not as many.

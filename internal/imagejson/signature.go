@@ -15,11 +15,11 @@ import (
 
 var (
 	tooManySignatures = Fault{Kind: OverBudget, Field: "signatures",
-		Problem: fmt.Sprintf("there are more than %d", MaxSignatures)}
+		Detail: fmt.Sprintf("there are more than %d", MaxSignatures)}
 	tooMuchContent = Fault{Kind: OverBudget, Field: "signatures",
-		Problem: fmt.Sprintf("their content takes more than %d KiB", MaxSignatureContent>>10)}
+		Detail: fmt.Sprintf("their content takes more than %d KiB", MaxSignatureContent>>10)}
 	tooMuchText = Fault{Kind: OverBudget, Field: "signatures",
-		Problem: fmt.Sprintf("what they hold beside their content takes more than %d KiB", MaxSignatureText>>10)}
+		Detail: fmt.Sprintf("what they hold beside their content takes more than %d KiB", MaxSignatureText>>10)}
 )
 
 // signatures reads all signatures of an Image.

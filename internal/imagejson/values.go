@@ -106,14 +106,14 @@ const maxTime = 256
 
 // time reads a time as metav1.Time does. It returns false for null and for what is no time.
 func (r *reader) time(field string) (metav1.Time, bool) {
-	const problem = "the value is not a time as in RFC 3339"
-	text, ok := r.bytes(field, maxTime, func() Fault { return *r.undecodable(field, problem) })
+	const detail = "the value is not a time as in RFC 3339"
+	text, ok := r.bytes(field, maxTime, func() Fault { return *r.undecodable(field, detail) })
 	if !ok {
 		return metav1.Time{}, false
 	}
 	t, err := time.Parse(time.RFC3339, string(text))
 	if err != nil {
-		r.fail(field, problem)
+		r.fail(field, detail)
 		return metav1.Time{}, false
 	}
 	return metav1.Time{Time: t.Local()}, true

@@ -79,13 +79,13 @@ func Signatures(ctx context.Context, store Store, named reference.Named, d diges
 		case err != nil:
 			return found, err
 		}
-		signature, problem := classify(content)
+		signature, err := classify(content)
 		switch {
 		case isPage(content) && store.host() != "":
 			// A server that has a page for every name would never say that a file is missing.
 			return found, &registry.Error{Code: registry.Malformed, Host: store.host(), Detail: "answers with a web page in place of a signature"}
-		case problem != "":
-			found.Skip(&registry.Error{Code: registry.Malformed, Host: store.host(), Detail: fmt.Sprintf("has a file signature-%d that %s", n, problem)})
+		case err != nil:
+			found.Skip(&registry.Error{Code: registry.Malformed, Host: store.host(), Detail: fmt.Sprintf("has a file signature-%d that %s", n, err)})
 		default:
 			found.Signatures = append(found.Signatures, signature)
 		}
@@ -98,20 +98,20 @@ func Signatures(ctx context.Context, store Store, named reference.Named, d diges
 // sigstoreJSON begins a signature of sigstore.
 const sigstoreJSON = "\x00sigstore-json\n"
 
-// classify returns the signature in a file, or why it is none.
-func classify(content []byte) (s registry.Signature, problem string) {
+// classify returns the signature in a file. An error is a clause about the file.
+func classify(content []byte) (registry.Signature, error) {
 	switch {
 	case len(content) == 0:
-		return s, "is empty"
+		return registry.Signature{}, errors.New("is empty")
 	case isPage(content):
-		return s, "is a web page"
+		return registry.Signature{}, errors.New("is a web page")
 	case bytes.HasPrefix(content, []byte(sigstoreJSON)):
-		return registry.Signature{Type: registry.TypeSigstore, Content: content}, ""
+		return registry.Signature{Type: registry.TypeSigstore, Content: content}, nil
 	case content[0]&0x80 != 0:
 		// The first bit of every OpenPGP packet is 1 (RFC 9580 section 4.2).
-		return registry.Signature{Type: registry.TypeAtomic, Content: content}, ""
+		return registry.Signature{Type: registry.TypeAtomic, Content: content}, nil
 	default:
-		return s, "is neither an OpenPGP message nor a signature of sigstore"
+		return registry.Signature{}, errors.New("is neither an OpenPGP message nor a signature of sigstore")
 	}
 }
 

@@ -70,7 +70,7 @@ func NewFilter(config *rest.Config, httpClient *http.Client) (metricsserver.Filt
 	}, clock.RealClock{}).wrap, nil
 }
 
-// filter decides about requests.
+// filter authenticates and authorizes requests.
 type filter struct {
 	reviewer *reviewer
 	allowed  *allowances

@@ -61,11 +61,11 @@ func truncate(text string) string {
 	if len(text) <= maxFault {
 		return text
 	}
-	cut := maxFault
-	for !utf8.RuneStart(text[cut]) {
-		cut--
+	end := maxFault
+	for !utf8.RuneStart(text[end]) {
+		end--
 	}
-	return text[:cut] + "…"
+	return text[:end] + "…"
 }
 
 // readObject reads an object, which is next, into obj.

@@ -42,8 +42,8 @@ func dashed(text string) string {
 	}, text)
 }
 
-// unique returns the name, or one with a number where it is taken. A name that is too long is cut and gets a part of
-// its digest, so that two of them stay different.
+// unique returns the name, or one with a number where it is taken. A name that is too long is
+// truncated and gets a part of its digest, so that two of them stay different.
 func unique(taken map[string]bool, name string, limit int) string {
 	if len(name) > limit {
 		sum := sha256.Sum256([]byte(name))

@@ -28,7 +28,7 @@ func signed(k *pgp.Key, name string) verify.Signature {
 	return verify.Signature{Type: "atomic", Content: k.Message(k.Standard(pgp.TypeBinary, sigTime), payload)}
 }
 
-// check decides about an image with the TrustPolicies of its most specific scope.
+// check evaluates an image with the TrustPolicies of its most specific scope.
 func check(t *testing.T, policies []assayv1alpha1.TrustPolicy, image string, signatures ...verify.Signature) string {
 	t.Helper()
 	var index imageref.Index[verify.Policy]

@@ -6,6 +6,7 @@ package registry
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"net/url"
@@ -33,7 +34,14 @@ var (
 	sixToFour = netip.MustParsePrefix("2002::/16")
 )
 
-// addressRule says which addresses are contacted.
+// Why an address is not contacted, as a clause about its host.
+var (
+	errAPIServer        = errors.New("has the address of the API server")
+	errForbiddenAddress = errors.New("has an address of the local host or link, or of a metadata service")
+	errPrivateAddress   = errors.New("has a private address, and no administrator has named the host")
+)
+
+// addressRule defines which addresses are contacted.
 type addressRule struct {
 	// allowed are contacted whatever else is said: for tests, and for registries on the host
 	// itself while developing.
@@ -42,23 +50,23 @@ type addressRule struct {
 	denied []netip.AddrPort
 }
 
-// check returns why an address is not contacted, empty if it is. named means that an
+// check returns an error if an address must not be contacted. named means that an
 // administrator has named the host.
-func (r *addressRule) check(to netip.AddrPort, named bool) string {
+func (r *addressRule) check(to netip.AddrPort, named bool) error {
 	addr := embedded(to.Addr())
 	within := func(prefix netip.Prefix) bool { return prefix.Contains(addr) }
 	same := func(denied netip.AddrPort) bool { return denied.Port() == to.Port() && embedded(denied.Addr()) == addr }
 	switch {
 	case slices.ContainsFunc(r.denied, same):
-		return "has the address of the API server"
+		return errAPIServer
 	case slices.ContainsFunc(r.allowed, within):
-		return ""
+		return nil
 	case slices.ContainsFunc(forbidden, within):
-		return "has an address of the local host or link, or of a metadata service"
+		return errForbiddenAddress
 	case !named && slices.ContainsFunc(private, within):
-		return "has a private address, and no administrator has named the host"
+		return errPrivateAddress
 	default:
-		return ""
+		return nil
 	}
 }
 

@@ -16,7 +16,7 @@
 //
 // # Bounds
 //
-// What a server sends is a stranger's. Every answer has a bound of bytes, of headers and of time,
+// A server is a stranger. Every answer has a bound of bytes, of headers and of time,
 // redirects have a number and never leave https, nothing is decompressed, and what is fetched by
 // digest is hashed (limits.go). Addresses are checked when a connection is made, after the name
 // was resolved, so that a name cannot change its address behind the check (address.go).

@@ -234,8 +234,8 @@ func (n *Network) dial(ctx context.Context, access Access, network, address stri
 		if err != nil {
 			return err
 		}
-		if problem := rule.check(addr, named); problem != "" {
-			return &Error{Code: HostNotAllowed, Host: CanonicalHost(net.JoinHostPort(name, port)), Detail: problem}
+		if err := rule.check(addr, named); err != nil {
+			return &Error{Code: HostNotAllowed, Host: CanonicalHost(net.JoinHostPort(name, port)), Detail: err.Error()}
 		}
 		return nil
 	}}

@@ -93,8 +93,8 @@ func (t *transport) allowed(req *http.Request) *Error {
 	}
 	rule := t.network.addressRule(req.Context())
 	named := t.access.named(req.URL.Hostname(), strconv.FormatUint(port, 10))
-	if problem := rule.check(netip.AddrPortFrom(addr, uint16(port)), named); problem != "" {
-		return &Error{Code: HostNotAllowed, Host: name, Detail: problem}
+	if err := rule.check(netip.AddrPortFrom(addr, uint16(port)), named); err != nil {
+		return &Error{Code: HostNotAllowed, Host: name, Detail: err.Error()}
 	}
 	return nil
 }

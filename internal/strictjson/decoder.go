@@ -246,4 +246,4 @@ func (d *Decoder) digits() int {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-func (d *Decoder) fail(problem string) error { return &Error{Offset: d.pos, Detail: problem} }
+func (d *Decoder) fail(detail string) error { return &Error{Offset: d.pos, Detail: detail} }

@@ -1,7 +1,7 @@
 // Copyright The Assay Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package verdictcache remembers what this process has decided about each Image, for the
+// Package verdictcache remembers the verdict of this process on each Image, for the
 // allowlist that admission reads. The allowlist is derived from it and not from the Images'
 // status: a stored verdict is output, never input, so that forging one admits nothing.
 package verdictcache
@@ -33,7 +33,7 @@ type Cache struct {
 // get the same verdict from the same policies at the same time.
 type Inputs [sha256.Size]byte
 
-// Verdict is what was decided about one Image, and from what.
+// Verdict is the result of evaluating one Image, and what it was evaluated from.
 type Verdict struct {
 	// UID and Inputs are the state of the Image.
 	UID    types.UID

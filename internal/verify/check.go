@@ -14,7 +14,7 @@ import (
 	"github.com/assay-project/assay/internal/safetext"
 )
 
-// Verifier decides about images whose signatures are of a fixed set of formats. It does not
+// Verifier evaluates images whose signatures are of a fixed set of formats. It does not
 // change and is safe for concurrent use.
 type Verifier struct {
 	formats        map[string]Format // By type.

@@ -60,7 +60,7 @@ type Finding struct {
 	Message string
 }
 
-// Verdict is what Check decides about an image.
+// Verdict is Check's result for an image.
 type Verdict struct {
 	Finding
 
@@ -101,7 +101,7 @@ func (v *Verdict) VerifiedSignatures() int {
 	return n
 }
 
-// SignatureVerdict is what Check decides about one signature.
+// SignatureVerdict is Check's result for one signature.
 type SignatureVerdict struct {
 	Finding
 
@@ -127,7 +127,7 @@ type Claims struct {
 	Subject, Issuer Entity
 }
 
-// PolicyVerdict is what Check decides about one policy.
+// PolicyVerdict is Check's result for one policy.
 type PolicyVerdict struct {
 	Finding
 

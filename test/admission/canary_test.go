@@ -159,7 +159,7 @@ func TestCanary(t *testing.T) {
 	}
 	listed := state()
 	listed.Scopes["registry.example.com/operated"] = "Enforce"
-	project(t, listed, 2)
+	writeAllowlist(t, listed, 2)
 	c := newCanary(t, cp.Address(), address, nobody)
 	c.await(current, current, unknown)
 	c.wantEvents("Warning APIServerUnknown API server 192.0.2.3:6443: it cannot be reached")
@@ -207,7 +207,7 @@ func (c *canary) resourceVersion() string {
 
 // TestCanaryWithoutAllowlist freezes an API server that has no shard.
 func TestCanaryWithoutAllowlist(t *testing.T) {
-	unproject(t)
+	removeAllowlist(t)
 	c := newCanary(t, cp.Address())
 	if _, err := c.Check(t.Context()); err != nil {
 		t.Fatal(err)
@@ -225,7 +225,7 @@ func TestCanaryWithoutAllowlist(t *testing.T) {
 func TestCanaryMissesAShard(t *testing.T) {
 	listed := state()
 	listed.Scopes["registry.example.com/operated"] = "Enforce"
-	project(t, listed, 2)
+	writeAllowlist(t, listed, 2)
 	second := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: allowlist.Name(2, 1)}}
 	if err := admin.Delete(t.Context(), second.DeepCopy()); err != nil {
 		t.Fatal(err)
@@ -253,7 +253,7 @@ func TestCanaryMissesAShard(t *testing.T) {
 // TestCanaryOfTheFence lets the account of the fence use everything, as in a cluster that permits
 // all, and takes everything from it.
 func TestCanaryOfTheFence(t *testing.T) {
-	project(t, state(), 1)
+	writeAllowlist(t, state(), 1)
 	c := newCanary(t, cp.Address())
 	c.await(current)
 	all := &rbacv1.ClusterRoleBinding{
@@ -277,13 +277,13 @@ func TestCanaryOfTheFence(t *testing.T) {
 	if got := c.await(stale)[0].Message; !strings.Contains(got, "authorizer does not know") {
 		t.Errorf("an epoch that does not count: %s", got)
 	}
-	project(t, state(), 1)
+	writeAllowlist(t, state(), 1)
 	c.await(current)
 }
 
 // TestCanaryWithoutPolicy removes the policy, and checks API servers that are none of the cluster's.
 func TestCanaryWithoutPolicy(t *testing.T) {
-	project(t, state(), 1)
+	writeAllowlist(t, state(), 1)
 	c := newCanary(t, cp.Address())
 	c.await(current)
 	binding := &admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: allowlist.CanaryPolicy}}
@@ -342,7 +342,7 @@ func newCheckerFrom(c *canary, config *rest.Config) *apiserver.Checker {
 // TestCanaryIsNobodysConfigMap checks that the ConfigMap cannot be created, and that the status of
 // the API servers is the operator's alone.
 func TestCanaryIsNobodysConfigMap(t *testing.T) {
-	project(t, state(), 1)
+	writeAllowlist(t, state(), 1)
 	named := func(name string, labels map[string]string) *corev1.ConfigMap {
 		return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: name, Labels: labels}}
 	}

@@ -119,7 +119,7 @@ func TestAnchor(t *testing.T) {
 	if err := admin.Get(t.Context(), client.ObjectKey{Name: "allowlist-informer-anchor"}, &anchor); err != nil {
 		t.Fatal(err)
 	}
-	project(t, state(), 1)
+	writeAllowlist(t, state(), 1)
 	waitForOutcome(t, enforced+"/app@"+verified, admitted)
 	var bindings admissionregistrationv1.ValidatingAdmissionPolicyBindingList
 	if err := admin.List(t.Context(), &bindings); err != nil {
@@ -139,7 +139,7 @@ func TestAnchor(t *testing.T) {
 	waitForOutcome(t, enforced+"/app@"+unverified, denied)
 	changed := state()
 	changed.Images = map[string]bool{enforced + "/app@" + unverified: true}
-	project(t, changed, 1)
+	writeAllowlist(t, changed, 1)
 	waitForOutcome(t, enforced+"/app@"+unverified, admitted)
 	waitForOutcome(t, enforced+"/app@"+verified, denied)
 }
@@ -147,9 +147,9 @@ func TestAnchor(t *testing.T) {
 // TestRefusal writes the shard that comes before a first set: it refuses all images, also those that
 // no scope covers.
 func TestRefusal(t *testing.T) {
-	project(t, state(), 1)
+	writeAllowlist(t, state(), 1)
 	waitForOutcome(t, "elsewhere.example.com/app:v1", admitted)
-	unproject(t)
+	removeAllowlist(t)
 	refusal := allowlist.Refusal()
 	if err := admin.Create(t.Context(), &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: refusal.Name, Labels: refusal.Labels}, Data: refusal.Data,
@@ -172,7 +172,7 @@ func TestRefusal(t *testing.T) {
 	for _, image := range []string{enforced + "/app@" + verified, enforced + "/app@" + unverified2} {
 		waitForOutcome(t, image, denied)
 	}
-	project(t, state(), 2)
+	writeAllowlist(t, state(), 2)
 	waitForOutcome(t, enforced+"/app@"+verified, admitted)
 }
 

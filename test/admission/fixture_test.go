@@ -76,12 +76,12 @@ func state() shards.State {
 	return s
 }
 
-// canaries numbers the scopes by which project sees that a shard is in use.
+// canaries numbers the scopes by which writeAllowlist sees that a shard is in use.
 var canaries int
 
-// project writes the shards of a state, removes all others, and returns when the API server, which has to enforce,
+// writeAllowlist writes the shards of a state, removes all others, and returns when the API server, which has to enforce,
 // goes by them.
-func project(t *testing.T, s shards.State, count int) {
+func writeAllowlist(t *testing.T, s shards.State, count int) {
 	t.Helper()
 	canaries++
 	canary := fmt.Sprintf("canary-%d.example.com", canaries)
@@ -128,8 +128,8 @@ func writeShards(t *testing.T, s shards.State, count int) {
 	}
 }
 
-// unproject removes all shards and waits until the API server knows.
-func unproject(t *testing.T) {
+// removeAllowlist removes all shards and waits until the API server knows.
+func removeAllowlist(t *testing.T) {
 	t.Helper()
 	err := admin.DeleteAllOf(t.Context(), &corev1.ConfigMap{}, client.InNamespace(operatorNamespace), areShards)
 	if err != nil {

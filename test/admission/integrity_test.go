@@ -256,13 +256,13 @@ func TestSignaturesOfOneName(t *testing.T) {
 
 // TestShards writes what admission reads, as the editor, who may write ConfigMaps, and as somebody with the permission.
 func TestShards(t *testing.T) {
-	project(t, state(), 1)
+	writeAllowlist(t, state(), 1)
 	stored := &corev1.ConfigMap{}
 	key := client.ObjectKey{Namespace: operatorNamespace, Name: "assay-allowlist-1-0"}
 	if err := admin.Get(t.Context(), key, stored); err != nil {
 		t.Fatal(err)
 	}
-	projector := grantProjections(t)
+	writer := grantAllowlist(t)
 	attempts := map[string]func(context.Context, *user) error{
 		"create": func(ctx context.Context, u *user) error {
 			return u.Create(ctx, shards.Encode(t, state(), operatorNamespace, 2)[1], client.DryRunAll)
@@ -290,7 +290,7 @@ func TestShards(t *testing.T) {
 	for name, attempt := range attempts {
 		t.Run(name, func(t *testing.T) {
 			wantError(t, attempt(t.Context(), editor), aboutShards)
-			wantError(t, attempt(t.Context(), projector), "")
+			wantError(t, attempt(t.Context(), writer), "")
 		})
 	}
 	other := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{GenerateName: "keys-", Namespace: operatorNamespace}}
@@ -299,22 +299,22 @@ func TestShards(t *testing.T) {
 	wantError(t, create(t.Context(), other), "")
 }
 
-// grantProjections returns a user that is an editor with the permission that the operator has in its namespace.
-func grantProjections(t *testing.T) *user {
+// grantAllowlist returns a user that is an editor with the permission that the operator has in its namespace.
+func grantAllowlist(t *testing.T) *user {
 	t.Helper()
-	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "projector", Namespace: operatorNamespace},
+	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "writer", Namespace: operatorNamespace},
 		Rules: []rbacv1.PolicyRule{{APIGroups: []string{"assay.dev"}, Resources: []string{"allowlists"}, Verbs: []string{"update"}}}}
-	subjects := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "projector"}}
-	binding := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "projector", Namespace: operatorNamespace}, Subjects: subjects,
-		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "projector"}}
-	edit := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "projector"}, Subjects: subjects,
+	subjects := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "writer"}}
+	binding := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "writer", Namespace: operatorNamespace}, Subjects: subjects,
+		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "writer"}}
+	edit := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "writer"}, Subjects: subjects,
 		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-editor"}}
 	for _, object := range []client.Object{role, binding, edit} {
 		if err := admin.Create(t.Context(), object); err != nil {
 			t.Fatal(err)
 		}
 	}
-	config, err := cp.ConfigForUser("projector")
+	config, err := cp.ConfigForUser("writer")
 	if err != nil {
 		t.Fatal(err)
 	}

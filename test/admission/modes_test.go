@@ -46,7 +46,7 @@ var namespaceModes = map[string]struct{ enforce, warn, audit outcome }{
 }
 
 func TestModes(t *testing.T) {
-	project(t, state(), 2)
+	writeAllowlist(t, state(), 2)
 	restoreEnforce(t)
 	for mode := range namespaceModes {
 		labelled(t, "mode-"+mode, map[string]string{modeLabel: mode})
@@ -79,7 +79,7 @@ func TestModes(t *testing.T) {
 				}
 			}
 			if want := want.enforce; want != denied {
-				testNoList(t, want)
+				testNoAllowlist(t, want)
 			}
 		})
 	}
@@ -114,7 +114,7 @@ func restoreEnforce(t *testing.T) {
 // TestWarnings verifies that what one image is called does not keep the warning about another one from the client, and
 // neither does a Pod that is too large to evaluate.
 func TestWarnings(t *testing.T) {
-	project(t, state(), 2)
+	writeAllowlist(t, state(), 2)
 	restoreEnforce(t)
 	if err := install(t.Context(), "warn"); err != nil {
 		t.Fatal(err)
@@ -150,8 +150,8 @@ func manyContainers(image string, count int) *corev1.Pod {
 	})
 }
 
-// testNoList checks of a mode that refuses nobody that it also does so while the operator has not written a list yet.
-func testNoList(t *testing.T, want outcome) {
+// testNoAllowlist checks of a mode that refuses nobody that it also does so while there is no allowlist yet.
+func testNoAllowlist(t *testing.T, want outcome) {
 	t.Helper()
 	err := admin.DeleteAllOf(t.Context(), &corev1.ConfigMap{}, client.InNamespace(operatorNamespace), areShards)
 	if err != nil {
@@ -283,7 +283,7 @@ var selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "test
 // TestWorkloads applies workloads: the client learns what would happen to the Pods, and nothing is ever refused.
 func TestWorkloads(t *testing.T) {
 	const mark = "image-verification-workloads"
-	project(t, state(), 2)
+	writeAllowlist(t, state(), 2)
 	for kind := range workloads {
 		t.Run(kind, func(t *testing.T) {
 			for image, want := range map[string]string{
@@ -306,7 +306,7 @@ func TestWorkloads(t *testing.T) {
 func TestPlaceholders(t *testing.T) {
 	s := state()
 	s.Scopes["docker.io"] = "Enforce"
-	project(t, s, 2)
+	writeAllowlist(t, s, 2)
 	for image, want := range map[string]string{
 		"auto":           "image auto is a placeholder",
 		" ":              "an image is blank",
@@ -341,7 +341,7 @@ func warnedAboutIn(t *testing.T, namespace, kind, image string) string {
 
 // TestOwnedWorkloads checks that a ReplicaSet which a Deployment makes is not warned about a second time.
 func TestOwnedWorkloads(t *testing.T) {
-	project(t, state(), 1)
+	writeAllowlist(t, state(), 1)
 	object := workloads["ReplicaSet"](enforced + "/app:v1")
 	object.SetNamespace("default")
 	object.SetName("owned")

@@ -19,7 +19,7 @@ import (
 // TestNamespaceEditor lets a user who may write ConfigMaps, Roles and RoleBindings in the operator's
 // namespace try to let an epoch count that the operator has withdrawn, or to add to the allowlist.
 func TestNamespaceEditor(t *testing.T) {
-	project(t, state(), 1)
+	writeAllowlist(t, state(), 1)
 	meta := metav1.ObjectMeta{Namespace: operatorNamespace, Name: "namespace-editor"}
 	role := &rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{
 		{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"*"}},

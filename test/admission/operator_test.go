@@ -30,8 +30,8 @@ const (
 
 const repository = "registry.example.com/operated/app"
 
-// TestOperator goes from a signature to a Pod: the real manager writes the list, with the
-// permissions that config/rbac gives it and past the policies that guard the list.
+// TestOperator goes from a signature to a Pod: the real manager writes the allowlist, with the
+// permissions that config/rbac gives it and past the policies that guard it.
 func TestOperator(t *testing.T) {
 	key := pgp.EdDSA(keyCreated, "operated")
 	secret := &corev1.Secret{
@@ -53,7 +53,7 @@ func TestOperator(t *testing.T) {
 		})
 	}
 	m := startManager(t)
-	awaitAdmitted(t, unsigned, false) // Before the operator's list is there, no scope covers it.
+	awaitAdmitted(t, unsigned, false) // Before the operator has written the allowlist, no scope covers it.
 	awaitAdmitted(t, good, true)
 
 	if err := admin.Create(t.Context(), signedImage(key, other)); err != nil {
@@ -63,7 +63,7 @@ func TestOperator(t *testing.T) {
 	awaitAdmitted(t, other, true)
 	t.Logf("a new signature let its image in after %s", time.Since(begin))
 
-	// Nobody decides and nobody writes; the API server goes by the list.
+	// Nobody evaluates and nobody writes; the API server goes by the allowlist.
 	if err := m.Kill(); err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/assay-project/assay/internal/allowlist"
 )
 
-// tagsOf are those of the verified images, and of one that was verified and is not on the list.
+// tagsOf are those of the verified images, and of one that was verified and is not on the allowlist.
 func tagsOf() map[string]string {
 	tags := map[string]string{
 		enforced + "/app:v1": hex("1a"), enforced + "/app:latest": hex("f3"), enforced + "/gone:v1": hex("1b"),
@@ -103,7 +103,7 @@ var pins = map[string]struct{ image, pinned, refusal string }{
 }
 
 func TestPins(t *testing.T) {
-	project(t, state(), 2)
+	writeAllowlist(t, state(), 2)
 	installPins(t)
 	writeTags(t, tagsOf())
 	for name, tc := range pins {
@@ -133,7 +133,7 @@ func waitForPolicy(t *testing.T, refusal string) {
 
 // TestPinsEverywhere: every place in a Pod where an image can be.
 func TestPinsEverywhere(t *testing.T) {
-	project(t, state(), 2)
+	writeAllowlist(t, state(), 2)
 	installPins(t)
 	writeTags(t, tagsOf())
 	image, want := enforced+"/app:v1", enforced+"/app:v1@"+verified
@@ -163,7 +163,7 @@ func TestPinsEverywhere(t *testing.T) {
 
 // TestPinsOnUpdate: what a Pod already has stays as it is, and what is new gets its digest.
 func TestPinsOnUpdate(t *testing.T) {
-	project(t, state(), 2)
+	writeAllowlist(t, state(), 2)
 	old := podOf("default", container("elsewhere.example.com/app:v1"), more("elsewhere.example.com/app:v3"))
 	old.Name, old.GenerateName = "older", ""
 	if err := editor.Create(t.Context(), old); err != nil {
@@ -188,7 +188,7 @@ func TestPinsOnUpdate(t *testing.T) {
 // TestPinsMany: as many containers as a Pod of the documented size has, from large tables, are within the budget. More are
 // refused, and never left as they are.
 func TestPinsMany(t *testing.T) {
-	project(t, state(), 2)
+	writeAllowlist(t, state(), 2)
 	installPins(t)
 	tags := tagsOf()
 	for i := range 10_000 {
@@ -220,7 +220,7 @@ func TestPinsMany(t *testing.T) {
 
 // TestPinsOptOut: namespaces with the label, and templates.
 func TestPinsOptOut(t *testing.T) {
-	project(t, state(), 2)
+	writeAllowlist(t, state(), 2)
 	installPins(t)
 	writeTags(t, tagsOf())
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "unpinned", Labels: map[string]string{"assay.dev/pin": "disabled"}}}

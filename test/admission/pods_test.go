@@ -124,7 +124,7 @@ var forms = map[string]struct{ image, refusal string }{
 }
 
 func TestPods(t *testing.T) {
-	project(t, state(), 2)
+	writeAllowlist(t, state(), 2)
 	for name, form := range forms {
 		for where, put := range places {
 			t.Run(name+" in "+where, func(t *testing.T) {
@@ -134,10 +134,10 @@ func TestPods(t *testing.T) {
 	}
 }
 
-// TestEphemeralContainers adds containers to a Pod that runs, also when the list of images has ended: a Pod's age says
+// TestEphemeralContainers adds containers to a Pod that runs, also when the allowlist has expired: a Pod's age says
 // nothing about the present.
 func TestEphemeralContainers(t *testing.T) {
-	project(t, state(), 2)
+	writeAllowlist(t, state(), 2)
 	pod := podOf("default")
 	if err := admin.Create(t.Context(), pod); err != nil {
 		t.Fatal(err)
@@ -155,13 +155,13 @@ func TestEphemeralContainers(t *testing.T) {
 	t.Run("fresh", check)
 	ended := state()
 	ended.ValidUntil = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
-	project(t, ended, 2)
+	writeAllowlist(t, ended, 2)
 	t.Run("stale", check)
 }
 
 // TestUpdates changes Pods that were made before images were checked.
 func TestUpdates(t *testing.T) {
-	project(t, state(), 1)
+	writeAllowlist(t, state(), 1)
 	exempt := exempted(t, "before")
 	pod := podOf("before", container(enforced+"/app:v1"))
 	waitFor(t, "the exemption", func() bool { return editor.Create(t.Context(), pod) == nil })
@@ -190,7 +190,7 @@ func TestUpdates(t *testing.T) {
 // keeps its finalizers from being removed.
 func TestLargePods(t *testing.T) {
 	const most = 128
-	project(t, state(), 2)
+	writeAllowlist(t, state(), 2)
 	oversize := fmt.Sprint(most+1) + " containers and image volumes are more than the 128"
 	for name, tc := range map[string]struct {
 		image, refusal, oversize string
@@ -255,7 +255,7 @@ func TestValidUntil(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := state()
 			s.ValidUntil = tc.validUntil
-			project(t, s, 2)
+			writeAllowlist(t, s, 2)
 			wantError(t, create(t.Context(), podOf("default", container(enforced+"/app@"+verified))), tc.refusal)
 			wantError(t, create(t.Context(), podOf("default", container(enforced+"/app@"+unverified))), "is not verified")
 			wantError(t, create(t.Context(), podOf("default", container("elsewhere.example.com/app:v1"))), "")
@@ -263,8 +263,8 @@ func TestValidUntil(t *testing.T) {
 	}
 }
 
-// TestNeverLockedOut makes Pods in the namespaces that a cluster cannot do without, with a list, one that has ended, and
-// none.
+// TestNeverLockedOut makes Pods in the namespaces that a cluster cannot do without, with an allowlist, with one that has
+// expired, and with none.
 func TestNeverLockedOut(t *testing.T) {
 	optOut := exempted(t, "opted-out")
 	ended := state()
@@ -273,9 +273,9 @@ func TestNeverLockedOut(t *testing.T) {
 		set     func(t *testing.T)
 		refusal string
 	}{
-		"a list": {func(t *testing.T) { project(t, state(), 2) }, "has no sha256 digest"},
-		"ended":  {func(t *testing.T) { project(t, ended, 2) }, "has no sha256 digest"},
-		"none":   {unproject, "no params found"},
+		"an allowlist": {func(t *testing.T) { writeAllowlist(t, state(), 2) }, "has no sha256 digest"},
+		"ended":        {func(t *testing.T) { writeAllowlist(t, ended, 2) }, "has no sha256 digest"},
+		"none":         {removeAllowlist, "no params found"},
 	}
 	for name, tc := range states {
 		t.Run(name, func(t *testing.T) {

@@ -29,7 +29,7 @@ func TestRenamed(t *testing.T) {
 		if err := install(cleanupContext(t), "enforce"); err != nil {
 			t.Fatal(err)
 		}
-		project(t, state(), 1)
+		writeAllowlist(t, state(), 1)
 	})
 	// Without shards of its own this installation refuses all.
 	waitForOutcome(t, "elsewhere.example.com/app:v1", denied)

@@ -54,7 +54,7 @@ func TestStart(t *testing.T) {
 			c.wantSigned(t, verified)
 		}
 		c.wantOutcomes(t, "default", modes["audit"])
-		c.twice(t, removeAdmission, "kubectl delete --ignore-not-found -k config/default")
+		c.twice(t, removeAdmission, removeMutation, "kubectl delete --ignore-not-found -k config/default")
 		c.wantOutcomes(t, "default", outcomes{enforceScope: admitted, warnScope: admitted, auditScope: admitted, unlisted: admitted})
 	}
 	c.twice(t, removeAnchor)

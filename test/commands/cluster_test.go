@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/assay-project/assay/internal/testenv"
 	"github.com/assay-project/assay/internal/testenv/controlplane"
 	"github.com/assay-project/assay/internal/testenv/controlplane/assets"
 	"github.com/assay-project/assay/internal/testenv/manager"
@@ -72,7 +73,7 @@ func newCluster(t *testing.T) *cluster {
 	})
 	config := c.Config()
 	config.WarningHandler = c.warnings
-	if c.client, err = client.New(config, client.Options{}); err != nil {
+	if c.client, err = testenv.NewClient(config); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", programs+string(filepath.ListSeparator)+os.Getenv("PATH"))
@@ -150,7 +151,8 @@ func (c *cluster) twice(t *testing.T, commands ...string) {
 func (c *cluster) wantInstalled(t *testing.T, want bool) {
 	t.Helper()
 	const kinds = "namespaces,customresourcedefinitions,clusterroles,clusterrolebindings,roles,rolebindings,serviceaccounts," +
-		"services,deployments,poddisruptionbudgets,networkpolicies,configmaps,validatingadmissionpolicies,validatingadmissionpolicybindings"
+		"services,deployments,poddisruptionbudgets,networkpolicies,configmaps,validatingadmissionpolicies,validatingadmissionpolicybindings," +
+		"mutatingadmissionpolicies,mutatingadmissionpolicybindings"
 	out := c.sh(t, "kubectl get "+kinds+" --all-namespaces -l app.kubernetes.io/part-of=assay -o name")
 	if want && !strings.Contains(out, "deployment.apps/assay-controller-manager\n") {
 		t.Errorf("the operator is not installed, but only\n%s", out)

@@ -107,7 +107,7 @@ func TestManagerPermissions(t *testing.T) {
 			{verb: "list", resource: "configmaps", namespace: own},
 			{verb: "watch", resource: "configmaps", namespace: own},
 		}},
-		"writes the list for admission": {true, []access{
+		"writes the allowlist": {true, []access{
 			{verb: "create", resource: "configmaps", namespace: own},
 			{verb: "update", resource: "configmaps", namespace: own},
 			{verb: "delete", resource: "configmaps", namespace: own},

@@ -123,7 +123,7 @@ func (s *scenario) awaitReason(name, reason string) {
 func (s *scenario) awaitListed(name string, want bool) {
 	s.Helper()
 	line := "\n" + s.repository() + "@" + s.digest(name).String() + "\n"
-	s.eventually(fmt.Sprintf("%s in the list: %v", name, want), func(ctx context.Context) (bool, string) {
+	s.eventually(fmt.Sprintf("%s on the allowlist: %v", name, want), func(ctx context.Context) (bool, string) {
 		var shards corev1.ConfigMapList
 		err := s.admin.List(ctx, &shards, client.InNamespace(manager.Namespace), client.MatchingLabels{allowlist.Label: allowlist.LabelValue})
 		if err != nil {

@@ -184,8 +184,8 @@ func TestPermissionsOfPolicies(t *testing.T) {
 		resource string // Of the permission.
 		refused  string // Resource whose writes need it.
 	}{
-		"verdicts": {&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "assay-manager-role"}}, "images/verdict", "images"},
-		"the list": {&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: manager.Namespace, Name: "assay-manager-role"}}, "allowlists", "configmaps"},
+		"verdicts":      {&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "assay-manager-role"}}, "images/verdict", "images"},
+		"the allowlist": {&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: manager.Namespace, Name: "assay-manager-role"}}, "allowlists", "configmaps"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScenario(t, shared, "policies-ask-"+c.refused)

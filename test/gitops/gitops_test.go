@@ -67,7 +67,7 @@ func TestInSync(t *testing.T) {
 			for cycle := range cycles {
 				revoked := cycle%2 == 1
 				s.revoke(revoked)
-				stored := s.judged(revoked)
+				stored := s.evaluated(revoked)
 				for range 2 {
 					s.wantInSync(used, object, stored, cycle)
 				}
@@ -153,8 +153,8 @@ func (s *scenario) revoke(revoked bool) {
 	}
 }
 
-// judged returns the Image once its verdict is stored and nothing more is written.
-func (s *scenario) judged(revoked bool) *imagev1.Image {
+// evaluated returns the Image once its verdict is stored and nothing more is written.
+func (s *scenario) evaluated(revoked bool) *imagev1.Image {
 	s.Helper()
 	want := assayv1alpha1.ReasonVerified
 	if revoked {
