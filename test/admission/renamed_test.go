@@ -106,8 +106,8 @@ func TestNames(t *testing.T) {
 	if err := admin.List(t.Context(), &bindings); err != nil {
 		t.Fatal(err)
 	}
-	if len(bindings.Items) != 8 {
-		t.Errorf("there are %d bindings, want 8", len(bindings.Items))
+	if len(bindings.Items) != 15 {
+		t.Errorf("there are %d bindings, want 15", len(bindings.Items))
 	}
 	for _, binding := range bindings.Items {
 		policy := &admissionregistrationv1.ValidatingAdmissionPolicy{}
