@@ -35,3 +35,30 @@ func TestOrigins(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// TestMovedOrigins checks that an Image is reported once when a namespace has begun to refer to it, and not
+// when another namespace has come to have fewer images.
+func TestMovedOrigins(t *testing.T) {
+	var moved []string
+	r := &Reconciler{images: imagesOf(fact("a"), fact("b")), Moved: func(name string) { moved = append(moved, name) }}
+	for _, step := range []struct {
+		name string
+		next map[string]origin
+		want []string
+	}{
+		{"a start", map[string]origin{entry("a"): {"shop", 0}, entry("b"): {"shop", 0}}, nil},
+		{"a roll-out elsewhere", map[string]origin{entry("a"): {"test", 3}, entry("b"): {"shop", 0}, entry("none"): {"shop", 4}}, []string{"a"}},
+		{"the same", map[string]origin{entry("a"): {"test", 3}, entry("b"): {"shop", 0}}, nil},
+		{"to and fro", map[string]origin{entry("a"): {"shop", 0}, entry("b"): {"test", 2}}, nil},
+		{"again", map[string]origin{entry("a"): {"test", 3}, entry("b"): {"shop", 5}}, []string{"b"}},
+	} {
+		moved = nil
+		r.moveOrigins(step.next)
+		if diff := cmp.Diff(step.want, moved); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", step.name, diff)
+		}
+		if namespace, arrival := r.OriginOf(entry("a")); (origin{namespace, arrival}) != step.next[entry("a")] {
+			t.Errorf("%s: origin %s, %d", step.name, namespace, arrival)
+		}
+	}
+}
