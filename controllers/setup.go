@@ -163,9 +163,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 			Clock: o.Clock, TTL: o.AllowlistTTL, Leads: o.Leads,
 		},
 		// Fetches the signatures of Images.
-		&importer.Reconciler{
-			Client: mgr.GetClient(), Planner: planner, OriginOf: discovered.OriginOf, Read: reader.Read, Recorder: recorder, Clock: o.Clock,
-		},
+		newImporter(mgr, planner, discovered, reader, o.Clock),
 		// Reports on the hosts of RegistryConfigs.
 		registries,
 		// Makes Images for what workloads refer to.
@@ -212,4 +210,14 @@ func newDiscovery(mgr ctrl.Manager, store *trust.Store, recorder events.EventRec
 		Client: mgr.GetClient(), References: watcher, Trust: store, Resolver: o.Resolver, Recorder: recorder,
 		Clock: o.Clock, Retention: o.ImageRetention,
 	}, nil
+}
+
+// newImporter returns what fetches the signatures of Images, in the order that discovery gives them.
+func newImporter(mgr ctrl.Manager, planner *importer.Planner, discovered *discovery.Reconciler, reader *imagecache.Reader, now clock.PassiveClock) *importer.Reconciler {
+	r := &importer.Reconciler{
+		Client: mgr.GetClient(), Planner: planner, OriginOf: discovered.OriginOf, Read: reader.Read,
+		Recorder: mgr.GetEventRecorder("assay-manager"), Clock: now,
+	}
+	discovered.Moved = r.Reorder
+	return r
 }

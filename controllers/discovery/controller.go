@@ -77,6 +77,9 @@ type Reconciler struct {
 	// Retention is how long an Image is kept that no workload uses.
 	Retention time.Duration
 
+	// Moved is called with the name of an Image when a namespace has begun to refer to it, and OriginOf
+	// returns that; nil is not called. It must not wait.
+	Moved func(name string)
 	// Reports is called when Report returns something else; nil is not called. It must not wait.
 	Reports func()
 
@@ -97,6 +100,7 @@ type Reconciler struct {
 	retries    map[string]retry
 	reported   map[string]bool // namespaces with an excess
 	emitted    eventmemory.Memory
+	newest     uint64 // arrival of an origin
 }
 
 // SetupWithManager registers the reconciler with its event sources, and runs them in the leader.
@@ -199,7 +203,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	r.images.mu.Unlock()
 	took := r.Clock.Since(started)
 	r.unusedFrom, r.charges = p.unusedFrom, p.charges
-	r.origins.Store(&p.origins)
+	r.moveOrigins(p.origins)
 	p.counts.export()
 	r.reportExcess(p)
 	r.updateReport(in, p)

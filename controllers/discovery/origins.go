@@ -54,3 +54,27 @@ func (w *want) originIn(unverified map[string]int) origin {
 	}
 	return first
 }
+
+// moveOrigins replaces the origins, and reports the Images to which a namespace has begun to refer since the
+// last run: they may wait for their turn as those of another namespace, or of an earlier time. Each is
+// reported once.
+func (r *Reconciler) moveOrigins(next map[string]origin) {
+	r.origins.Store(&next)
+	newest := r.newest
+	var moved []string
+	r.images.mu.Lock()
+	for entry, from := range next {
+		if from.arrival > r.newest {
+			moved = append(moved, r.images.byEntry[entry]...)
+			newest = max(newest, from.arrival)
+		}
+	}
+	r.images.mu.Unlock()
+	r.newest = newest
+	if r.Moved == nil {
+		return
+	}
+	for _, name := range moved {
+		r.Moved(name)
+	}
+}

@@ -5,6 +5,7 @@ package discovery
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -33,5 +34,60 @@ func TestOrigins(t *testing.T) {
 		since(by("twice", "shop"), 8), tag)
 	if diff := cmp.Diff(want, decide(in).origins, cmp.AllowUnexported(origin{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestChildrenTakeTurns checks that hundreds of images of indexes of one namespace delay neither those of
+// another one's index nor what is new.
+func TestChildrenTakeTurns(t *testing.T) {
+	in := &input{now: now, isComplete: true, images: imagesOf(fact("index", refused, indexOf("child")))}
+	for n := range 60 {
+		name := fmt.Sprint("flood", n)
+		var children []string
+		for i := range maxChildren {
+			children = append(children, fmt.Sprint(name, "-", i))
+		}
+		f := fact(name, refused, indexOf(children...))
+		in.images.byName[f.name], in.images.byEntry[f.entry] = f, []string{f.name}
+		u := by(name, "flood")
+		u.arrival, u.isNew = uint64(n), true
+		in.usages = append(in.usages, u)
+	}
+	index, app := by("index", "shop"), by("app", "flood")
+	index.arrival, index.isNew, app.arrival, app.isNew = 100, true, 101, true
+	in.usages = append(in.usages, index, app)
+	p := decide(in)
+	if len(p.create) != 60*maxChildren+2 || slices.Index(p.create, entry("child")) > 2 || slices.Index(p.create, entry("app")) > 2 {
+		t.Errorf("%d Images, the child's at %d, the new one at %d", len(p.create), slices.Index(p.create, entry("child")), slices.Index(p.create, entry("app")))
+	}
+	if c := p.charges[entry("child")]; !c.isChild || !slices.Equal(c.namespaces, []string{"shop"}) {
+		t.Errorf("the child counts for %+v", c)
+	}
+}
+
+// TestMovedOrigins checks that an Image is reported once when a namespace has begun to refer to it, and not
+// when another namespace has come to have fewer images.
+func TestMovedOrigins(t *testing.T) {
+	var moved []string
+	r := &Reconciler{images: imagesOf(fact("a"), fact("b")), Moved: func(name string) { moved = append(moved, name) }}
+	for _, step := range []struct {
+		name string
+		next map[string]origin
+		want []string
+	}{
+		{"a start", map[string]origin{entry("a"): {"shop", 0}, entry("b"): {"shop", 0}}, nil},
+		{"a roll-out elsewhere", map[string]origin{entry("a"): {"test", 3}, entry("b"): {"shop", 0}, entry("none"): {"shop", 4}}, []string{"a"}},
+		{"the same", map[string]origin{entry("a"): {"test", 3}, entry("b"): {"shop", 0}}, nil},
+		{"to and fro", map[string]origin{entry("a"): {"shop", 0}, entry("b"): {"test", 2}}, nil},
+		{"again", map[string]origin{entry("a"): {"test", 3}, entry("b"): {"shop", 5}}, []string{"b"}},
+	} {
+		moved = nil
+		r.moveOrigins(step.next)
+		if diff := cmp.Diff(step.want, moved); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", step.name, diff)
+		}
+		if namespace, arrival := r.OriginOf(entry("a")); (origin{namespace, arrival}) != step.next[entry("a")] {
+			t.Errorf("%s: origin %s, %d", step.name, namespace, arrival)
+		}
 	}
 }

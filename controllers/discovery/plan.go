@@ -122,7 +122,7 @@ type decision struct {
 	tags               map[string][]string // by entry
 	tagged             map[string]string   // the entry of each tag in use, empty while it is not known
 	wants              []*want             // in their order
-	children           []want
+	children           []*want
 	unverified         map[string]int // by namespace
 	unverifiedChildren map[string]int // by namespace
 	total              int
@@ -242,7 +242,7 @@ func (d *decision) useChildren() {
 			d.used[child] = true
 			f := d.images.find(child)
 			if f == nil {
-				d.children = append(d.children, want{entry: child, namespaces: w.namespaces})
+				d.children = append(d.children, &want{entry: child, namespaces: w.namespaces, isNew: w.isNew})
 			} else if !f.verified {
 				d.chargeImage(f, charge{namespaces: w.namespaces, isChild: true})
 			}
@@ -269,24 +269,11 @@ func (d *decision) neededChildren(entry string) []string {
 // admit chooses what Images are made for, as far as the bounds allow: namespaces take turns, so
 // that none waits for the references of another.
 func (d *decision) admit() {
-	for i := range d.children {
-		if child := &d.children[i]; slices.ContainsFunc(child.namespaces, d.hasRoomForChild) {
-			c := charge{namespaces: child.namespaces, isChild: true}
-			d.charge(c)
-			d.make(child.entry, c)
-		}
-	}
-	queues := map[string][]*want{}
-	for _, w := range d.wants {
-		if !w.admitted {
-			for _, namespace := range w.namespaces {
-				queues[namespace] = append(queues[namespace], w)
-			}
-		}
-	}
-	for _, isNew := range []bool{true, false} {
-		d.takeTurns(queues, isNew)
-	}
+	d.takeTurns(d.children, d.hasRoomForChild, true)
+	children := d.create
+	d.create = nil
+	d.takeTurns(d.wants, d.hasRoom, false)
+	d.create = alternate(children, d.create)
 	for _, w := range d.wants {
 		if !w.admitted {
 			d.counts.excess++
@@ -297,9 +284,34 @@ func (d *decision) admit() {
 	}
 }
 
-// takeTurns admits one reference of each namespace after the other, of those that are new or of
+// alternate returns one of each list in turn, so that neither waits for all of the other.
+func alternate(a, b []string) []string {
+	all := make([]string, 0, len(a)+len(b))
+	for i := range max(len(a), len(b)) {
+		all = append(all, a[min(i, len(a)):min(i+1, len(a))]...)
+		all = append(all, b[min(i, len(b)):min(i+1, len(b))]...)
+	}
+	return all
+}
+
+// takeTurns admits what is wanted, as far as there is room: first what is new.
+func (d *decision) takeTurns(wants []*want, hasRoom func(namespace string) bool, areChildren bool) {
+	queues := map[string][]*want{}
+	for _, w := range wants {
+		if !w.admitted {
+			for _, namespace := range w.namespaces {
+				queues[namespace] = append(queues[namespace], w)
+			}
+		}
+	}
+	for _, isNew := range []bool{true, false} {
+		d.takeEach(queues, isNew, hasRoom, areChildren)
+	}
+}
+
+// takeEach admits one reference of each namespace after the other, of those that are new or of
 // those that are not. Those with the fewest unverified images begin.
-func (d *decision) takeTurns(queues map[string][]*want, isNew bool) {
+func (d *decision) takeEach(queues map[string][]*want, isNew bool, hasRoom func(namespace string) bool, areChildren bool) {
 	names := slices.Sorted(maps.Keys(queues))
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(d.unverified[a], d.unverified[b]) })
 	for len(names) > 0 {
@@ -309,18 +321,18 @@ func (d *decision) takeTurns(queues map[string][]*want, isNew bool) {
 				queue = queue[1:]
 			}
 			queues[name] = queue
-			if len(queue) == 0 || queue[0].isNew != isNew || !d.hasRoom(name) {
+			if len(queue) == 0 || queue[0].isNew != isNew || !hasRoom(name) {
 				return true
 			}
-			d.take(queue[0])
+			d.take(queue[0], areChildren)
 			return false
 		})
 	}
 }
 
-func (d *decision) take(w *want) {
+func (d *decision) take(w *want, isChild bool) {
 	w.admitted = true
-	c := charge{namespaces: w.namespaces}
+	c := charge{namespaces: w.namespaces, isChild: isChild}
 	d.charge(c)
 	if w.entry == "" {
 		d.lookUp = append(d.lookUp, w.tag)

@@ -210,6 +210,16 @@ func (r *Reconciler) ask(ctx context.Context, image *imagecache.Image) (ctrl.Res
 	return ctrl.Result{}, nil
 }
 
+// Reorder has an Image that waits for its turn take the place that OriginOf gives it now.
+func (r *Reconciler) Reorder(name string) {
+	r.mu.Lock()
+	requeue := r.requeue
+	r.mu.Unlock()
+	if requeue != nil && r.lanes.isWaiting(name) {
+		requeue(name)
+	}
+}
+
 // newJob returns the job that has the stores of an Image asked.
 func (r *Reconciler) newJob(lifetime context.Context, image *imagecache.Image, p *plan, a attempt) *job {
 	j := &job{name: image.Name}

@@ -40,8 +40,10 @@ type job struct {
 	// run gets a context that ends with the cause errOutOfPatience when the job is broken off.
 	run func(context.Context)
 
-	// sequence orders all jobs by when they came. index and place are where the job waits.
+	// sequence orders all jobs by when they came. lane, index and place are where the job waits; place
+	// is nil when it does not.
 	sequence uint64
+	lane     *lane
 	index    int
 	place    *list.Element
 
@@ -63,7 +65,7 @@ type lanes struct {
 	// check is set while waiting lanes have none running.
 	check *time.Timer
 	// names are the images that are queued or under way.
-	names map[string]struct{}
+	names map[string]*job
 	group sync.WaitGroup
 }
 
@@ -79,28 +81,62 @@ type lane struct {
 func (h *lane) isIdle() bool { return len(h.running) == 0 }
 
 // add queues a job for a host unless one for the same image is queued or under way, and reports
-// whether it did.
+// whether it did. One that waits elsewhere takes the place that it has now, and has waited since then.
 func (l *lanes) add(ctx context.Context, host string, j *job) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, ok := l.names[j.name]; ok || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return false
 	}
-	if l.names == nil {
-		l.names, l.byHost = map[string]struct{}{}, map[string]*lane{}
+	known := l.names[j.name]
+	if known != nil {
+		if known.place == nil || known.lane.host == host && known.owner == j.owner && known.arrival == j.arrival {
+			return false
+		}
+		l.withdraw(known)
+		j.sequence, j.urgent = known.sequence, j.urgent || known.urgent
+	} else {
+		l.sequence++
+		j.sequence = l.sequence
 	}
-	l.names[j.name] = struct{}{}
-	l.sequence++
-	j.sequence = l.sequence
+	if l.names == nil {
+		l.names, l.byHost = map[string]*job{}, map[string]*lane{}
+	}
+	l.names[j.name] = j
 	h := l.byHost[host]
 	if h == nil {
 		h = &lane{host: host}
 		l.byHost[host] = h
 	}
+	j.lane = h
 	h.push(j)
 	l.queue(h)
 	l.start(ctx)
-	return true
+	return known == nil
+}
+
+// withdraw takes out a job that waits.
+func (l *lanes) withdraw(j *job) {
+	h := j.lane
+	h.remove(j)
+	if h.len() > 0 {
+		return
+	}
+	if h.waits {
+		l.waiting = slices.DeleteFunc(l.waiting, func(other *lane) bool { return other == h })
+		h.waits = false
+	}
+	if h.isIdle() {
+		delete(l.byHost, h.host)
+	}
+}
+
+// isWaiting reports whether a job waits for its turn.
+func (l *lanes) isWaiting(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	j := l.names[name]
+	return j != nil && j.place != nil
 }
 
 // queue lets a host wait for room if it may run one more job.

@@ -71,6 +71,64 @@ func TestLanes(t *testing.T) {
 	}
 }
 
+// TestMovedJob checks that an image that waits behind the backlog of one namespace takes the turn of another
+// that begins to refer to it, and keeps its age; and that one that runs, or is in its place, stays.
+func TestMovedJob(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	l := &lanes{}
+	release := make(chan struct{})
+	for i := range lanesPerHost {
+		l.add(ctx, "host", &job{name: fmt.Sprint("running-", i), run: func(context.Context) { <-release }})
+	}
+	add := func(host, name, owner string, arrival uint64) bool {
+		return l.add(ctx, host, &job{name: name, owner: owner, arrival: arrival, run: func(context.Context) {}})
+	}
+	for i := range 10 {
+		add("host", fmt.Sprint("a", i), "a", 0)
+	}
+	add("host", "b1", "b", 5)
+	for range 2 {
+		if add("host", "a8", "b", 7) || add("host", "running-0", "b", 8) || add("host", "a9", "a", 0) {
+			t.Error("a job is queued twice")
+		}
+	}
+	if l.isWaiting("running-0") || !l.isWaiting("a8") || l.isWaiting("other") {
+		t.Error("what runs waits")
+	}
+	var got []string
+	h := l.byHost["host"]
+	l.mu.Lock()
+	for h.len() > 0 {
+		got = append(got, h.pop().name)
+	}
+	l.mu.Unlock()
+	want := []string{"a0", "a8", "a1", "b1", "a2", "a3", "a4", "a5", "a6", "a7", "a9"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+
+	cancel()
+	close(release)
+	l.wait()
+}
+
+// TestMovedLane checks that a host is forgotten when its only job has another one now.
+func TestMovedLane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lanes{}
+		hang(t, l)
+		ran := make(chan string, 2)
+		l.add(t.Context(), "before", &job{name: "image", run: func(context.Context) { ran <- "before" }})
+		l.add(t.Context(), "after", &job{name: "image", run: func(context.Context) { ran <- "after" }})
+		if l.byHost["before"] != nil || len(l.waiting) != 1 {
+			t.Errorf("%d hosts wait", len(l.waiting))
+		}
+		if got := <-ran; got != "after" || len(ran) != 0 {
+			t.Errorf("ran %s", got)
+		}
+	})
+}
+
 // TestLanesHaveRoomForAll checks that hosts take turns where there are more than run at a time.
 func TestLanesHaveRoomForAll(t *testing.T) {
 	l := &lanes{}

@@ -22,12 +22,15 @@ type backlog struct {
 
 func (b *backlog) len() int { return b.urgent.jobs + b.other.jobs }
 
-func (b *backlog) push(j *job) {
+func (b *backlog) push(j *job) { b.queueOf(j).push(j) }
+
+func (b *backlog) remove(j *job) { b.queueOf(j).remove(j) }
+
+func (b *backlog) queueOf(j *job) *queue {
 	if j.urgent {
-		b.urgent.push(j)
-	} else {
-		b.other.push(j)
+		return &b.urgent
 	}
+	return &b.other
 }
 
 // pop takes the next job; nil when there is none.
@@ -56,6 +59,7 @@ type queue struct {
 // owner has the jobs of one owner in a queue, of which there is at least one.
 type owner struct {
 	name   string
+	place  *list.Element // In the ring.
 	latest byArrival
 	oldest list.List // Of the same jobs.
 	served int
@@ -69,11 +73,21 @@ func (q *queue) push(j *job) {
 		}
 		o = &owner{name: j.owner}
 		q.owners[j.owner] = o
-		q.ring.PushBack(o)
+		o.place = q.ring.PushBack(o)
 	}
 	heap.Push(&o.latest, j)
-	j.place = o.oldest.PushBack(j)
+	j.place = o.insert(j)
 	q.jobs++
+}
+
+// insert puts a job behind those that came before it. Only one that has waited elsewhere is not the last.
+func (o *owner) insert(j *job) *list.Element {
+	for e := o.oldest.Back(); e != nil; e = e.Prev() {
+		if other, ok := e.Value.(*job); ok && other.sequence <= j.sequence {
+			return o.oldest.InsertAfter(j, e)
+		}
+	}
+	return o.oldest.PushFront(j)
 }
 
 // pop takes the next job; nil when there is none.
@@ -94,16 +108,31 @@ func (q *queue) pop() *job {
 	return j
 }
 
+// remove takes a job out that waits.
+func (q *queue) remove(j *job) {
+	o := q.owners[j.owner]
+	o.remove(j)
+	q.jobs--
+	if o.latest.Len() == 0 {
+		q.ring.Remove(o.place)
+		delete(q.owners, o.name)
+	}
+}
+
 func (o *owner) pop() *job {
 	o.served++
 	j := o.latest[0]
 	if o.served%backlogShare == 0 {
 		j, _ = o.oldest.Front().Value.(*job)
 	}
+	o.remove(j)
+	return j
+}
+
+func (o *owner) remove(j *job) {
 	heap.Remove(&o.latest, j.index)
 	o.oldest.Remove(j.place)
 	j.place = nil
-	return j
 }
 
 // byArrival is a heap: the latest arrivals first, and otherwise in the order in which they came.
