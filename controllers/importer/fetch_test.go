@@ -163,12 +163,17 @@ func TestLane(t *testing.T) {
 	never := func(s *assayv1alpha1.RegistryConfigSpec) {
 		s.SignatureExtension, s.Attachments = assayv1alpha1.StoreNever, assayv1alpha1.StoreNever
 	}
+	index := planFor(t, "registry.example.com", assayv1alpha1.RegistryConfigSpec{
+		Lookaside: "https://store.example.com", SignatureExtension: assayv1alpha1.StoreNever, Attachments: assayv1alpha1.StoreNever,
+	})
+	index.wantIndex = true
 	for _, tt := range []struct{ name, got, want string }{
 		{"no lookaside", with("", nil), "registry.example.com"},
 		{"lookaside", with("https://Store.example.com/a", nil), "registry.example.com store.example.com"},
 		{"another path", with("https://store.example.com", nil), "registry.example.com store.example.com"},
 		{"on the registry", with("https://registry.example.com/store", nil), "registry.example.com"},
 		{"lookaside alone", with("https://store.example.com/a", never), "store.example.com"},
+		{"lookaside, may be an index", index.lane(), "registry.example.com store.example.com"},
 		{"nothing to ask", (&plan{err: &registry.Error{}}).lane(), ""},
 	} {
 		if tt.got != tt.want {
