@@ -242,10 +242,12 @@ func (r *Reconciler) newJob(lifetime context.Context, image *imagecache.Image, p
 		a.at, a.retryAfter = r.Clock.Now(), done.retryAfter
 		r.finished(j.name, &a, done)
 	}
+	j.ended = func() { r.requeue(j.name) }
 	return j
 }
 
-// finished keeps a result until it is stored.
+// finished keeps a result until it is stored. The Image is put into the queue once its job has ended,
+// because it can have no other one before.
 func (r *Reconciler) finished(name string, a *attempt, done *result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -253,7 +255,6 @@ func (r *Reconciler) finished(name string, a *attempt, done *result) {
 		r.attempts, r.results = map[string]*attempt{}, map[string]*result{}
 	}
 	r.attempts[name], r.results[name] = a, done
-	r.requeue(name)
 }
 
 // hasResult reports whether a result waits to be stored.

@@ -39,6 +39,8 @@ type job struct {
 	arrival uint64
 	// run gets a context that ends with the cause errOutOfPatience when the job is broken off.
 	run func(context.Context)
+	// ended is called when another job for the image can be added.
+	ended func()
 
 	// sequence orders all jobs by when they came. lane, index and place are where the job waits; place
 	// is nil when it does not.
@@ -171,7 +173,9 @@ func (l *lanes) run(ctx context.Context, h *lane) {
 	l.group.Go(func() {
 		defer cancel(nil)
 		j.run(limited)
-		l.done(ctx, h, j)
+		if l.done(ctx, h, j); j.ended != nil && ctx.Err() == nil {
+			j.ended()
+		}
 	})
 }
 
