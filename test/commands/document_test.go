@@ -53,8 +53,9 @@ func readDocument(t *testing.T, path string) *document {
 				t.Errorf("%s: a block of YAML does not begin with the path of its file:\n%s", path, text)
 			}
 			d.files[name] = text
+		case "text": // What a command prints.
 		default:
-			t.Errorf("%s: a block is in the language %q, and neither sh nor yaml:\n%s", path, language, text)
+			t.Errorf("%s: a block is in the language %q, and none of sh, yaml and text:\n%s", path, language, text)
 		}
 	}
 	if len(d.commands) == 0 {
