@@ -282,3 +282,21 @@ func TestPatience(t *testing.T) {
 		cancel()
 	})
 }
+
+// TestJobThatHasEnded checks that the end of a job is told when the image can have another one: what was
+// asked for meanwhile would be lost otherwise.
+func TestJobThatHasEnded(t *testing.T) {
+	l := &lanes{}
+	again := make(chan bool)
+	j := &job{name: "image", run: func(ctx context.Context) {
+		if l.add(ctx, "host", &job{name: "image", run: func(context.Context) {}}) {
+			t.Error("an image has two jobs")
+		}
+	}}
+	j.ended = func() { again <- l.add(t.Context(), "host", &job{name: "image", run: func(context.Context) {}}) }
+	l.add(t.Context(), "host", j)
+	if !<-again {
+		t.Error("the image cannot have another job")
+	}
+	l.wait()
+}
