@@ -21,8 +21,8 @@ import (
 // The data of a table are
 //
 //	format           1
-//	tags-<n>-<xy>    the tags of n characters with the repository that end in xy:
-//	                 <repository>:<tag> <64 hexadecimal digits>
+//	tags-<n>-<xy>    the tags of n characters with the repository that end in xy, where a dot stands
+//	                 for a colon: <repository>:<tag> <64 hexadecimal digits>
 //
 // in lines as in a bucket. A table has one part of all tags, by a hash of the name. Each is
 // evaluated by itself, so that tables of different sets can exist at the same time. A table and each
@@ -170,8 +170,10 @@ func tagSize(name, hex string) int {
 // lineSize is what the line of a tag takes, in bytes.
 func lineSize(name, hex string) int { return len(name) + len(" ") + len(hex) + len("\n") }
 
+// tagKey returns the key of a tag. That of a ConfigMap has no colon, with which the last two
+// characters of a tag of one begin.
 func tagKey(name string) string {
-	return keyTags + strconv.Itoa(len(name)) + "-" + name[len(name)-2:]
+	return keyTags + strconv.Itoa(len(name)) + "-" + strings.ReplaceAll(name[len(name)-2:], ":", ".")
 }
 
 func tableOf(name string, count int) int { return int(sha256.Sum256([]byte(name))[0]) % count }

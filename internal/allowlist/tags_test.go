@@ -19,11 +19,13 @@ const aDigest = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7a
 func TestEncodeTags(t *testing.T) {
 	tables, dropped := allowlist.EncodeTags(map[string]string{
 		"registry.example.com/app:v1": aDigest, "registry.example.com/app:v2": aDigest, "registry.example.com/web:v1": aDigest,
+		"registry.example.com/db:7": aDigest,
 	}, nil, byName)
 	want := []allowlist.Shard{{
 		Name: "assay-allowlist-tags-1-0", Labels: map[string]string{"assay.dev/allowlist": "tags"},
 		Data: map[string]string{
 			"format":     "1",
+			"tags-25-.7": "\nregistry.example.com/db:7 " + aDigest + "\n", // A key has no colon.
 			"tags-27-v1": "\nregistry.example.com/app:v1 " + aDigest + "\nregistry.example.com/web:v1 " + aDigest + "\n",
 			"tags-27-v2": "\nregistry.example.com/app:v2 " + aDigest + "\n",
 		},
