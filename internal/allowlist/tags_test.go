@@ -115,7 +115,7 @@ func TestEncodeTagsOfFullTable(t *testing.T) {
 		tags[fmt.Sprintf("registry.example.com/crowd/%s:%d-%s%d", long, n, long[:n%90], n)] = aDigest
 	}
 	for n := range 300 {
-		tags[fmt.Sprintf("registry.example.com/small/app:%d-%d", n, n)] = aDigest
+		tags[fmt.Sprintf("registry.example.com/small/%s%s:%d-%d", long, long, n, n)] = aDigest
 	}
 	tables, dropped := allowlist.EncodeTags(tags, nil, byName)
 	kept := teamsOf(tables)
