@@ -149,7 +149,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	wrote, size, err := r.store(ctx, stored, shards, now)
 	if err == nil {
 		// After the shards: an image is listed before a Pod gets its digest.
-		wroteTags, tagsSize, failed := r.writeTags(ctx, state)
+		wroteTags, tagsSize, failed := r.writeTags(ctx, state, snapshot)
 		wrote, size, err = wrote+wroteTags, size+tagsSize, failed
 	}
 	switch {
@@ -213,19 +213,24 @@ func dataOf(stored map[string]*corev1.ConfigMap) []map[string]string {
 
 // fit leaves out what the allowlist cannot hold, and tells the metric.
 func fit(ctx context.Context, state allowlist.State, stored []map[string]string, snapshot *trust.Snapshot) allowlist.State {
-	fitting, images, scopes := allowlist.Fit(state, stored, func(image string) string {
-		named, err := reference.ParseNamed(image)
-		if err != nil {
-			return "" // It is in canonical form.
-		}
-		return snapshot.ScopeFor(named)
-	})
+	fitting, images, scopes := allowlist.Fit(state, stored, scopeOf(snapshot))
 	droppedGauge.WithLabelValues("image").Set(float64(images))
 	droppedGauge.WithLabelValues("scope").Set(float64(scopes))
 	if images+scopes > 0 {
 		logf.FromContext(ctx).Info("Allowlist is full; verified images or new scopes are left out", "images", images, "scopes", scopes)
 	}
 	return fitting
+}
+
+// scopeOf returns a function for the scope of an image in canonical form, by tag or digest.
+func scopeOf(snapshot *trust.Snapshot) func(image string) string {
+	return func(image string) string {
+		named, err := reference.ParseNamed(image)
+		if err != nil {
+			return "" // It is in canonical form.
+		}
+		return snapshot.ScopeFor(named)
+	}
 }
 
 // isComplete reports whether every Image that was there at the start has been evaluated, completely

@@ -17,17 +17,18 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/assay-project/assay/internal/allowlist"
+	"github.com/assay-project/assay/internal/trust"
 )
 
 // writeTags makes the stored tables of tags equal to what the tags of the listed images are, and
 // returns how many requests that took and how many bytes of data they had. An error of one table keeps
 // no other from being written.
-func (r *Reconciler) writeTags(ctx context.Context, state allowlist.State) (wrote, size int, err error) {
+func (r *Reconciler) writeTags(ctx context.Context, state allowlist.State, snapshot *trust.Snapshot) (wrote, size int, err error) {
 	stored, err := r.storedTables(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
-	tables, dropped := allowlist.EncodeTags(r.tags(state), len(stored))
+	tables, dropped := allowlist.EncodeTags(r.tags(state), dataOf(stored), scopeOf(snapshot))
 	droppedGauge.WithLabelValues("tag").Set(float64(dropped))
 	for i := range tables {
 		before := stored[tables[i].Name]

@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/assay-project/assay/internal/importstatus"
@@ -119,7 +118,7 @@ type decision struct {
 	*input
 	plan
 	used               map[string]bool
-	tags               map[string][]string // by entry
+	tags               map[string][]*usage // those by tag, by entry
 	tagged             map[string]string   // the entry of each tag in use, empty while it is not known
 	wants              []*want             // in their order
 	children           []*want
@@ -131,7 +130,7 @@ type decision struct {
 // newDecision counts what there is.
 func newDecision(in *input) *decision {
 	d := &decision{
-		input: in, used: map[string]bool{}, tags: map[string][]string{}, tagged: map[string]string{}, unverified: map[string]int{}, unverifiedChildren: map[string]int{},
+		input: in, used: map[string]bool{}, tags: map[string][]*usage{}, tagged: map[string]string{}, unverified: map[string]int{}, unverifiedChildren: map[string]int{},
 		plan: plan{excess: map[string]int{}, origins: map[string]origin{}, unusedFrom: map[string]time.Time{}, charges: map[string]charge{}},
 	}
 	d.collect()
@@ -172,7 +171,7 @@ func (d *decision) collect() {
 		if u.entry != "" {
 			d.used[u.entry] = true
 			if u.tag != "" {
-				d.tags[u.entry] = append(d.tags[u.entry], u.tag[strings.LastIndexByte(u.tag, ':')+1:])
+				d.tags[u.entry] = append(d.tags[u.entry], u)
 			}
 		}
 		if len(u.namespaces) == 0 {

@@ -4,6 +4,8 @@
 package discovery
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,20 +23,92 @@ type retag struct {
 // retags finds the Images whose status names other tags than those by which they are used.
 func (d *decision) retags() {
 	for _, f := range d.images.byName {
-		kept := d.keptTags(f)
-		tags := append(slices.Clone(d.tags[f.entry]), kept...)
-		if f.entry == "" || len(tags) == 0 && (len(f.tags) == 0 || !d.isComplete) || d.images.find(f.entry) != f {
+		kept, uses := d.keptTags(f), d.tags[f.entry]
+		if f.entry == "" || len(kept)+len(uses) == 0 && (len(f.tags) == 0 || !d.isComplete) || d.images.find(f.entry) != f {
 			continue
 		}
 		d.reportKept(f, kept)
-		slices.Sort(tags)
-		tags = slices.Compact(tags)
-		tags = tags[:min(len(tags), maxTags)]
+		tags := chooseTags(f.tags, kept, uses)
 		if !slices.Equal(tags, f.tags) {
 			d.retag = append(d.retag, retag{image: f, tags: tags, moved: d.movedTags(f, tags)})
 		}
 	}
 }
+
+// chooseTags returns the tags of an Image, in their order. There is room for those that it keeps, for
+// those of its own that are in use, and then for one of each namespace in turn, the earliest first.
+// Nobody takes a tag away from others, or all places that are left. Tags that no namespace may have
+// an Image for come last.
+func chooseTags(own, kept []string, uses []*usage) []string {
+	chosen := slices.Clone(kept)
+	if len(kept)+len(uses) > maxTags {
+		chosen = takePlaces(own, kept, uses)
+	} else {
+		for _, use := range uses {
+			chosen = append(chosen, use.tagName())
+		}
+	}
+	slices.Sort(chosen)
+	return slices.Compact(chosen)
+}
+
+// takePlaces returns the tags that get the places of an Image, of more than there are places.
+func takePlaces(own, kept []string, uses []*usage) []string {
+	slices.SortFunc(uses, func(a, b *usage) int { return cmp.Or(cmp.Compare(a.arrival, b.arrival), cmp.Compare(a.tag, b.tag)) })
+	places := &places{tags: slices.Clone(kept), taken: map[string]int{}}
+	queues := map[string][]*usage{}
+	for _, use := range uses {
+		if slices.Contains(own, use.tagName()) {
+			places.take(use)
+		}
+		for _, namespace := range use.namespaces {
+			queues[namespace] = append(queues[namespace], use)
+		}
+	}
+	for len(places.tags) < maxTags {
+		for namespace, queue := range queues {
+			for len(queue) > 0 && places.has(queue[0]) {
+				queue = queue[1:]
+			}
+			if queues[namespace] = queue; len(queue) == 0 {
+				delete(queues, namespace)
+			}
+		}
+		if len(queues) == 0 {
+			break
+		}
+		next := slices.MinFunc(slices.Collect(maps.Keys(queues)), func(a, b string) int {
+			return cmp.Or(cmp.Compare(places.taken[a], places.taken[b]), cmp.Compare(a, b))
+		})
+		places.take(queues[next][0])
+	}
+	for _, use := range uses {
+		if len(places.tags) < maxTags {
+			places.take(use)
+		}
+	}
+	return places.tags
+}
+
+// places are the tags of an Image, and how many of them each namespace uses.
+type places struct {
+	tags  []string
+	taken map[string]int
+}
+
+func (p *places) has(use *usage) bool { return slices.Contains(p.tags, use.tagName()) }
+
+func (p *places) take(use *usage) {
+	if !p.has(use) {
+		p.tags = append(p.tags, use.tagName())
+	}
+	for _, namespace := range use.namespaces {
+		p.taken[namespace]++
+	}
+}
+
+// tagName returns the tag without the repository.
+func (u *usage) tagName() string { return u.tag[strings.LastIndexByte(u.tag, ':')+1:] }
 
 // keptTags returns the tags that an Image keeps although they are not its own at present: one that has
 // moved stays with a verified image until the image that it has moved to is verified, and one whose

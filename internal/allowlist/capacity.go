@@ -55,54 +55,71 @@ func Fit(state State, stored []map[string]string, scopeOf func(image string) str
 		}
 		slices.Sort(crowded[b])
 		all := slices.Compact(crowded[b])
-		kept := fitBucket(all, storedBucket(stored, b), scopeOf)
+		text := storedBucket(stored, b)
+		bucket := space{
+			limit: maxBucketSize - 1, // frame begins with a line break.
+			size:  func(image string) int { return len(image) + 1 }, scopeOf: scopeOf,
+			isStored: func(image string) bool { return strings.Contains(text, "\n"+image+"\n") },
+		}
+		kept := bucket.fit(all)
 		fitting.Images = append(fitting.Images, kept...)
 		images += len(all) - len(kept)
 	}
 	return fitting, images, scopes
 }
 
-// fitBucket returns the images of one bucket that fit. The scopes with the least come first. What
-// they leave of their shares is for the others.
-func fitBucket(images []string, stored string, scopeOf func(image string) string) []string {
+// space is what scopes share: a bucket, or a table of tags or one of its keys.
+type space struct {
+	// limit is how many bytes there are, and size how many an entry takes.
+	limit int
+	size  func(entry string) int
+	// isStored reports whether an entry is stored already.
+	isStored func(entry string) bool
+	// scopeOf returns the scope by which an entry is verified.
+	scopeOf func(entry string) string
+}
+
+// fit returns the entries that fit. The scopes with the least come first. What they leave of their
+// shares is for the others.
+func (s *space) fit(entries []string) []string {
 	byScope, sizes := map[string][]string{}, map[string]int{}
-	for _, image := range images {
-		scope := scopeOf(image)
-		byScope[scope] = append(byScope[scope], image)
-		sizes[scope] += len(image) + 1
+	for _, entry := range entries {
+		scope := s.scopeOf(entry)
+		byScope[scope] = append(byScope[scope], entry)
+		sizes[scope] += s.size(entry)
 	}
 	scopes := slices.SortedFunc(maps.Keys(byScope), func(a, b string) int {
 		return cmp.Or(cmp.Compare(sizes[a], sizes[b]), cmp.Compare(a, b))
 	})
 	var kept []string
-	left := maxBucketSize - 1 // frame begins with a line break.
+	left := s.limit
 	for i, scope := range scopes {
-		fitting, size := fitShare(byScope[scope], stored, left/(len(scopes)-i))
+		fitting, size := s.fitShare(byScope[scope], left/(len(scopes)-i))
 		kept = append(kept, fitting...)
 		left -= size
 	}
 	return kept
 }
 
-// fitShare returns the images that fit into a share, and their size: first those that are stored,
+// fitShare returns the entries that fit into a share, and their size: first those that are stored,
 // then the others, short ones before long ones, so that a few long names crowd out few others.
-func fitShare(images []string, stored string, share int) (fitting []string, size int) {
-	rank := func(image string) int {
-		if strings.Contains(stored, "\n"+image+"\n") {
-			return 0
+func (s *space) fitShare(entries []string, share int) (fitting []string, size int) {
+	rank := make(map[string]int, len(entries))
+	for _, entry := range entries {
+		if !s.isStored(entry) {
+			rank[entry] = 1
 		}
-		return 1
 	}
-	slices.SortStableFunc(images, func(a, b string) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+	slices.SortStableFunc(entries, func(a, b string) int {
+		return cmp.Or(cmp.Compare(rank[a], rank[b]), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 	})
-	for i, image := range images {
-		if size+len(image)+1 > share {
-			return images[:i], size
+	for i, entry := range entries {
+		if size+s.size(entry) > share {
+			return entries[:i], size
 		}
-		size += len(image) + 1
+		size += s.size(entry)
 	}
-	return images, size
+	return entries, size
 }
 
 // Contains reports whether stored shards have an image.

@@ -31,13 +31,18 @@ func tagsOf() map[string]string {
 // writeTags writes tables of tags, and returns when the API server goes by the last of them.
 func writeTags(t *testing.T, tags map[string]string) {
 	t.Helper()
+	if _, dropped := writeTables(t, tags); dropped > 0 {
+		t.Fatalf("%d tags do not fit", dropped)
+	}
+}
+
+// writeTables is writeTags for more tags than fit. It returns the tables, and how many tags they lack.
+func writeTables(t *testing.T, tags map[string]string) (tables []allowlist.Shard, dropped int) {
+	t.Helper()
 	canaries++
 	canary := fmt.Sprintf("elsewhere.example.com/canary-%d:v1", canaries)
 	tags[canary] = hex("00")
-	tables, dropped := allowlist.EncodeTags(tags, 0)
-	if dropped > 0 {
-		t.Fatalf("%d tags do not fit", dropped)
-	}
+	tables, dropped = allowlist.EncodeTags(tags, nil, func(string) string { return "" })
 	if err := admin.DeleteAllOf(t.Context(), &corev1.ConfigMap{}, client.InNamespace(operatorNamespace), client.MatchingLabels{allowlist.Label: allowlist.TagsLabelValue}); err != nil {
 		t.Fatal(err)
 	}
@@ -51,6 +56,7 @@ func writeTags(t *testing.T, tags map[string]string) {
 		pod := podOf("default", container(canary))
 		return editor.Create(t.Context(), pod, client.DryRunAll) == nil && pod.Spec.Containers[0].Image == canary+"@sha256:"+hex("00")
 	})
+	return tables, dropped
 }
 
 // installPins adds pinning for a test, and takes it away behind it.
@@ -215,6 +221,36 @@ func TestPinsMany(t *testing.T) {
 	}
 	if err := editor.Create(t.Context(), podOf("default", containers...), client.DryRunAll); err == nil {
 		t.Error("a Pod of 4,000 containers is admitted")
+	}
+}
+
+// TestPinsFromFullKeys: somebody who fills a key of all tables does not have the Pods refused whose tags are looked up in it,
+// known or not.
+func TestPinsFromFullKeys(t *testing.T) {
+	writeAllowlist(t, state(), 2)
+	installPins(t)
+	tags := tagsOf()
+	for i := range 20_000 {
+		tags[fmt.Sprintf("elsewhere.example.com/crowd-%05d:v1", i)] = hex("1a")
+	}
+	tables, dropped := writeTables(t, tags)
+	if dropped == 0 {
+		t.Fatal("the key is not full")
+	}
+	stored := strings.Fields(tables[len(tables)-1].Data[fmt.Sprint("tags-", len("elsewhere.example.com/crowd-00000:v1"), "-v1")])
+	var known, unknown []func(*corev1.PodSpec)
+	for i := range 64 {
+		known = append(known, more(stored[2*i]))
+		unknown = append(unknown, more(fmt.Sprintf("elsewhere.example.com/other-%05d:v1", i)))
+	}
+	for what, containers := range map[string][]func(*corev1.PodSpec){"known": known, "not known": unknown} {
+		pod := podOf("default", containers...)
+		if err := editor.Create(t.Context(), pod, client.DryRunAll); err != nil {
+			t.Errorf("tags that are %s: %.300v", what, err)
+		}
+		if last := pod.Spec.Containers[len(pod.Spec.Containers)-1].Image; strings.Contains(last, "@") != (what == "known") {
+			t.Errorf("a tag that is %s is %s", what, last)
+		}
 	}
 }
 

@@ -70,7 +70,7 @@ func TestTags(t *testing.T) {
 func (c *cluster) writeTags(t *testing.T) {
 	t.Helper()
 	_, digits, _ := strings.Cut(signed, "@sha256:")
-	tables, dropped := allowlist.EncodeTags(map[string]string{tagged: digits}, 0)
+	tables, dropped := allowlist.EncodeTags(map[string]string{tagged: digits}, nil, func(string) string { return "" })
 	if dropped > 0 {
 		t.Fatalf("%d tags do not fit", dropped)
 	}
