@@ -21,6 +21,7 @@ import (
 // tagsOf are those of the verified images, and of one that was verified and is not on the allowlist.
 func tagsOf() map[string]string {
 	tags := map[string]string{
+		enforced + "/app:1":  hex("1a"),
 		enforced + "/app:v1": hex("1a"), enforced + "/app:latest": hex("f3"), enforced + "/gone:v1": hex("1b"),
 		"docker.io/library/busybox:1.36": hex("1a"), "docker.io/library/busybox:latest": hex("1a"), "docker.io/team/tool:v1": hex("1a"),
 		"registry.example.com:5000/shop/app:v1": hex("1a"), "[2001:db8::1]:5000/app:v1": hex("1a"), "elsewhere.example.com/app:v1": hex("1a"),
@@ -86,6 +87,7 @@ func more(image string) func(*corev1.PodSpec) {
 // pins are references by tag, and what becomes of them.
 var pins = map[string]struct{ image, pinned, refusal string }{
 	"a tag":                          {enforced + "/app:v1", enforced + "/app:v1@" + verified, ""},
+	"a tag of one character":         {enforced + "/app:1", enforced + "/app:1@" + verified, ""},
 	"no tag":                         {enforced + "/app", enforced + "/app@" + verified2, ""},
 	"short name":                     {"busybox:1.36", "busybox:1.36@" + verified, ""},
 	"short name without a tag":       {"busybox", "busybox@" + verified, ""},
@@ -252,6 +254,28 @@ func TestPinsFromFullKeys(t *testing.T) {
 			t.Errorf("a tag that is %s is %s", what, last)
 		}
 	}
+}
+
+// TestPinsLargePod: a Pod of more containers than are verified, which is there already, can be changed.
+func TestPinsLargePod(t *testing.T) {
+	writeAllowlist(t, state(), 2)
+	namespace := exempted(t, "large-pinned")
+	var containers []func(*corev1.PodSpec)
+	for len(containers) < 2_000 {
+		containers = append(containers, more(fmt.Sprintf("elsewhere.example.com/app-%d:v1", len(containers))))
+	}
+	pod := podOf(namespace.Name, containers...)
+	pod.Finalizers = []string{"example.com/large"}
+	waitFor(t, "the exemption", func() bool { return editor.Create(t.Context(), pod) == nil })
+	unexempt(t, namespace)
+	installPins(t)
+	writeTags(t, tagsOf())
+	changed := pod.DeepCopy()
+	changed.Labels = map[string]string{"changed": "yes"}
+	wantError(t, editor.Patch(t.Context(), changed, client.MergeFrom(pod.DeepCopy()), client.DryRunAll), "")
+	changed = pod.DeepCopy()
+	changed.Finalizers = nil
+	wantError(t, editor.Patch(t.Context(), changed, client.MergeFrom(pod.DeepCopy())), "")
 }
 
 // TestPinsOptOut: namespaces with the label, and templates.
