@@ -173,7 +173,8 @@ func (l *lanes) run(ctx context.Context, h *lane) {
 	l.group.Go(func() {
 		defer cancel(nil)
 		j.run(limited)
-		if l.done(ctx, h, j); j.ended != nil && ctx.Err() == nil {
+		l.done(ctx, h, j)
+		if j.ended != nil && ctx.Err() == nil {
 			j.ended()
 		}
 	})
