@@ -311,14 +311,16 @@ func derSignature(r, s []byte, size int) (der []byte, ok bool) {
 	return der, err == nil
 }
 
-// addInteger writes a positive integer without leading zeros as an INTEGER.
+// addInteger writes a positive integer of at most 66 octets, without leading zeros, as an INTEGER. Its
+// length is one octet, which is written here: a Builder for it alone would cost two allocations.
 func addInteger(b *cryptobyte.Builder, octets []byte) {
-	b.AddASN1(asn1.INTEGER, func(b *cryptobyte.Builder) {
-		if octets[0]&0x80 != 0 {
-			b.AddUint8(0) // Otherwise it would be negative.
-		}
-		b.AddBytes(octets)
-	})
+	sign := octets[0] >> 7 // Without a zero in front it would be negative.
+	b.AddUint8(uint8(asn1.INTEGER))
+	b.AddUint8(uint8(len(octets)) + sign) //nolint:gosec // See above.
+	if sign != 0 {
+		b.AddUint8(0)
+	}
+	b.AddBytes(octets)
 }
 
 // ed25519Signature returns the octets of RFC 8032. The legacy form has them as two integers without
