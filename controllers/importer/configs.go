@@ -358,23 +358,16 @@ func (c *Config) webClient() *http.Client {
 }
 
 // CredentialRefused reports whether a registry refused a credential when it was last used.
-func (c *Config) CredentialRefused() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, client := range c.clients {
-		if client.CredentialRefused() {
-			return true
-		}
-	}
-	return false
-}
+func (c *Config) CredentialRefused() bool { return c.anyClient((*registry.Client).CredentialRefused) }
 
 // CredentialUsed reports whether a registry has accepted or refused a credential since the start.
-func (c *Config) CredentialUsed() bool {
+func (c *Config) CredentialUsed() bool { return c.anyClient((*registry.Client).CredentialUsed) }
+
+func (c *Config) anyClient(is func(*registry.Client) bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, client := range c.clients {
-		if client.CredentialUsed() {
+		if is(client) {
 			return true
 		}
 	}

@@ -241,10 +241,9 @@ func TestPatience(t *testing.T) {
 		l := &lanes{}
 		var mu sync.Mutex
 		ended, cut := 0, 0
-		// Of these, as many run as there is room for. All hosts have one running.
-		for i := range 2 * maxLanes {
-			l.add(ctx, fmt.Sprint(i%maxLanes), &job{name: fmt.Sprint(i), run: func(ctx context.Context) {
-				timer := time.NewTimer(10 * patience)
+		lasting := func(d time.Duration) func(context.Context) {
+			return func(ctx context.Context) {
+				timer := time.NewTimer(d)
 				defer timer.Stop()
 				select {
 				case <-timer.C:
@@ -255,7 +254,11 @@ func TestPatience(t *testing.T) {
 				if ended++; ctx.Err() != nil {
 					cut++
 				}
-			}})
+			}
+		}
+		// Of these, as many run as there is room for. All hosts have one running.
+		for i := range 2 * maxLanes {
+			l.add(ctx, fmt.Sprint(i%maxLanes), &job{name: fmt.Sprint(i), run: lasting(10 * patience)})
 		}
 		l.group.Wait()
 		if ended != 2*maxLanes || cut != 0 {
@@ -263,17 +266,7 @@ func TestPatience(t *testing.T) {
 		}
 		// A host waits, and room comes before patience ends.
 		for i := range maxLanes + 1 {
-			l.add(ctx, fmt.Sprint(i), &job{name: fmt.Sprint(i), run: func(ctx context.Context) {
-				timer := time.NewTimer(patience - 1)
-				defer timer.Stop()
-				select {
-				case <-timer.C:
-				case <-ctx.Done():
-					mu.Lock()
-					defer mu.Unlock()
-					cut++
-				}
-			}})
+			l.add(ctx, fmt.Sprint(i), &job{name: fmt.Sprint(i), run: lasting(patience - 1)})
 		}
 		l.group.Wait()
 		if cut != 0 {
